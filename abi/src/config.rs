@@ -1,0 +1,198 @@
+//! The appliance's configuration: `key=value` words separated by blanks.
+//!
+//! The words come from the image header (written by `memstorm build`) and then from the kernel command line, where a
+//! later word overrides an earlier one. Names follow memcached's long options where memcached has one.
+
+mod parse;
+
+use core::fmt;
+use core::net::Ipv4Addr;
+
+/// How the appliance gets its IPv4 address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// Ask a DHCP server (RFC 2131).
+    Dhcp,
+    /// `A.B.C.D/LEN`.
+    Static {
+        /// The address.
+        ip: Ipv4Addr,
+        /// Length of the network prefix, in bits.
+        prefix: u8,
+    },
+}
+
+/// What follows a crash report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnCrash {
+    /// Power off with the crash's exit code.
+    Exit,
+    /// Halt, so that the machine can be looked at.
+    Halt,
+    /// Reset the machine.
+    Reboot,
+}
+
+/// The least important level that the console prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// What ends or endangers service.
+    Error,
+    /// What an operator should look at.
+    Warn,
+    /// What happens once per boot.
+    Info,
+    /// Everything.
+    Debug,
+}
+
+/// A deliberate fault, to see the crash report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SelfTest {
+    /// Write to the text section.
+    WriteText,
+    /// Call into the data section.
+    ExecuteData,
+    /// Read through a null pointer.
+    NullRead,
+    /// Recurse until the stack's guard page.
+    StackOverflow,
+    /// Divide by zero.
+    DivideByZero,
+    /// Panic.
+    Panic,
+    /// Execute `ud2` outside the monitor's gate.
+    Ud2,
+}
+
+/// The appliance's configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// `port`: TCP port of the memcached service.
+    pub port: u16,
+    /// `memory-limit`: item memory in MiB, as memcached's `-m`; `None` takes all that the machine has left.
+    pub memory_limit_mib: Option<u32>,
+    /// `conn-limit`: connections at a time, as memcached's `-c`.
+    pub conn_limit: u32,
+    /// `max-item-size`: bytes, with `k` or `m`, as memcached's `-I`.
+    pub max_item_size: u32,
+    /// `disable-evictions`: `SERVER_ERROR` instead of evicting, as memcached's `-M`.
+    pub evictions: Evictions,
+    /// `ip`: `dhcp` or `A.B.C.D/LEN`.
+    pub address: Address,
+    /// `gateway`: of a static address.
+    pub gateway: Option<Ipv4Addr>,
+    /// `console`: the least important level printed.
+    pub console: Level,
+    /// `on-crash`: what follows a crash report.
+    pub on_crash: OnCrash,
+    /// `batch`: the most packets taken in one turn, 1 to 64 (IX's B).
+    pub batch: u16,
+    /// `spin`: microseconds without work before a core halts.
+    pub spin_us: u32,
+    /// `selftest`: a deliberate fault after the boot.
+    pub selftest: Option<SelfTest>,
+}
+
+/// What happens to a store command when memory is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Evictions {
+    /// Make room by evicting.
+    Enabled,
+    /// Refuse the command.
+    Disabled,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            port: 11211,
+            memory_limit_mib: None,
+            conn_limit: 4096,
+            max_item_size: 1 << 20,
+            evictions: Evictions::Enabled,
+            address: Address::Dhcp,
+            gateway: None,
+            console: Level::Info,
+            on_crash: OnCrash::Exit,
+            batch: 64,
+            spin_us: 50,
+            selftest: None,
+        }
+    }
+}
+
+/// Every key, in the order of the documentation.
+pub const KEYS: &[&str] = &[
+    "port",
+    "memory-limit",
+    "conn-limit",
+    "max-item-size",
+    "disable-evictions",
+    "ip",
+    "gateway",
+    "console",
+    "on-crash",
+    "batch",
+    "spin",
+    "selftest",
+];
+
+/// Why a configuration was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConfigError<'a> {
+    /// No such key.
+    UnknownKey {
+        /// The key as given.
+        key: &'a str,
+        /// The valid key nearest to it.
+        nearest: &'static str,
+    },
+    /// The value does not fit its key.
+    BadValue {
+        /// The key.
+        key: &'static str,
+        /// The value as given.
+        value: &'a str,
+        /// What the key takes.
+        expected: &'static str,
+    },
+    /// The value is not one of a fixed set.
+    UnknownValue {
+        /// The key.
+        key: &'static str,
+        /// The value as given.
+        value: &'a str,
+        /// The valid value nearest to it.
+        nearest: &'static str,
+    },
+}
+
+impl fmt::Display for ConfigError<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ConfigError::UnknownKey { key, nearest } => write!(f, "unknown key '{key}': did you mean '{nearest}'?"),
+            ConfigError::BadValue { key, value, expected } => {
+                write!(f, "key '{key}': '{value}' is not {expected}")
+            }
+            ConfigError::UnknownValue { key, value, nearest } => {
+                write!(f, "key '{key}': unknown value '{value}': did you mean '{nearest}'?")
+            }
+        }
+    }
+}
+
+impl core::error::Error for ConfigError<'_> {}
+
+impl Config {
+    /// Applies the words of `line` over this configuration. At the first error nothing after it is applied.
+    pub fn apply<'a>(&mut self, line: &'a str) -> Result<(), ConfigError<'a>> {
+        for word in line.split_ascii_whitespace() {
+            parse::apply_word(self, word)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

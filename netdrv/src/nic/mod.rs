@@ -1,0 +1,144 @@
+//! The contract between a driver and the runtime.
+//!
+//! A NIC becomes queue pairs, and each queue belongs to one core: there are no queue ids and no locks on a packet's
+//! way. All calls work on batches. Generics pick the driver; nothing here is a trait object.
+//!
+//! ```text
+//! rx: refill(pool) -> device fills -> poll(batch)            tx: submit(batch) -> doorbell -> reclaim
+//! idle: arm() == Armed -> halt -> disarm()
+//! ```
+
+use alloc::vec::Vec;
+
+use crate::pktbuf::{PktBuf, Pool};
+
+/// The most packets that one call moves: the upper bound of the adaptive batch (IX's B).
+pub const BATCH: usize = 64;
+
+/// A batch of frames, in the order of the wire.
+pub type Batch = heapless::Deque<PktBuf, BATCH>;
+
+/// Whether a queue is armed to interrupt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Armed {
+    /// Nothing is waiting, and the next frame raises an interrupt.
+    Idle,
+    /// A frame is waiting already: poll instead of halting.
+    Pending,
+}
+
+/// The receive half of a queue pair.
+pub trait RxQueue {
+    /// Moves at most `limit` received frames to the back of `batch`, as far as it has room. Returns how many. Never
+    /// waits.
+    fn poll(&mut self, batch: &mut Batch, limit: usize) -> usize;
+
+    /// Gives the device empty buffers from `pool`, as many as it has room for and the pool has. Returns how many.
+    fn refill(&mut self, pool: &'static Pool) -> usize;
+
+    /// Asks for an interrupt at the next frame, then looks whether one has come already.
+    fn arm(&mut self) -> Armed;
+
+    /// Takes the request back and acknowledges the interrupt, if there was one. Queues start disarmed.
+    fn disarm(&mut self);
+
+    /// What this queue has done.
+    fn counters(&self) -> &RxCounters;
+}
+
+/// The transmit half of a queue pair.
+pub trait TxQueue {
+    /// Drops the buffers of the frames that the device has sent. Returns how many.
+    fn reclaim(&mut self) -> usize;
+
+    /// Frames that `submit` would take now.
+    fn room(&self) -> usize;
+
+    /// Queues frames from the front of `batch`, as many as there is room for. Returns how many. The device may not see
+    /// them before [`doorbell`](TxQueue::doorbell).
+    fn submit(&mut self, batch: &mut Batch) -> usize;
+
+    /// Tells the device about the frames submitted since the last call, if it wants to be told.
+    fn doorbell(&mut self);
+
+    /// What this queue has done.
+    fn counters(&self) -> &TxCounters;
+}
+
+/// The two queues that belong to one core.
+pub struct QueuePair<R, T> {
+    /// Receive half.
+    pub rx: R,
+    /// Transmit half.
+    pub tx: T,
+}
+
+/// A NIC that is reset and negotiated, before its queues run.
+pub trait Nic {
+    /// Its receive queues.
+    type Rx: RxQueue;
+    /// Its transmit queues.
+    type Tx: TxQueue;
+    /// Why it does not start.
+    type Error: core::fmt::Display;
+
+    /// What the device is and can do.
+    fn info(&self) -> NicInfo;
+
+    /// Starts the device with `n` queue pairs, or as many as it has if those are fewer.
+    fn into_queue_pairs(self, n: usize) -> Result<Vec<QueuePair<Self::Rx, Self::Tx>>, Self::Error>;
+}
+
+/// What a NIC is and can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NicInfo {
+    /// Ethernet address.
+    pub mac: [u8; 6],
+    /// Largest IP packet, in bytes.
+    pub mtu: u16,
+    /// Whether it completes [`Checksum::Partial`](crate::pktbuf::Checksum::Partial) on transmit.
+    pub tx_checksum: TxChecksum,
+    /// Queue pairs that it has.
+    pub queue_pairs: usize,
+}
+
+/// Who writes the TCP checksum of a transmitted segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TxChecksum {
+    /// The device, from the partial sum.
+    Device,
+    /// The stack.
+    Software,
+}
+
+/// What a receive queue has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RxCounters {
+    /// Frames handed up.
+    pub frames: u64,
+    /// Bytes of those frames.
+    pub bytes: u64,
+    /// Frames dropped because the device reported a length that its buffers do not have.
+    pub bad_length: u64,
+    /// Frames dropped because they filled more than one packet buffer.
+    pub oversized: u64,
+    /// Used-ring entries that name no buffer the device was given.
+    pub bad_descriptor: u64,
+    /// Refills that ended early because the pool was empty.
+    pub pool_empty: u64,
+}
+
+/// What a transmit queue has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TxCounters {
+    /// Frames taken.
+    pub frames: u64,
+    /// Bytes of those frames.
+    pub bytes: u64,
+    /// Notifications sent to the device.
+    pub doorbells: u64,
+    /// Used-ring entries that name no frame in flight.
+    pub bad_descriptor: u64,
+    /// Frames dropped because their headroom could not take the device's own header.
+    pub no_headroom: u64,
+}

@@ -1,0 +1,63 @@
+use super::*;
+
+#[test]
+fn last_handle_returns_the_buffer() {
+    let pool = Pool::leak(PoolMemory::leak(2));
+    let a = pool.alloc().unwrap();
+    let shared = a.clone();
+    let b = pool.alloc().unwrap();
+    assert!(pool.alloc().is_none());
+    drop(a);
+    assert!(pool.alloc().is_none(), "a clone still holds it");
+    drop(shared);
+    assert_eq!(pool.available(), 1);
+    drop(b);
+    assert_eq!(pool.available(), pool.capacity());
+}
+
+#[test]
+fn bytes_grow_at_both_ends() {
+    let pool = Pool::leak(PoolMemory::leak(1));
+    let mut buf = pool.alloc().unwrap();
+    buf.extend_from_slice(b"payload").unwrap();
+    buf.prepend(4).unwrap().copy_from_slice(b"head");
+    assert_eq!(buf.bytes(), b"headpayload");
+    buf.trim_front(4);
+    buf.truncate(3);
+    assert_eq!(buf.bytes(), b"pay");
+    assert_eq!(buf.headroom() + buf.len() + buf.tailroom(), BUF_BYTES);
+    assert!(buf.prepend(buf.headroom() + 1).is_none());
+    assert!(buf.append(buf.tailroom() + 1).is_none());
+    assert_eq!(buf.bytes(), b"pay");
+    buf.trim_front(100);
+    assert!(buf.is_empty());
+}
+
+#[test]
+fn shared_bytes_are_read_only() {
+    let pool = Pool::leak(PoolMemory::leak(1));
+    let mut buf = pool.alloc().unwrap();
+    buf.extend_from_slice(b"x").unwrap();
+    let other = buf.clone();
+    assert!(buf.bytes_mut().is_none());
+    assert!(buf.prepend(1).is_none());
+    assert!(buf.append(1).is_none());
+    drop(other);
+    assert!(buf.bytes_mut().is_some());
+}
+
+#[test]
+fn views_have_bounds_of_their_own() {
+    let pool = Pool::leak(PoolMemory::leak(1));
+    let mut buf = pool.alloc().unwrap();
+    buf.extend_from_slice(b"abc").unwrap();
+    let mut view = buf.clone();
+    view.trim_front(1);
+    assert_eq!((buf.bytes(), view.bytes()), (&b"abc"[..], &b"bc"[..]));
+    assert_eq!(buf.dma_addr() + 1, view.dma_addr());
+}
+
+#[test]
+fn an_empty_pool_lends_nothing() {
+    assert!(Pool::leak(PoolMemory::leak(0)).alloc().is_none());
+}

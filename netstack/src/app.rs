@@ -1,0 +1,172 @@
+//! The contract between the stack and the application: arrays of events up, arrays of calls down (IX, section 4).
+//!
+//! The two sides share nothing else, so that a protection boundary can be put between them. A turn goes: the stack fills
+//! [`Events`], the app takes them and fills [`Calls`], the stack takes those.
+//!
+//! Flow control is explicit, in both directions:
+//!
+//! - **Sending** works on credit. `room` in [`Event::Connected`] and [`Event::Sent`] is the number of bytes that the app may
+//!   still send on the flow: it replaces the number that the app held before, less what the app has sent since its last
+//!   [`Event::Sent`] was *made*; as the stack makes events only after it has executed all calls, an app simply stores
+//!   `room` and subtracts what it sends. The stack never takes credit back. A flow with nothing unacknowledged always has
+//!   at least [`MIN_ROOM`] bytes of credit, whatever the peer's window, so an app with one small reply never has to
+//!   split it. What the credit does not cover stays with the app. A flow that sends beyond its credit is aborted and
+//!   counted.
+//! - **Receiving** opens the window by [`Call::RecvDone`] and nothing else: data that the app has not done with closes it.
+
+use core::net::SocketAddrV4;
+
+use netdrv::pktbuf::PktBuf;
+
+/// The least credit of a flow with nothing unacknowledged, in bytes: one full segment over Ethernet without options.
+pub const MIN_ROOM: usize = 1460;
+
+/// The most payload that one buffer given to [`Call::Send`] may carry, in bytes. The stack cuts it into segments of the
+/// flow's MSS where that is smaller.
+pub const MAX_SEND: usize = 1460;
+
+/// Events of one turn.
+pub type Events = heapless::Deque<Event, 256>;
+
+/// Calls of one turn.
+pub type Calls = heapless::Deque<Call, 256>;
+
+/// The stack's name for a connection. Never reused while an event or call that carries it is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Flow {
+    /// Slot in the stack's table.
+    pub index: u32,
+    /// Distinguishes the connections that have used the slot.
+    pub generation: u32,
+}
+
+/// The app's name for a connection, given at [`Call::Accept`] and carried by every event after it.
+pub type Cookie = u32;
+
+/// Why a connection is no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Both sides closed it, or the app aborted it.
+    Closed,
+    /// The peer reset it.
+    Reset,
+    /// The peer stopped answering.
+    TimedOut,
+}
+
+/// What the stack tells the app.
+#[derive(Debug)]
+pub enum Event {
+    /// A handshake with a listening port is complete: [`Call::Accept`] or [`Call::Reject`].
+    Knock {
+        /// The connection.
+        flow: Flow,
+        /// The peer.
+        remote: SocketAddrV4,
+    },
+    /// The accepted connection is ready.
+    Connected {
+        /// The app's name for it.
+        cookie: Cookie,
+        /// Send credit, in bytes.
+        room: u32,
+    },
+    /// In-order payload. The buffer is the app's to read and drop; its bytes count against the receive window until
+    /// [`Call::RecvDone`].
+    Recv {
+        /// The app's name for the connection.
+        cookie: Cookie,
+        /// The payload, at least one byte.
+        payload: PktBuf,
+    },
+    /// Payload was acknowledged, or the window opened.
+    Sent {
+        /// The app's name for the connection.
+        cookie: Cookie,
+        /// Bytes acknowledged since the last such event.
+        acked: u32,
+        /// Send credit now, in bytes.
+        room: u32,
+    },
+    /// The peer will send no more (FIN). The app may still send; it ends with [`Call::Close`].
+    PeerClosed {
+        /// The app's name for the connection.
+        cookie: Cookie,
+    },
+    /// The connection is no more, and the cookie is free. Always the last event of a connection, except after
+    /// [`Call::Reject`], which has none.
+    Dead {
+        /// The app's name for the connection.
+        cookie: Cookie,
+        /// Why.
+        reason: Reason,
+    },
+}
+
+/// What the app asks of the stack. Calls on a flow that is no more are ignored: its [`Event::Dead`] is on the way.
+#[derive(Debug)]
+pub enum Call {
+    /// Takes a connection that knocked; answered by [`Event::Connected`].
+    Accept {
+        /// The connection.
+        flow: Flow,
+        /// The app's name for it from now on.
+        cookie: Cookie,
+    },
+    /// Refuses a connection that knocked: the peer gets a reset.
+    Reject {
+        /// The connection.
+        flow: Flow,
+    },
+    /// Sends a buffer of at most [`MAX_SEND`] bytes. The stack owns it until it is acknowledged; it must be unshared and
+    /// keep the pool's headroom. Consecutive calls on one flow are one vector: they leave as full segments.
+    Send {
+        /// The connection.
+        flow: Flow,
+        /// The payload, at least one byte.
+        payload: PktBuf,
+    },
+    /// The app is done with this many received bytes: opens the window.
+    RecvDone {
+        /// The connection.
+        flow: Flow,
+        /// Bytes.
+        bytes: u32,
+    },
+    /// Sends FIN after everything sent so far. [`Event::Dead`] follows once the peer has closed too, or given up.
+    Close {
+        /// The connection.
+        flow: Flow,
+    },
+    /// Resets the connection. [`Event::Dead`] follows.
+    Abort {
+        /// The connection.
+        flow: Flow,
+    },
+}
+
+/// What the app is told with each run.
+#[derive(Clone, Copy, Debug)]
+pub struct Turn {
+    /// Monotonic time at the start of the turn.
+    pub now: crate::time::Instant,
+    /// Wall-clock time, in seconds since 1970-01-01 00:00 UTC.
+    pub unix_seconds: u64,
+}
+
+/// An application on one core.
+pub trait App {
+    /// Takes events from the front of `events` and adds calls to the back of `calls`, until there are no events or no room
+    /// for more calls; also continues work that waited for credit. Returns whether there is work left that needs
+    /// another run in this turn, with calls drained.
+    fn run(&mut self, turn: Turn, events: &mut Events, calls: &mut Calls) -> Progress;
+}
+
+/// Whether a run of the app finished its work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Nothing is left until the next event.
+    Done,
+    /// Out of room in the call array: run again once it is drained.
+    More,
+}
