@@ -146,12 +146,20 @@ pub enum Call {
 }
 
 /// What the app is told with each run.
-#[derive(Clone, Copy, Debug)]
-pub struct Turn {
+#[derive(Clone, Copy)]
+pub struct Turn<'a> {
     /// Monotonic time at the start of the turn.
     pub now: crate::time::Instant,
     /// Wall-clock time, in seconds since 1970-01-01 00:00 UTC.
     pub unix_seconds: u64,
+    /// What the layers below count, for an app that reports it.
+    pub statistics: &'a dyn Statistics,
+}
+
+/// Named counters. Names are `snake_case`; those of dropped frames and segments begin with `drop_`.
+pub trait Statistics {
+    /// Calls `visit` with each name and value.
+    fn visit(&self, visit: &mut dyn FnMut(&str, u64));
 }
 
 /// An application on one core.
@@ -159,7 +167,7 @@ pub trait App {
     /// Takes events from the front of `events` and adds calls to the back of `calls`, until there are no events or no room
     /// for more calls; also continues work that waited for credit. Returns whether there is work left that needs
     /// another run in this turn, with calls drained.
-    fn run(&mut self, turn: Turn, events: &mut Events, calls: &mut Calls) -> Progress;
+    fn run(&mut self, turn: Turn<'_>, events: &mut Events, calls: &mut Calls) -> Progress;
 }
 
 /// Whether a run of the app finished its work.
