@@ -1,0 +1,146 @@
+//! The crash report: what an exception or a panic leaves on the console, and what follows it.
+//!
+//! The monitor hands an exception of ring 3 to [`crash_main`], on a stack of its own. A panic comes by its own way, on the
+//! stack it happened on. Both print lines that begin with `crash:`; code addresses in them have 16 digits, so that
+//! `memstorm` can name the functions.
+
+#![allow(unsafe_code)] // walks stacks
+
+use core::arch::asm;
+use core::fmt;
+use core::sync::atomic::{AtomicU8, Ordering};
+
+use abi::config::OnCrash;
+use abi::exit::Exit;
+
+use crate::platform::{console, image, power};
+
+/// Return addresses printed at most.
+const DEEPEST: usize = 24;
+
+/// What follows the report, as `OnCrash`.
+static ON_CRASH: AtomicU8 = AtomicU8::new(OnCrash::Exit as u8);
+
+/// The registers at an exception, as `monitor/traps.S` lays them out.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct CrashRecord {
+    rax: u64,
+    rbx: u64,
+    rcx: u64,
+    rdx: u64,
+    rsi: u64,
+    rdi: u64,
+    rbp: u64,
+    r8: u64,
+    r9: u64,
+    r10: u64,
+    r11: u64,
+    r12: u64,
+    r13: u64,
+    r14: u64,
+    r15: u64,
+    vector: u64,
+    error: u64,
+    rip: u64,
+    cs: u64,
+    rflags: u64,
+    rsp: u64,
+    ss: u64,
+    cr2: u64,
+    core: u64,
+}
+
+/// Sets what follows a crash report.
+pub fn set_on_crash(on_crash: OnCrash) {
+    ON_CRASH.store(on_crash as u8, Ordering::Relaxed);
+}
+
+/// Reports the exception in `record`. Entered by the monitor.
+#[cfg_attr(not(test), unsafe(no_mangle))]
+extern "C" fn crash_main(record: &CrashRecord) -> ! {
+    let cause = cause(record);
+    headline(cause, record.core);
+    line(format_args!("vector={} error={:#x} cr2={:#x}", record.vector, record.error, record.cr2));
+    line(format_args!("rip={:#018x} cs={:#x} rflags={:#x} rsp={:#x} ss={:#x}", record.rip, record.cs, record.rflags, record.rsp, record.ss));
+    line(format_args!("rax={:#x} rbx={:#x} rcx={:#x} rdx={:#x}", record.rax, record.rbx, record.rcx, record.rdx));
+    line(format_args!("rsi={:#x} rdi={:#x} rbp={:#x} r8={:#x}", record.rsi, record.rdi, record.rbp, record.r8));
+    line(format_args!("r9={:#x} r10={:#x} r11={:#x} r12={:#x}", record.r9, record.r10, record.r11, record.r12));
+    line(format_args!("r13={:#x} r14={:#x} r15={:#x}", record.r13, record.r14, record.r15));
+    line(format_args!("#0 {:#018x}", record.rip));
+    backtrace(record.rbp, 1);
+    end(cause)
+}
+
+/// Reports a panic.
+pub fn panicked(info: &core::panic::PanicInfo<'_>) -> ! {
+    let rbp: u64;
+    // SAFETY: reads a register.
+    unsafe { asm!("mov {}, rbp", out(reg) rbp, options(nomem, nostack, preserves_flags)) };
+    headline(Exit::Panic, 0);
+    line(format_args!("{}", info.message()));
+    if let Some(location) = info.location() {
+        line(format_args!("at {location}"));
+    }
+    line(format_args!("rbp={rbp:#x}"));
+    backtrace(rbp, 0);
+    end(Exit::Panic)
+}
+
+/// What an exception means.
+fn cause(record: &CrashRecord) -> Exit {
+    const WRITE: u64 = 1 << 1;
+    const FETCH: u64 = 1 << 4;
+    match record.vector {
+        0 => Exit::DivideError,
+        6 => Exit::InvalidOpcode,
+        13 => Exit::GeneralProtection,
+        14 if record.cr2 < 4096 => Exit::NullAccess,
+        14 if image::is_guard_page(record.cr2) => Exit::StackOverflow,
+        14 if record.error & FETCH != 0 => Exit::ExecuteData,
+        14 if record.error & WRITE != 0 && image::is_read_only(record.cr2) => Exit::WriteProtected,
+        14 => Exit::PageFault,
+        _ => Exit::Exception,
+    }
+}
+
+fn headline(cause: Exit, core: u64) {
+    let build_id = image::build_id();
+    line(format_args!("cause={:?} code={} core={core} build={build_id}", cause, cause.code()));
+}
+
+fn line(text: fmt::Arguments<'_>) {
+    console::print_line(format_args!("{}{text}", abi::console::CRASH));
+}
+
+/// Prints the return addresses that the chain of frame pointers leads to: each frame is the caller's frame pointer and
+/// then the return address. Ends at anything that is not a frame on a stack of the image.
+fn backtrace(mut rbp: u64, first: usize) {
+    for depth in first..DEEPEST {
+        if !rbp.is_multiple_of(8) || !image::is_on_boot_stack(rbp..rbp + 16) {
+            return;
+        }
+        // SAFETY: 16 aligned bytes of a stack, which is mapped and initialised above the stack pointer.
+        let [caller, return_address] = unsafe { *(rbp as *const [u64; 2]) };
+        if return_address == 0 {
+            return;
+        }
+        line(format_args!("#{depth} {return_address:#018x}"));
+        if caller <= rbp {
+            return;
+        }
+        rbp = caller;
+    }
+}
+
+/// Does what was configured to follow.
+fn end(cause: Exit) -> ! {
+    let on_crash = ON_CRASH.load(Ordering::Relaxed);
+    if on_crash == OnCrash::Reboot as u8 {
+        power::reboot()
+    } else if on_crash == OnCrash::Halt as u8 {
+        power::halt()
+    } else {
+        power::exit(cause, format_args!("{}", cause.describe()))
+    }
+}

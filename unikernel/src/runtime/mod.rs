@@ -1,0 +1,1 @@
+//! The run-to-completion loop of a core.
