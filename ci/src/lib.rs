@@ -1,0 +1,22 @@
+//! What `ci/test`, `ci/soak` and `ci/show` are made of.
+//!
+//! ```text
+//! source        what the sources may depend on and contain: layers, unsafe, figures
+//! namespace     a network namespace with a tap in it, and threads that run there
+//! appliance     an appliance started and stopped through the `memstorm` command, as a user would
+//! client        a memcached client of a few lines, and `conversation`, what a server must answer it
+//! soak          the long runs: a load that checks every reply, and hostile frames
+//! ```
+//!
+//! Of Memstorm's own crates this one knows only `abi`: everything else is reached from outside, over the command line
+//! and the network.
+
+pub mod appliance;
+pub mod client;
+pub mod conversation;
+pub mod host;
+pub mod namespace;
+pub mod packet;
+//pub mod show;
+//pub mod soak;
+pub mod source;

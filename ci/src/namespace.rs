@@ -1,0 +1,90 @@
+//! Network namespaces of our own, each with a tap in it: a wire between this machine and one appliance that nothing
+//! else is on.
+
+use std::fs::{self, File};
+use std::net::Ipv4Addr;
+use std::panic;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+
+use anyhow::{Context, Result, ensure};
+use nix::sched::{CloneFlags, setns};
+
+/// The tap of every namespace.
+pub const TAP: &str = "tap0";
+/// The address of this side of the tap.
+pub const HOST: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
+/// The address that appliances are given.
+pub const GUEST: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 2);
+/// Length of the network prefix of both, in bits.
+pub const PREFIX: u8 = 24;
+
+const NAME_PREFIX: &str = "memstorm-ci-";
+
+/// A network namespace, removed with this value.
+#[derive(Debug)]
+pub struct Namespace {
+    name: String,
+}
+
+impl Namespace {
+    /// Makes a namespace with a persistent tap in it. Needs root.
+    pub fn create() -> Result<Namespace> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        remove_abandoned()?;
+        let name = format!("{NAME_PREFIX}{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        ip(&["netns", "add", &name])?;
+        let namespace = Namespace { name };
+        namespace.ip(&["link", "set", "lo", "up"])?;
+        namespace.ip(&["tuntap", "add", "dev", TAP, "mode", "tap"])?;
+        namespace.ip(&["addr", "add", &format!("{HOST}/{PREFIX}"), "dev", TAP])?;
+        namespace.ip(&["link", "set", TAP, "up"])?;
+        Ok(namespace)
+    }
+
+    /// Runs `body` in a thread whose sockets, and whose child processes, belong to the namespace.
+    pub fn run<T: Send>(&self, body: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+        let file = File::open(format!("/run/netns/{}", self.name)).context("cannot open the network namespace")?;
+        thread::scope(|scope| {
+            let thread = scope.spawn(move || {
+                setns(file, CloneFlags::CLONE_NEWNET).context("cannot enter the network namespace")?;
+                body()
+            });
+            thread.join().unwrap_or_else(|cause| panic::resume_unwind(cause))
+        })
+    }
+
+    /// Runs `ip` on the namespace, say `ip -n NAME neigh flush dev tap0`.
+    pub fn ip(&self, arguments: &[&str]) -> Result<()> {
+        ip(&[&["-n", &self.name], arguments].concat())
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        // A failure here leaves the namespace to the next `create`.
+        let _ = ip(&["netns", "delete", &self.name]);
+    }
+}
+
+fn ip(arguments: &[&str]) -> Result<()> {
+    let output = Command::new("ip").args(arguments).output().context("cannot start ip (package iproute2)")?;
+    let error = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "ip {}: {}", arguments.join(" "), error.trim_end());
+    Ok(())
+}
+
+/// Removes the namespaces of earlier runs that were killed before they could.
+fn remove_abandoned() -> Result<()> {
+    let Ok(entries) = fs::read_dir("/run/netns") else { return Ok(()) };
+    for entry in entries {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        let Some(owner) = name.strip_prefix(NAME_PREFIX).and_then(|rest| rest.split('-').next()) else { continue };
+        if !Path::new("/proc").join(owner).exists() {
+            ip(&["netns", "delete", &name])?;
+        }
+    }
+    Ok(())
+}
