@@ -36,7 +36,8 @@ call_halt:
     xor eax, eax
     ret
 
-// Maps rdi..rsi as kind rdx, MAP_NONE to MAP_MONITOR. Refuses the image and page 0.
+// Maps rdi..rsi as kind rdx, MAP_NONE to MAP_MONITOR. Refuses the image. Page 0 may be read
+// while boot information lies in it, but never written.
 call_map:
     cmp rdx, MAP_MONITOR
     ja refuse
@@ -45,8 +46,10 @@ call_map:
     test eax, ADDRESS_BYTES_4K - 1
     jnz refuse
     cmp rdi, ADDRESS_BYTES_4K
-    jb refuse
-    bt rsi, 47                      // the lower half of the address space
+    jae 2f
+    cmp rdx, MAP_READ
+    ja refuse
+2:  bt rsi, 47                      // the lower half of the address space
     jc refuse
     cmp rdi, rsi
     jae refuse

@@ -2,35 +2,31 @@
 
 #![no_std]
 #![no_main]
+#![allow(unsafe_code)]
 
 extern crate alloc;
-hermit_entry::define_entry_version!();
 use unikernel::{crash, log};
-use unikernel::platform::{console, power};
-struct NoHeap;
-#[allow(unsafe_code)]
-unsafe impl core::alloc::GlobalAlloc for NoHeap {
-    unsafe fn alloc(&self, _: core::alloc::Layout) -> *mut u8 { core::ptr::null_mut() }
-    unsafe fn dealloc(&self, _: *mut u8, _: core::alloc::Layout) { }
-}
-#[global_allocator] static H: NoHeap = NoHeap;
+use unikernel::platform::{power,cores,machine::{Machine,BootProtocol},heap::BootHeap};
+hermit_entry::define_entry_version!();
+#[global_allocator] static HEAP: BootHeap = BootHeap::empty();
 
-#[allow(unsafe_code)]
 #[unsafe(no_mangle)]
 extern "C" fn primary_main(info: u64, kind: u64) -> ! {
-    if kind == 1 { console::init_uart() } else { console::init_uhyve() }
-    log!(Info, "hello {info:#x} {kind}");
-    if kind == 7 { panic!("x") }
-    let p = core::hint::black_box(0x10u64) as *const u32;
-    log!(Info, "apic {:?}", unikernel::monitor::apic());
-    log!(Info, "read {}", unsafe { p.read_volatile() });
+    let protocol = if kind == 1 { BootProtocol::Pvh } else { BootProtocol::Hermit };
+    let m = unsafe { Machine::boot(protocol, info, &HEAP) };
+    log!(Info, "{:?} cores {} ram {:#x} left {:#x}", m.phases, m.cores, m.ram.total(), m.ram.left());
+    log!(Info, "{:?}", m.acpi);
+    log!(Info, "{:?}", m.functions);
+    log!(Info, "unix {} {:?}", m.clock.unix_seconds(m.clock.now()), m.clock);
+    let t = m.clock.now();
+    m.clock.halt_until(Some(t + core::time::Duration::from_millis(10)));
+    log!(Info, "halted {:?}", m.clock.now().since(t));
     power::exit(abi::exit::Exit::PowerOff, format_args!("bye"))
 }
 
-#[allow(unsafe_code)]
 #[unsafe(no_mangle)]
-extern "C" fn secondary_main(index: u64) -> ! {
-    log!(Info, "core {index}");
+extern "C" fn secondary_main(_index: u64) -> ! {
+    cores::report_started();
     power::halt()
 }
 
@@ -39,6 +35,5 @@ fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
     crash::panicked(info)
 }
 
-#[allow(unsafe_code)]
 #[unsafe(no_mangle)]
 extern "C" fn rust_eh_personality() {}

@@ -106,7 +106,8 @@ pub fn halt(timer: u64) {
     unsafe { monitor_call(timer, 0, 0, HALT) };
 }
 
-/// Maps the pages of `range`, virtual = physical. Refuses the image itself and page 0.
+/// Maps the pages of `range`, virtual = physical. Refuses the image itself, and page 0 for
+/// anything but reading.
 ///
 /// # Safety
 ///

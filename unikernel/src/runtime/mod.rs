@@ -1,1 +1,14 @@
-//! The run-to-completion loop of a core.
+//! The run-to-completion loop of a core, and what goes on around it.
+//!
+//! ```text
+//! shard   one turn: expire timers, poll, ingress, app, egress, doorbell
+//! idle    spin, then halt until an interrupt or the next timer
+//! launch  from a started NIC to a serving shard
+//! ```
+//!
+//! Called by the binary; calls `netdrv`, `netstack` and `platform`. Generic over NIC and application: nothing on a
+//! packet's way is a trait object.
+
+pub mod idle;
+pub mod launch;
+pub mod shard;

@@ -1,0 +1,65 @@
+//! Starting the other cores. Each gets a block for the monitor and a stack with a guard page, and parks.
+
+#![allow(unsafe_code)] // stacks and blocks
+
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use super::memory::{PAGE, Ram};
+use super::time::Clock;
+use crate::log;
+use crate::monitor::{self, CORE_BLOCK_BYTES, Ipi, MapKind};
+
+/// Bytes of a core's stack.
+const STACK_BYTES: u64 = 64 << 10;
+/// Between INIT and start-up (SDM volume 3, section 9.4.4.1), in microseconds; virtual cores need none.
+const INIT_WAIT_US: u64 = 10_000;
+/// How long a core may take to start, in microseconds.
+const START_US: u64 = 200_000;
+
+/// Cores that have entered ring 3 since boot, the first not counted.
+static STARTED: AtomicU32 = AtomicU32::new(0);
+
+/// Starts the cores with these APIC ids, but for the calling one. Returns how many cores there are now; one that does not
+/// start is reported and left out.
+pub fn start(apic_ids: &[u32], ram: &mut Ram, clock: &Clock, virtualized: bool) -> u32 {
+    let own = monitor::apic().id;
+    let mut present = 1;
+    for &apic_id in apic_ids.iter().filter(|id| **id != own) {
+        if start_one(apic_id, present, ram, clock, virtualized).is_some() {
+            present += 1;
+        } else {
+            log!(Warn, "core with APIC id {apic_id} does not start");
+        }
+    }
+    present
+}
+
+fn start_one(apic_id: u32, index: u32, ram: &mut Ram, clock: &Clock, virtualized: bool) -> Option<()> {
+    let block = ram.take(CORE_BLOCK_BYTES, CORE_BLOCK_BYTES)?;
+    let stack = ram.take(PAGE + STACK_BYTES, PAGE)?;
+    // SAFETY: both ranges were just taken, so nothing else lives there.
+    unsafe {
+        monitor::map(block.clone(), MapKind::Monitor).ok()?;
+        monitor::map(stack.start..stack.start + PAGE, MapKind::None).ok()?;
+        monitor::prepare_core(block.start, stack.end, index.into());
+    }
+    let started = STARTED.load(Ordering::Acquire);
+    monitor::send_ipi(apic_id, Ipi::Init);
+    if !virtualized {
+        clock.spin_us(INIT_WAIT_US);
+    }
+    monitor::send_ipi(apic_id, Ipi::Startup);
+    let deadline = clock.now() + core::time::Duration::from_micros(START_US);
+    while STARTED.load(Ordering::Acquire) == started {
+        if clock.now() > deadline {
+            return None;
+        }
+        core::hint::spin_loop();
+    }
+    Some(())
+}
+
+/// Reports the calling core as started.
+pub fn report_started() {
+    STARTED.fetch_add(1, Ordering::Release);
+}

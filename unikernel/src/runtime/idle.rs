@@ -1,0 +1,43 @@
+//! What a core does when there is nothing to do: spin for a while, for latency, then halt, for the neighbours.
+//!
+//! Before a halt the queue is armed, and looked at once more by [`Shard::arm`], so that no frame is slept through; the
+//! interrupt only ends the halt.
+
+use core::time::Duration;
+
+use netdrv::nic::{Armed, RxQueue, TxQueue};
+use netstack::app::App;
+use netstack::time::Instant;
+
+use super::shard::{Shard, Work};
+use crate::platform::time::Clock;
+
+/// Spins, then halts.
+pub struct Idle {
+    spin: Duration,
+    last_work: Instant,
+}
+
+impl Idle {
+    /// Halts after `spin_us` microseconds without work.
+    pub fn new(spin_us: u32, now: Instant) -> Idle {
+        Idle { spin: Duration::from_micros(spin_us.into()), last_work: now }
+    }
+
+    /// To be called after every turn, with what it found.
+    pub fn after_turn<R: RxQueue, T: TxQueue, A: App>(&mut self, shard: &mut Shard<R, T, A>, work: Work, now: Instant, clock: &Clock) {
+        if work == Work::Done {
+            self.last_work = now;
+            return;
+        }
+        if now.since(self.last_work) < self.spin {
+            core::hint::spin_loop();
+            return;
+        }
+        if shard.arm() == Armed::Idle {
+            clock.halt_until(shard.next_deadline());
+        }
+        shard.disarm();
+        self.last_work = clock.now();
+    }
+}
