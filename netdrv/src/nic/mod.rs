@@ -36,7 +36,8 @@ pub trait RxQueue {
     /// Gives the device empty buffers from `pool`, as many as it has room for and the pool has. Returns how many.
     fn refill(&mut self, pool: &'static Pool) -> usize;
 
-    /// Asks for an interrupt at the next frame, then looks whether one has come already.
+    /// Asks for an interrupt at the next frame, then looks whether one has come already. Whatever the answer,
+    /// [`disarm`](RxQueue::disarm) comes next.
     fn arm(&mut self) -> Armed;
 
     /// Takes the request back and acknowledges the interrupt, if there was one. Queues start disarmed.
@@ -58,7 +59,8 @@ pub trait TxQueue {
     /// them before [`doorbell`](TxQueue::doorbell).
     fn submit(&mut self, batch: &mut Batch) -> usize;
 
-    /// Tells the device about the frames submitted since the last call, if it wants to be told.
+    /// Tells the device about the frames submitted since the last call, if it wants to be told. Once a turn, also when
+    /// nothing was submitted: a device may come to want it later.
     fn doorbell(&mut self);
 
     /// What this queue has done.
@@ -73,8 +75,11 @@ pub struct QueuePair<R, T> {
     pub tx: T,
 }
 
+/// The queue pairs of a NIC, one a core.
+pub type QueuePairs<N> = Vec<QueuePair<<N as Nic>::Rx, <N as Nic>::Tx>>;
+
 /// A NIC that is reset and negotiated, before its queues run.
-pub trait Nic {
+pub trait Nic: Sized {
     /// Its receive queues.
     type Rx: RxQueue;
     /// Its transmit queues.
@@ -86,7 +91,7 @@ pub trait Nic {
     fn info(&self) -> NicInfo;
 
     /// Starts the device with `n` queue pairs, or as many as it has if those are fewer.
-    fn into_queue_pairs(self, n: usize) -> Result<Vec<QueuePair<Self::Rx, Self::Tx>>, Self::Error>;
+    fn into_queue_pairs(self, n: usize) -> Result<QueuePairs<Self>, Self::Error>;
 }
 
 /// What a NIC is and can do.
@@ -139,6 +144,8 @@ pub struct TxCounters {
     pub doorbells: u64,
     /// Used-ring entries that name no frame in flight.
     pub bad_descriptor: u64,
-    /// Frames dropped because their headroom could not take the device's own header.
-    pub no_headroom: u64,
+    /// Frames dropped because they were shorter than an Ethernet header.
+    pub bad_length: u64,
+    /// Frames dropped because they wanted a checksum that the device does not complete.
+    pub bad_checksum: u64,
 }

@@ -1,0 +1,43 @@
+//! Feature bits and the device status.
+
+bitflags::bitflags! {
+    /// The feature bits that Memstorm knows (virtio 1.2, sections 5.1.3 and 6). A device's others are never accepted.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Features: u64 {
+        /// The device completes checksums of frames it is given.
+        const NET_CSUM = 1 << 0;
+        /// The driver handles frames with partial checksums.
+        const NET_GUEST_CSUM = 1 << 1;
+        /// The device reports its MTU.
+        const NET_MTU = 1 << 3;
+        /// The device has an Ethernet address.
+        const NET_MAC = 1 << 5;
+        /// A received frame may span several buffers, and its header says how many.
+        const NET_MRG_RXBUF = 1 << 15;
+        /// The device reports the state of its link.
+        const NET_STATUS = 1 << 16;
+        /// Notifications are asked for by ring position.
+        const EVENT_IDX = 1 << 29;
+        /// The interface of virtio 1.0 and later.
+        const VERSION_1 = 1 << 32;
+    }
+}
+
+bitflags::bitflags! {
+    /// The device status (virtio 1.2, section 2.1). 0 is a device that is reset.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct Status: u8 {
+        /// The guest has seen the device.
+        const ACKNOWLEDGE = 1;
+        /// The guest has a driver for it.
+        const DRIVER = 2;
+        /// The driver is set up.
+        const DRIVER_OK = 4;
+        /// Features are chosen.
+        const FEATURES_OK = 8;
+        /// The device gave up.
+        const DEVICE_NEEDS_RESET = 64;
+        /// The driver gave up.
+        const FAILED = 128;
+    }
+}

@@ -1,0 +1,174 @@
+//! Receiving: empty buffers go to the device whole, and come back with header and frame at their beginning.
+
+use alloc::sync::Arc;
+
+use super::Interrupts;
+use super::header::{DATA_VALID, HEADER_BYTES, NEEDS_CSUM, Received};
+use crate::nic::{Armed, Batch, RxCounters, RxQueue};
+use crate::pktbuf::{BUF_BYTES, Checksum, PktBuf, Pool};
+use crate::virtio::transport::{Doorbell, Transport};
+use crate::virtio::{DESC_WRITE, Descriptor, DescriptorId, Device, Features, InFlight, SplitQueue};
+
+/// The receive half of a queue pair.
+///
+/// A frame takes one descriptor and one buffer. With VIRTIO_NET_F_MRG_RXBUF the device may spread a larger one over
+/// several buffers; the MTU in [`NicInfo`](crate::nic::NicInfo) makes that a frame that nobody asked for, and it is dropped.
+pub struct ReceiveQueue<T: Transport> {
+    device: Arc<Device<T>>,
+    queue: SplitQueue,
+    doorbell: Doorbell,
+    interrupts: Interrupts,
+    /// Whether `arm` was called since the last `disarm`.
+    requested: bool,
+    /// By descriptor.
+    in_flight: InFlight,
+    /// Flags that vouch for a checksum; none unless VIRTIO_NET_F_GUEST_CSUM was negotiated.
+    vouching: u8,
+    /// Whether `num_buffers` counts for anything.
+    merges: bool,
+    /// Buffers still to come of a frame that is being dropped.
+    fragments_to_drop: u16,
+    counters: RxCounters,
+}
+
+impl<T: Transport> ReceiveQueue<T> {
+    pub(super) fn new(
+        device: Arc<Device<T>>,
+        queue: SplitQueue,
+        doorbell: Doorbell,
+        features: Features,
+        interrupts: Interrupts,
+    ) -> ReceiveQueue<T> {
+        ReceiveQueue {
+            in_flight: InFlight::new(queue.size()),
+            device,
+            queue,
+            doorbell,
+            interrupts,
+            requested: false,
+            vouching: if features.contains(Features::NET_GUEST_CSUM) { NEEDS_CSUM | DATA_VALID } else { 0 },
+            merges: features.contains(Features::NET_MRG_RXBUF),
+            fragments_to_drop: 0,
+            counters: RxCounters::default(),
+        }
+    }
+
+    /// Takes one used buffer; `None` if it holds no frame to hand up, which is counted.
+    fn take_frame(&mut self) -> Option<PktBuf> {
+        let used = self.queue.take_used()?;
+        let Some(mut buf) = used.id.and_then(|id| self.in_flight.take(id.0)) else {
+            self.counters.bad_descriptor += 1;
+            return None;
+        };
+        if self.fragments_to_drop > 0 {
+            self.fragments_to_drop -= 1;
+            return None;
+        }
+        let len = used.len as usize;
+        if len <= HEADER_BYTES || len > BUF_BYTES {
+            self.counters.bad_length += 1;
+            return None;
+        }
+        let header = Received::parse(buf.bytes())?;
+        if self.merges && header.num_buffers > 1 {
+            self.counters.oversized += 1;
+            self.fragments_to_drop = header.num_buffers - 1;
+            return None;
+        }
+        buf.truncate(len);
+        buf.trim_front(HEADER_BYTES);
+        if header.flags & self.vouching != 0 {
+            buf.set_checksum(Checksum::Verified);
+        }
+        Some(buf)
+    }
+
+    /// Offers an empty buffer to the device, whole.
+    fn post(&mut self, mut buf: PktBuf) {
+        buf.reset(0);
+        let addr = buf.dma_addr();
+        // Nobody shares a buffer that is fresh from its pool, so it has the room.
+        if buf.append(BUF_BYTES).is_none() {
+            return;
+        }
+        if let Ok(slot) = self.in_flight.insert(buf) {
+            let id = DescriptorId(slot);
+            self.queue.describe(id, Descriptor { addr, len: BUF_BYTES as u32, flags: DESC_WRITE, next: 0 });
+            self.queue.offer(id);
+        }
+    }
+
+    /// Notifies the device of new buffers, if it wants to know.
+    fn notify(&mut self) {
+        if self.queue.take_notification() {
+            self.device.transport().ring(self.doorbell);
+        }
+    }
+}
+
+impl<T: Transport> RxQueue for ReceiveQueue<T> {
+    fn poll(&mut self, batch: &mut Batch, limit: usize) -> usize {
+        let pending = usize::from(self.queue.pending());
+        if pending == 0 {
+            // The device may have run dry just when it did not want to be told of new buffers.
+            self.notify();
+            return 0;
+        }
+        let room = batch.capacity() - batch.len();
+        let mut frames = 0;
+        // Bounded by entries, not by frames: garbage from the device uses up the limit too.
+        for _ in 0..pending.min(limit).min(room) {
+            let Some(frame) = self.take_frame() else { continue };
+            self.counters.frames += 1;
+            self.counters.bytes += frame.len() as u64;
+            frames += usize::from(batch.push_back(frame).is_ok());
+        }
+        frames
+    }
+
+    fn refill(&mut self, pool: &'static Pool) -> usize {
+        let room = self.in_flight.room();
+        let mut posted = 0;
+        while posted < room {
+            let Some(buf) = pool.alloc() else {
+                self.counters.pool_empty += 1;
+                break;
+            };
+            self.post(buf);
+            posted += 1;
+        }
+        self.queue.publish();
+        self.notify();
+        posted.into()
+    }
+
+    fn arm(&mut self) -> Armed {
+        self.requested = true;
+        self.notify();
+        self.queue.request_interrupt();
+        if self.queue.pending() == 0 { Armed::Idle } else { Armed::Pending }
+    }
+
+    fn disarm(&mut self) {
+        if !self.requested {
+            return;
+        }
+        self.requested = false;
+        self.queue.suppress_interrupts();
+        if self.interrupts == Interrupts::Line {
+            self.device.transport().acknowledge_interrupt();
+        }
+    }
+
+    fn counters(&self) -> &RxCounters {
+        &self.counters
+    }
+}
+
+impl<T: Transport> Drop for ReceiveQueue<T> {
+    fn drop(&mut self) {
+        if self.device.reset().is_err() {
+            self.in_flight.forget();
+        }
+    }
+}
