@@ -18,4 +18,4 @@ extern crate alloc;
 pub mod crash;
 pub mod monitor;
 pub mod platform;
-//pub mod runtime;
+pub mod runtime;

@@ -1,39 +1,45 @@
-//! The appliance.
+//! The appliance: memcached on the dataplane. This file only names the types that fill the runtime's loop (NIC, stack,
+//! application) and what a freestanding binary must have.
 
 #![no_std]
 #![no_main]
-#![allow(unsafe_code)]
+#![allow(unsafe_code)] // entered by the monitor
 
-extern crate alloc;
-use unikernel::{crash, log};
-use unikernel::platform::{power,cores,machine::{Machine,BootProtocol},heap::BootHeap};
+use app_memcached::service::{Service, ServiceConfig};
+use app_memcached::store::StoreMemory;
+use core::ptr::NonNull;
+use unikernel::platform::heap::BootHeap;
+use unikernel::platform::machine::{BootProtocol, Machine};
+use unikernel::platform::network::{self, FoundNic};
+use unikernel::platform::{cores, power};
+use unikernel::runtime::launch::{Resources, launch};
+use unikernel::crash;
+
+// uhyve takes an image by this note; QEMU by the one in monitor/entry.S.
 hermit_entry::define_entry_version!();
-#[global_allocator] static HEAP: BootHeap = BootHeap::empty();
 
+#[global_allocator]
+static HEAP: BootHeap = BootHeap::empty();
+
+/// How the monitor was entered: BOOT_PVH in monitor/entry.S; the other is BOOT_HERMIT.
+const BOOT_PVH: u64 = 1;
+
+/// Where the monitor enters ring 3 on the first core.
 #[unsafe(no_mangle)]
-extern "C" fn primary_main(info: u64, kind: u64) -> ! {
-    let protocol = if kind == 1 { BootProtocol::Pvh } else { BootProtocol::Hermit };
-    let m = unsafe { Machine::boot(protocol, info, &HEAP) };
-    log!(Info, "{:?} cores {} ram {:#x} left {:#x}", m.phases, m.cores, m.ram.total(), m.ram.left());
-    log!(Info, "{:?}", m.acpi);
-    log!(Info, "{:?}", m.functions);
-    log!(Info, "unix {} {:?}", m.clock.unix_seconds(m.clock.now()), m.clock);
-    let t = m.clock.now();
-    m.clock.halt_until(Some(t + core::time::Duration::from_millis(10)));
-    log!(Info, "halted {:?}", m.clock.now().since(t));
-    power::exit(abi::exit::Exit::PowerOff, format_args!("bye"))
+extern "C" fn primary_main(boot_info: u64, boot_kind: u64) -> ! {
+    let protocol = if boot_kind == BOOT_PVH { BootProtocol::Pvh } else { BootProtocol::Hermit };
+    // SAFETY: the monitor enters here once, with what it was handed.
+    let mut machine = unsafe { Machine::boot(protocol, boot_info, &HEAP) };
+    match network::find(&mut machine) {
+        Some(FoundNic::VirtioMmio(nic)) => launch(nic, machine, make_service),
+        Some(FoundNic::VirtioPci(nic)) => launch(nic, machine, make_service),
+        None => power::exit(abi::exit::Exit::NoNic, format_args!("no network device: virtio-net is needed, on PCI or MMIO")),
+    }
 }
 
+/// Where the monitor enters ring 3 on every other core: they park until there are shards for them.
 #[unsafe(no_mangle)]
 extern "C" fn secondary_main(_index: u64) -> ! {
     cores::report_started();
     power::halt()
 }
-
-#[panic_handler]
-fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
-    crash::panicked(info)
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn rust_eh_personality() {}

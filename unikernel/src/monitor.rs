@@ -7,6 +7,7 @@
 
 use core::ops::Range;
 
+// On the host there is no monitor, and no test comes near it.
 #[cfg(not(test))]
 core::arch::global_asm!(
     include_str!("../monitor/core.S"),
@@ -38,16 +39,9 @@ pub const CORE_BLOCK_BYTES: u64 = 0x2000;
 /// The answer of a refused call.
 const REFUSED: u64 = u64::MAX;
 
-#[cfg(not(test))]
 unsafe extern "C" {
     /// calls.S: the number comes last, where it costs one move.
     fn monitor_call(a: u64, b: u64, c: u64, number: u64) -> u64;
-}
-
-/// On the host there is no monitor: it refuses everything.
-#[cfg(test)]
-unsafe fn monitor_call(_a: u64, _b: u64, _c: u64, _number: u64) -> u64 {
-    REFUSED
 }
 
 /// What ring 3 may do with a range of pages.

@@ -6,6 +6,7 @@ use alloc::alloc::{alloc_zeroed, dealloc};
 use core::alloc::Layout;
 use core::ptr::NonNull;
 
+use netdrv::pci::PciFunction;
 use virtio_drivers::device::rng::VirtIORng;
 use virtio_drivers::transport::mmio::{MmioTransport, VirtIOHeader};
 use virtio_drivers::transport::pci::PciTransport;
@@ -76,11 +77,11 @@ struct OneFunction(Function);
 
 impl ConfigurationAccess for OneFunction {
     fn read_word(&self, _: DeviceFunction, offset: u8) -> u32 {
-        self.0.read(offset.into())
+        self.0.read_config(offset.into())
     }
 
     fn write_word(&mut self, _: DeviceFunction, offset: u8, data: u32) {
-        self.0.write(offset.into(), data);
+        self.0.write_config(offset.into(), data);
     }
 
     unsafe fn unsafe_clone(&self) -> OneFunction {

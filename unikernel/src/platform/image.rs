@@ -12,7 +12,6 @@ use abi::header::Header;
 #[cfg_attr(not(test), unsafe(link_section = ".memstorm.header"))]
 static HEADER: Header = Header::EMPTY;
 
-#[cfg(not(test))]
 unsafe extern "C" {
     static image_start: u8;
     static image_end: u8;
@@ -22,20 +21,6 @@ unsafe extern "C" {
     static boot_stack_top: u8;
     static crash_stack_bottom: u8;
 }
-
-/// On the host there is no image.
-#[cfg(test)]
-mod symbols {
-    pub(super) static image_start: u8 = 0;
-    pub(super) static image_end: u8 = 0;
-    pub(super) static text_start: u8 = 0;
-    pub(super) static rodata_end: u8 = 0;
-    pub(super) static boot_stack_bottom: u8 = 0;
-    pub(super) static boot_stack_top: u8 = 0;
-    pub(super) static crash_stack_bottom: u8 = 0;
-}
-#[cfg(test)]
-use symbols::*;
 
 const PAGE: u64 = 4096;
 

@@ -6,6 +6,7 @@
 //! cpu         CPUID, counters, random numbers             cores      starting the other cores
 //! time        clock and wall-clock time                   interrupts vectors, I/O APIC lines, messages
 //! pci/        finding functions                           entropy    seeds
+//! network     finding the NIC
 //! console     lines out                                   power      the end
 //! machine     all of it, in the order of a boot
 //! ```
@@ -27,6 +28,7 @@ pub mod machine;
 pub mod memory;
 #[cfg(not(test))]
 mod memory_functions;
+pub mod network;
 pub mod pci;
 pub mod port;
 pub mod power;
