@@ -54,6 +54,10 @@ pub enum Net {
     User,
     /// The tap of the namespace that the calling thread is in, and a static address.
     Tap,
+    /// The same tap, and an address from DHCP, which nobody there serves.
+    TapWithoutAddress,
+    /// None.
+    None,
 }
 
 impl Default for Machine {
@@ -87,6 +91,8 @@ impl Machine {
                 arguments.push(format!("--net=tap:{TAP}"));
                 append = format!("ip={GUEST}/{PREFIX} {append}");
             }
+            Net::TapWithoutAddress => arguments.push(format!("--net=tap:{TAP}")),
+            Net::None => arguments.push("--net=none".to_owned()),
         }
         if !append.trim().is_empty() {
             arguments.push(format!("--append={}", append.trim()));

@@ -5,6 +5,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use nix::libc::linger;
+use nix::sys::socket::{setsockopt, sockopt};
 
 /// How long a reply may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -78,6 +80,17 @@ impl Client {
             Err(error) if error.kind() == ErrorKind::ConnectionReset => Ok(()),
             Err(error) => Err(error).context("waiting for the connection to be closed"),
         }
+    }
+
+    /// This side's port.
+    pub fn local_port(&self) -> Result<u16> {
+        Ok(self.stream.get_ref().local_addr()?.port())
+    }
+
+    /// Makes the connection end by a reset instead of a handshake once this value is dropped.
+    pub fn reset_on_close(&self) {
+        // It fails on a broken connection, which needs no reset.
+        let _ = setsockopt(self.stream.get_ref(), sockopt::Linger, &linger { l_onoff: 1, l_linger: 0 });
     }
 
     /// The server's `stats`, in its order.

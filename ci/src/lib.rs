@@ -12,11 +12,13 @@
 //! and the network.
 
 pub mod appliance;
+pub mod checksum;
 pub mod client;
 pub mod conversation;
 pub mod host;
 pub mod namespace;
 pub mod packet;
+pub mod ping;
 //pub mod show;
-//pub mod soak;
+pub mod soak;
 pub mod source;

@@ -1,11 +1,22 @@
 //! Holds Debian's memcached to the conversations that the appliance is held to: a test of the tests.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ci::conversation;
+use anyhow::{Context, Result, ensure};
+use ci::appliance::free_port;
+use ci::{conversation, host};
+use libtest_mimic::Trial;
+
+pub fn trials() -> Vec<Trial> {
+    let missing = host::missing_program("memcached", "memcached");
+    vec![crate::trial("memcached holds every conversation", missing, || {
+        let memcached = Memcached::start()?;
+        conversation::hold_all(memcached.address)
+    })]
+}
 
 /// A memcached on loopback, ended with this value.
 struct Memcached {
@@ -14,21 +25,20 @@ struct Memcached {
 }
 
 impl Memcached {
-    fn start() -> Memcached {
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|socket| socket.local_addr());
-        let address = free.expect("loopback has a free port");
+    fn start() -> Result<Memcached> {
+        let address = SocketAddr::from(([127, 0, 0, 1], free_port()?));
         let process = Command::new("memcached")
             .args(["-l", "127.0.0.1", "-U", "0", "-u", "nobody", "-p", &address.port().to_string()])
             .stdin(Stdio::null())
             .spawn()
-            .expect("memcached (package memcached) starts");
+            .context("cannot start memcached")?;
         let memcached = Memcached { process, address };
         let started = Instant::now();
         while TcpStream::connect(address).is_err() {
-            assert!(started.elapsed() < Duration::from_secs(10), "memcached does not listen on {address}");
+            ensure!(started.elapsed() < Duration::from_secs(10), "memcached does not listen on {address}");
             thread::sleep(Duration::from_millis(10));
         }
-        memcached
+        Ok(memcached)
     }
 }
 
@@ -37,10 +47,4 @@ impl Drop for Memcached {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
-}
-
-#[test]
-fn memcached_passes_every_conversation() {
-    let memcached = Memcached::start();
-    conversation::hold_all(memcached.address).unwrap_or_else(|error| panic!("{error:#}"));
 }

@@ -1,0 +1,38 @@
+//! The long runs: each makes promises, and fails if one is broken.
+//!
+//! ```text
+//! basic     an appliance on a tap: `load`, then `frames`
+//! load      many connections that check every reply
+//! frames    mutated Ethernet frames
+//! ```
+
+mod basic;
+pub mod frames;
+pub mod load;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use anyhow::{Result, ensure};
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+pub use basic::{Options, basic};
+
+/// Makes Ctrl-C and SIGTERM end a run by way of an error, so that it cleans up after itself.
+pub fn end_on_signals() -> Result<()> {
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(interrupted()))?;
+    }
+    Ok(())
+}
+
+/// An error once a signal has come.
+fn check_interrupted() -> Result<()> {
+    ensure!(!interrupted().load(Ordering::Relaxed), "interrupted");
+    Ok(())
+}
+
+fn interrupted() -> &'static Arc<AtomicBool> {
+    static INTERRUPTED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+    INTERRUPTED.get_or_init(Arc::default)
+}

@@ -1,0 +1,81 @@
+//! Starts that must fail: each with its own exit code and a line that says why, none by hanging.
+
+use std::time::Duration;
+
+use abi::exit::Exit;
+use anyhow::{Result, ensure};
+use ci::appliance::{Ended, Machine, Memstorm, Net};
+use ci::host;
+use ci::namespace::Namespace;
+use libtest_mimic::Trial;
+
+/// How long a start that fails may take.
+const LIMIT: Duration = Duration::from_secs(20);
+/// The same where the appliance waits for a DHCP server first.
+const DHCP_LIMIT: Duration = Duration::from_secs(60);
+/// `memstorm`'s own exit code for a wrong command line.
+const USAGE: i32 = 2;
+
+pub fn trials() -> Vec<Trial> {
+    let kvm = host::missing_kvm();
+    vec![
+        crate::trial("an unknown key", kvm, || appended("prot=1", &["unknown key 'prot'", "did you mean 'port'?"])),
+        crate::trial("an unknown value", kvm, || {
+            appended("console=warm", &["key 'console'", "unknown value 'warm'", "did you mean 'warn'?"])
+        }),
+        crate::trial("a malformed value", kvm, || appended("port=65536", &["key 'port'", "'65536'"])),
+        crate::trial("too little memory", kvm, too_little_memory),
+        crate::trial("no NIC", kvm, no_nic),
+        crate::trial("no address", kvm.or(host::missing_tap()), no_address),
+        crate::trial("an unknown option", None, unknown_option),
+        crate::trial("an unknown option's value", None, unknown_option_value),
+    ]
+}
+
+fn ends_with(machine: &Machine, limit: Duration, exit: Exit, said: &[&str]) -> Result<()> {
+    let memstorm = Memstorm::new()?;
+    let ended = memstorm.run_to_end(machine, limit)?;
+    check(&ended, i32::from(exit.code()), said)?;
+    memstorm.finish()
+}
+
+fn check(ended: &Ended, code: i32, said: &[&str]) -> Result<()> {
+    ensure!(ended.code == Some(code), "expected exit code {code}, got {:?}:\n{}", ended.code, ended.console);
+    for words in said {
+        ensure!(ended.console.contains(words), "expected \"{words}\" in:\n{}", ended.console);
+    }
+    Ok(())
+}
+
+fn appended(append: &str, said: &[&str]) -> Result<()> {
+    let machine = Machine { append: append.to_owned(), ..Machine::default() };
+    ends_with(&machine, LIMIT, Exit::BadConfig, said)
+}
+
+fn too_little_memory() -> Result<()> {
+    ends_with(&Machine { memory: "6M", ..Machine::default() }, LIMIT, Exit::TooLittleMemory, &["too little memory"])
+}
+
+fn no_nic() -> Result<()> {
+    ends_with(&Machine { net: Net::None, ..Machine::default() }, LIMIT, Exit::NoNic, &["no network device"])
+}
+
+fn no_address() -> Result<()> {
+    let namespace = Namespace::create()?;
+    let machine = Machine { net: Net::TapWithoutAddress, ..Machine::default() };
+    namespace.run(|| ends_with(&machine, DHCP_LIMIT, Exit::NoAddress, &["DHCP"]))
+}
+
+fn usage(arguments: &[&str], said: &[&str]) -> Result<()> {
+    let output = Memstorm::new()?.command().args(arguments).output()?;
+    let console = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    check(&Ended { code: output.status.code(), console }, USAGE, said)
+}
+
+fn unknown_option() -> Result<()> {
+    usage(&["run", "--memroy", "64M"], &["--memroy", "--memory"])
+}
+
+fn unknown_option_value() -> Result<()> {
+    usage(&["run", "--vmm", "qemo"], &["qemo", "qemu"])
+}
