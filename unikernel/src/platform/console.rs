@@ -3,6 +3,8 @@
 //! A port access can cost a VMM exit, so a line is put together first and leaves in bursts of the UART's FIFO, or in one
 //! hypercall. Any core may print; lines of two cores may interleave burst by burst.
 
+#![allow(unsafe_code)] // ports
+
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicU8, Ordering};
 
@@ -12,6 +14,7 @@ use super::port::Ports;
 
 /// COM1.
 const UART_BASE: u16 = 0x3f8;
+const UART_PORTS: u16 = 8;
 /// Registers of a 16550, as offsets (datasheet, section 8.0).
 const UART_DATA: u16 = 0;
 const UART_FIFO_CONTROL: u16 = 2;
@@ -31,6 +34,8 @@ const STUCK: u32 = 200_000;
 
 /// uhyve's serial-buffer hypercall (uhyve-interface, version 2): `rdi` points to a length and an address.
 const UHYVE_WRITE_BUFFER: u16 = 0x1030;
+/// A hypercall is a write of 32 bits.
+const UHYVE_PORTS: u16 = 4;
 
 /// Longest line, in bytes; the rest is cut.
 const LINE_BYTES: usize = 512;
@@ -54,7 +59,8 @@ macro_rules! log {
 
 /// Finds the 16550 at COM1 and sets it up.
 pub fn init_uart() {
-    let Some(uart) = uart() else { return };
+    // SAFETY: a UART does nothing to memory.
+    let Ok(uart) = (unsafe { Ports::grant(UART_BASE, UART_PORTS) }) else { return };
     uart.write_u8(UART_SCRATCH, 0x5a);
     if uart.read_u8(UART_SCRATCH) != 0x5a {
         return;
@@ -66,6 +72,8 @@ pub fn init_uart() {
 
 /// Uses uhyve's hypercalls.
 pub fn init_uhyve() {
+    // SAFETY: uhyve reads memory and writes none.
+    let Ok(_) = (unsafe { Ports::grant(UHYVE_WRITE_BUFFER, UHYVE_PORTS) }) else { return };
     DEVICE.store(UHYVE, Ordering::Relaxed);
 }
 
@@ -101,14 +109,9 @@ pub fn print_line(text: fmt::Arguments<'_>) {
     }
 }
 
-fn uart() -> Option<Ports> {
-    // SAFETY: a UART does nothing to memory.
-    #[allow(unsafe_code)]
-    unsafe { Ports::grant(UART_BASE, 8) }.ok()
-}
-
 fn write_uart(bytes: &[u8]) {
-    let Some(uart) = uart() else { return };
+    // SAFETY: granted by `init_uart`, without which there is no device to write to.
+    let uart = unsafe { Ports::granted(UART_BASE, UART_PORTS) };
     for burst in bytes.chunks(FIFO_BYTES) {
         if (0..STUCK).all(|_| uart.read_u8(UART_LINE_STATUS) & TRANSMIT_EMPTY == 0) {
             return;
@@ -119,11 +122,8 @@ fn write_uart(bytes: &[u8]) {
 
 fn write_uhyve(bytes: &[u8]) {
     let parameters: [u64; 2] = [bytes.len() as u64, bytes.as_ptr() as u64];
-    // SAFETY: uhyve reads the parameters and the bytes, and writes nothing.
-    #[allow(unsafe_code)]
-    if let Ok(port) = unsafe { Ports::grant(UHYVE_WRITE_BUFFER, 4) } {
-        port.write_u32_with(0, parameters.as_ptr() as u64);
-    }
+    // SAFETY: granted by `init_uhyve`; uhyve reads the parameters and the bytes, and writes nothing.
+    unsafe { Ports::granted(UHYVE_WRITE_BUFFER, UHYVE_PORTS) }.write_u32_with(0, parameters.as_ptr() as u64);
 }
 
 /// A line being put together; one byte is kept for its end.

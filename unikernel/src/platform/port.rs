@@ -14,7 +14,7 @@ pub struct Ports {
 }
 
 impl Ports {
-    /// Asks for the `count` ports from `first` on.
+    /// Asks for the `count` ports from `first` on. An access of several bytes needs as many ports.
     ///
     /// # Safety
     ///
@@ -22,6 +22,15 @@ impl Ports {
     pub unsafe fn grant(first: u16, count: u16) -> Result<Ports, Refused> {
         monitor::grant_ports(first, count)?;
         Ok(Ports { first, count })
+    }
+
+    /// Ports that were granted before, without asking again: a grant costs a monitor call.
+    ///
+    /// # Safety
+    ///
+    /// [`Ports::grant`] has succeeded for this range, and its promise holds.
+    pub const unsafe fn granted(first: u16, count: u16) -> Ports {
+        Ports { first, count }
     }
 
     /// Reads a byte. `offset` counts from the first port and must lie in the range.
