@@ -1,1 +1,13 @@
-//! What tests need.
+//! What tests need, of this crate and of those above: the other side of a driver.
+//!
+//! ```text
+//! virtio/  a virtio-net device: rings, registers over MMIO and PCI, and misbehaviour on request
+//! wire     two NICs joined back to back, without any device
+//! pcap     a capture file writer
+//! ```
+//!
+//! Models are strict where a driver must be correct: they panic at a register access that a device need not bear.
+
+pub mod pcap;
+pub mod virtio;
+pub mod wire;
