@@ -56,8 +56,6 @@ pub enum Net {
     Tap,
     /// The same tap, and an address from DHCP, which nobody there serves.
     TapWithoutAddress,
-    /// None.
-    None,
 }
 
 impl Default for Machine {
@@ -92,7 +90,6 @@ impl Machine {
                 append = format!("ip={GUEST}/{PREFIX} {append}");
             }
             Net::TapWithoutAddress => arguments.push(format!("--net=tap:{TAP}")),
-            Net::None => arguments.push("--net=none".to_owned()),
         }
         if !append.trim().is_empty() {
             arguments.push(format!("--append={}", append.trim()));

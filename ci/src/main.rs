@@ -1,10 +1,15 @@
 //! `ci`: the commands behind `ci/soak` and `ci/show`.
 
+use std::process::ExitCode;
+use std::time::Duration;
+
 use anyhow::Result;
+use ci::appliance::Machine;
 use ci::source::{collect_files, figures::Figures};
+use ci::{measure, soak};
 use clap::{Parser, Subcommand};
 
-/// Memstorm's long runs and figures.
+/// Memstorm's long runs, measurements and figures.
 #[derive(Parser)]
 struct Arguments {
     #[command(subcommand)]
@@ -15,11 +20,75 @@ struct Arguments {
 enum Command {
     /// Print the sizes of the sources, and where their unsafe code is.
     Figures,
+    /// Boot an appliance again and again, and print how long it took until it served.
+    Ready {
+        /// Accelerator: kvm or tcg.
+        #[arg(long, value_parser = ["kvm", "tcg"])]
+        accel: String,
+        /// Boots.
+        #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
+        runs: u16,
+    },
+    /// Print the CPU time that the VMM of an idle appliance takes.
+    Idle {
+        /// Seconds to watch.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+    },
+    /// Run a soak.
+    Soak {
+        #[command(subcommand)]
+        soak: Soak,
+    },
 }
 
-fn main() -> Result<()> {
-    match Arguments::parse().command {
+#[derive(Subcommand)]
+enum Soak {
+    /// One appliance on a tap: a load that checks every reply, then mutated frames.
+    Basic {
+        /// Seconds that the load runs.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// Connections of the load.
+        #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u16).range(1..))]
+        connections: u16,
+        /// Mutated frames.
+        #[arg(long, default_value_t = 1_000_000)]
+        frames: u64,
+        /// Seed of all that is random.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    match command {
         Command::Figures => print!("{}", Figures::collect(&collect_files(&["rs", "S", "ld"])?)?),
+        Command::Ready { accel, runs } => {
+            let accel = if accel == "kvm" { "kvm" } else { "tcg" };
+            let times = measure::ready_ms(&Machine { accel, ..Machine::default() }, usize::from(runs))?;
+            let median = measure::median(&times);
+            println!("ready_ms, microvm with {accel}: median of {runs} {median:.1}, all {times:.1?}");
+        }
+        Command::Idle { seconds } => {
+            let spent = measure::idle_cpu(&Machine::default(), Duration::from_secs(seconds))?;
+            println!("idle under KVM: {:.2} s of CPU time in {seconds} s", spent.as_secs_f64());
+        }
+        Command::Soak { soak: Soak::Basic { seconds, connections, frames, seed } } => {
+            soak::end_on_signals()?;
+            let load = Duration::from_secs(seconds);
+            soak::basic(&soak::Options { load, connections: usize::from(connections), frames, seed })?;
+        }
     }
     Ok(())
 }

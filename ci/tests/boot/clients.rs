@@ -11,7 +11,7 @@ use libtest_mimic::Trial;
 /// ASCII tests that `memccapable` has.
 const ASCII_TESTS: usize = 27;
 
-pub fn trials() -> Vec<Trial> {
+pub(crate) fn trials() -> Vec<Trial> {
     let kvm = host::missing_kvm();
     let memccapable = host::missing_program("memccapable", "memccapable (libmemcached-tools)");
     vec![

@@ -16,7 +16,7 @@ const DHCP_LIMIT: Duration = Duration::from_secs(60);
 /// `memstorm`'s own exit code for a wrong command line.
 const USAGE: i32 = 2;
 
-pub fn trials() -> Vec<Trial> {
+pub(crate) fn trials() -> Vec<Trial> {
     let kvm = host::missing_kvm();
     vec![
         crate::trial("an unknown key", kvm, || appended("prot=1", &["unknown key 'prot'", "did you mean 'port'?"])),
@@ -25,7 +25,6 @@ pub fn trials() -> Vec<Trial> {
         }),
         crate::trial("a malformed value", kvm, || appended("port=65536", &["key 'port'", "'65536'"])),
         crate::trial("too little memory", kvm, too_little_memory),
-        crate::trial("no NIC", kvm, no_nic),
         crate::trial("no address", kvm.or(host::missing_tap()), no_address),
         crate::trial("an unknown option", None, unknown_option),
         crate::trial("an unknown option's value", None, unknown_option_value),
@@ -54,10 +53,6 @@ fn appended(append: &str, said: &[&str]) -> Result<()> {
 
 fn too_little_memory() -> Result<()> {
     ends_with(&Machine { memory: "6M", ..Machine::default() }, LIMIT, Exit::TooLittleMemory, &["too little memory"])
-}
-
-fn no_nic() -> Result<()> {
-    ends_with(&Machine { net: Net::None, ..Machine::default() }, LIMIT, Exit::NoNic, &["no network device"])
 }
 
 fn no_address() -> Result<()> {

@@ -9,7 +9,7 @@ use libtest_mimic::Trial;
 
 const CORES: [u32; 3] = [1, 2, 4];
 
-pub fn trials() -> Vec<Trial> {
+pub(crate) fn trials() -> Vec<Trial> {
     let on = |vmm, machine, accel, net| Machine { vmm, machine, accel, net, ..Machine::default() };
     let uhyve = host::missing_kvm().or(host::missing_tap()).or(host::missing_program("uhyve", "uhyve"));
     let machines: [(&str, Missing, Machine); 6] = [

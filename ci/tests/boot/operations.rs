@@ -8,7 +8,7 @@ use ci::client::Client;
 use ci::{conversation, host, soak};
 use libtest_mimic::Trial;
 
-pub fn trials() -> Vec<Trial> {
+pub(crate) fn trials() -> Vec<Trial> {
     let kvm = host::missing_kvm();
     vec![
         crate::trial("16 MiB of memory serve", kvm, sixteen_mebibytes),

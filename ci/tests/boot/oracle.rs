@@ -7,15 +7,22 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use ci::appliance::free_port;
+use ci::soak::load;
 use ci::{conversation, host};
 use libtest_mimic::Trial;
 
-pub fn trials() -> Vec<Trial> {
+pub(crate) fn trials() -> Vec<Trial> {
     let missing = host::missing_program("memcached", "memcached");
-    vec![crate::trial("memcached holds every conversation", missing, || {
-        let memcached = Memcached::start()?;
-        conversation::hold_all(memcached.address)
-    })]
+    vec![
+        crate::trial("memcached holds every conversation", missing, || {
+            let memcached = Memcached::start()?;
+            conversation::hold_all(memcached.address)
+        }),
+        crate::trial("memcached bears the load of the soak", missing, || {
+            let memcached = Memcached::start()?;
+            load::run(memcached.address, Duration::from_secs(2), 50, 1)?.check()
+        }),
+    ]
 }
 
 /// A memcached on loopback, ended with this value.
@@ -28,7 +35,7 @@ impl Memcached {
     fn start() -> Result<Memcached> {
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()?));
         let process = Command::new("memcached")
-            .args(["-l", "127.0.0.1", "-U", "0", "-u", "nobody", "-p", &address.port().to_string()])
+            .args(["-l", "127.0.0.1", "-U", "0", "-m", "256", "-u", "nobody", "-p", &address.port().to_string()])
             .stdin(Stdio::null())
             .spawn()
             .context("cannot start memcached")?;

@@ -20,7 +20,7 @@ const SELF_TESTS: [(&str, Exit); 7] = [
 
 const LIMIT: Duration = Duration::from_secs(20);
 
-pub fn trials() -> Vec<Trial> {
+pub(crate) fn trials() -> Vec<Trial> {
     let on = |accel, missing| {
         SELF_TESTS.map(|(name, exit)| {
             crate::trial(&format!("selftest {name}, {accel}"), missing, move || crashes(name, accel, exit))

@@ -7,9 +7,10 @@ use std::net::SocketAddr;
 use anyhow::{Context, Result, ensure};
 use fastrand::Rng;
 
-use super::wire::{ETHERNET_HEADER, ETHERTYPE_IPV4, FIN, Mac, SYN, TCP};
+use super::wire::{ACK, ETHERNET_HEADER, ETHERTYPE_IPV4, FIN, Mac, RST, SYN, TCP, transport_checksum};
+use crate::checksum::internet_checksum;
 use crate::client::Client;
-use crate::namespace::{HOST, TAP};
+use crate::namespace::{GUEST, HOST, TAP};
 use crate::packet::{PacketSocket, Receive};
 
 /// Connections of a round.
@@ -51,9 +52,10 @@ impl Flows {
             clients.push(client);
             let mut buffer = [0; 2048];
             while let Some(frame) = wire.receive(&mut buffer)? {
-                if let Some((mac, flow)) = parse(frame) {
-                    guest_mac = Some(mac);
-                    seen.insert(flow.port, flow);
+                if let Some(segment) = Segment::parse(frame) {
+                    let (sequence, acknowledgement) = (segment.next_sequence(), segment.acknowledgement);
+                    guest_mac = Some(segment.destination_mac);
+                    seen.insert(segment.port, Flow { port: segment.port, sequence, acknowledgement });
                 }
             }
         }
@@ -68,7 +70,7 @@ impl Flows {
         self.guest_mac
     }
 
-    /// One of the connections, to forge a segment for. Its numbers can be advanced by what was forged.
+    /// One of the connections, to forge a segment for.
     pub(super) fn pick(&mut self, rng: &mut Rng) -> &mut Flow {
         let index = rng.usize(..self.flows.len());
         &mut self.flows[index]
@@ -83,18 +85,71 @@ impl Drop for Flows {
     }
 }
 
-/// The flow after a segment from this side, and the address that it went to.
-fn parse(frame: &[u8]) -> Option<(Mac, Flow)> {
-    let be16 = |at: usize| Some(u16::from_be_bytes(frame.get(at..at + 2)?.try_into().ok()?));
-    let be32 = |at: usize| Some(u32::from_be_bytes(frame.get(at..at + 4)?.try_into().ok()?));
-    let ip = ETHERNET_HEADER;
-    if be16(12)? != ETHERTYPE_IPV4 || frame.get(ip + 9)? != &TCP || frame.get(ip + 12..ip + 16)? != HOST.octets() {
-        return None;
+impl Flow {
+    /// Moves on by a forged segment, if the appliance accepts it as the next one.
+    pub(super) fn follow(&mut self, frame: &[u8], guest_mac: Mac) {
+        if let Some(segment) = Segment::parse(frame)
+            && segment.is_valid()
+            && segment.destination_mac == guest_mac
+            && (segment.port, segment.sequence) == (self.port, self.sequence)
+            && segment.flags & (SYN | RST | ACK) == ACK
+        {
+            self.sequence = segment.next_sequence();
+        }
     }
-    let tcp = ip + usize::from(frame[ip] & 0x0f) * 4;
-    let (header, flags) = (usize::from(frame.get(tcp + 12)? >> 4) * 4, *frame.get(tcp + 13)?);
-    let payload = (ip + usize::from(be16(ip + 2)?)).checked_sub(tcp + header)?;
-    let taken = payload as u32 + u32::from(flags & SYN != 0) + u32::from(flags & FIN != 0);
-    let flow = Flow { port: be16(tcp)?, sequence: be32(tcp + 4)?.wrapping_add(taken), acknowledgement: be32(tcp + 8)? };
-    Some((frame[..6].try_into().ok()?, flow))
+}
+
+/// A TCP segment from this side.
+#[derive(Debug)]
+struct Segment<'a> {
+    destination_mac: Mac,
+    ip: &'a [u8],
+    tcp: &'a [u8],
+    port: u16,
+    sequence: u32,
+    acknowledgement: u32,
+    flags: u8,
+    payload: u32,
+}
+
+impl Segment<'_> {
+    fn parse(frame: &[u8]) -> Option<Segment<'_>> {
+        let packet = frame.get(ETHERNET_HEADER..)?;
+        let header = usize::from(packet.first()? & 0x0f) * 4;
+        let (ip, tcp) = (packet.get(..header)?, packet.get(header..usize::from(be16(packet, 2)?))?);
+        let is_ours = be16(frame, 12)? == ETHERTYPE_IPV4 && ip.get(9)? == &TCP && ip.get(12..16)? == HOST.octets();
+        let payload = tcp.len().checked_sub(usize::from(tcp.get(12)? >> 4) * 4)? as u32;
+        is_ours.then_some(Segment {
+            destination_mac: frame.get(..6)?.try_into().ok()?,
+            ip,
+            tcp,
+            port: be16(tcp, 0)?,
+            sequence: be32(tcp, 4)?,
+            acknowledgement: be32(tcp, 8)?,
+            flags: *tcp.get(13)?,
+            payload,
+        })
+    }
+
+    /// Whether the checksums are right and the packet is whole.
+    fn is_valid(&self) -> bool {
+        const FRAGMENTED: u16 = 0x3fff;
+        internet_checksum(&[self.ip]) == 0
+            && self.ip.get(16..20) == Some(&GUEST.octets())
+            && be16(self.ip, 6).is_some_and(|fragment| fragment & FRAGMENTED == 0)
+            && transport_checksum(HOST, GUEST, TCP, self.tcp) == 0
+    }
+
+    fn next_sequence(&self) -> u32 {
+        let flags = u32::from(self.flags & SYN != 0) + u32::from(self.flags & FIN != 0);
+        self.sequence.wrapping_add(self.payload).wrapping_add(flags)
+    }
+}
+
+fn be16(bytes: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_be_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
+}
+
+fn be32(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }

@@ -32,7 +32,7 @@ use crate::namespace::{Namespace, TAP};
 use crate::packet::{PacketSocket, Receive};
 
 /// Frames between two looks at the appliance, each with new live connections.
-const ROUND: u64 = 25_000;
+const ROUND: u64 = 5_000;
 
 /// Sends frames until `count` have been delivered to the VMM.
 pub fn run(namespace: &Namespace, server: SocketAddr, count: u64, seed: u64) -> Result<Report> {
@@ -47,8 +47,10 @@ pub fn run(namespace: &Namespace, server: SocketAddr, count: u64, seed: u64) -> 
             .with_context(|| format!("after {} frames", pacer.delivered()))?;
         let target = Target { host_mac: socket.mac(), guest_mac: flows.guest_mac(), port: server.port() };
         pacer.send(&socket, round, || {
-            let mut frame = template::frame(&target, flows.pick(&mut rng), &mut rng);
+            let flow = flows.pick(&mut rng);
+            let mut frame = template::frame(&target, flow, &mut rng);
             mutate::mutate(&mut frame, &mut rng, |mutation| report.mutated(mutation));
+            flow.follow(&frame, target.guest_mac);
             frame
         })?;
     }

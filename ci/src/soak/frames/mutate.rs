@@ -147,10 +147,10 @@ mod tests {
     fn the_same_seed_makes_the_same_frames() {
         let make = || {
             let mut rng = Rng::with_seed(7);
-            let mut flow = Flow { port: 4000, sequence: 1, acknowledgement: 2 };
+            let flow = Flow { port: 4000, sequence: 1, acknowledgement: 2 };
             let mut frames = Vec::new();
             for _ in 0..10_000 {
-                let mut made = frame(&TARGET, &mut flow, &mut rng);
+                let mut made = frame(&TARGET, &flow, &mut rng);
                 mutate(&mut made, &mut rng, |_| {});
                 assert!((SHORTEST..=LONGEST).contains(&made.len()));
                 frames.push(made);
@@ -163,9 +163,9 @@ mod tests {
     #[test]
     fn checksums_of_valid_frames_need_no_fixing() {
         let mut rng = Rng::with_seed(3);
-        let mut flow = Flow { port: 4000, sequence: 1, acknowledgement: 2 };
+        let flow = Flow { port: 4000, sequence: 1, acknowledgement: 2 };
         for _ in 0..10_000 {
-            let made = frame(&TARGET, &mut flow, &mut rng);
+            let made = frame(&TARGET, &flow, &mut rng);
             let mut fixed = made.clone();
             fix_checksums(&mut fixed);
             // Random payloads of foreign frames have no right checksums to begin with.

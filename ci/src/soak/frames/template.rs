@@ -29,8 +29,8 @@ impl Target {
     }
 }
 
-/// A valid frame, at random. Segments of `flow` advance it where the appliance would accept them.
-pub(super) fn frame(target: &Target, flow: &mut Flow, rng: &mut Rng) -> Vec<u8> {
+/// A valid frame, at random.
+pub(super) fn frame(target: &Target, flow: &Flow, rng: &mut Rng) -> Vec<u8> {
     match rng.u8(..100) {
         0..8 => target.arp(rng),
         8..16 => target.echo(rng),
@@ -168,7 +168,7 @@ impl Target {
     }
 
     /// Requests, right and wrong, on a live connection: the next segment, an earlier one or a later one.
-    fn data(&self, flow: &mut Flow, rng: &mut Rng) -> Vec<u8> {
+    fn data(&self, flow: &Flow, rng: &mut Rng) -> Vec<u8> {
         const REQUESTS: [&[u8]; 10] = [
             b"get flow0\r\n",
             b"gets flow0 flow1 flow2 nothing\r\n",
@@ -187,12 +187,14 @@ impl Target {
             _ => REQUESTS[rng.usize(..REQUESTS.len())].to_vec(),
         };
         let mut sent = *flow;
-        match rng.u8(..10) {
-            0..6 => flow.sequence = flow.sequence.wrapping_add(payload.len() as u32),
+        match rng.u8(..12) {
+            0..6 => {}
             6 => sent.sequence = sent.sequence.wrapping_add(rng.u32(..3000)),
             7 => sent.sequence = sent.sequence.wrapping_sub(rng.u32(..3000)),
             8 => sent.sequence = sent.sequence.wrapping_add(rng.u32(..)),
-            _ => sent.acknowledgement = sent.acknowledgement.wrapping_add(rng.u32(..)),
+            9 => sent.acknowledgement = sent.acknowledgement.wrapping_add(rng.u32(..)),
+            // What the appliance has sent in reply to earlier ones, or part of it.
+            _ => sent.acknowledgement = sent.acknowledgement.wrapping_add(rng.u32(..3000)),
         }
         let urgent = if rng.u8(..50) == 0 { URG } else { 0 };
         self.segment_of(sent, ACK | PSH | urgent, &payload, rng)
@@ -202,7 +204,7 @@ impl Target {
     /// the connection.
     fn control(&self, flow: &Flow, rng: &mut Rng) -> Vec<u8> {
         let mut sent = *flow;
-        if rng.u8(..8) > 0 {
+        if rng.u8(..100) > 0 {
             sent.sequence = sent.sequence.wrapping_add(rng.u32(..));
         }
         let flags = [FIN | ACK, RST, RST | ACK, SYN, SYN | ACK, ACK, 0, 0xff][rng.usize(..8)];
