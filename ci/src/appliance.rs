@@ -115,10 +115,10 @@ pub struct Started {
     pub ready_ms: f64,
 }
 
-/// A run that has ended.
+/// A command that has ended.
 #[derive(Debug)]
 pub struct Ended {
-    /// The exit code of `memstorm run`; `None` if a signal ended it.
+    /// The exit code; `None` if a signal ended it.
     pub code: Option<i32>,
     /// What it printed, on both streams.
     pub console: String,
@@ -131,7 +131,7 @@ impl Memstorm {
             Some(binary) => PathBuf::from(binary),
             None => host::repository().join("target/release/memstorm"),
         };
-        ensure!(binary.is_file(), "{} is missing: build it with ./memstorm --version", binary.display());
+        ensure!(binary.is_file(), "{} is missing: run ci/build", binary.display());
         Ok(Memstorm { binary, state: tempfile::Builder::new().prefix("memstorm-ci-").tempdir()? })
     }
 
@@ -161,21 +161,9 @@ impl Memstorm {
 
     /// Runs an appliance in the foreground that must end by itself within `limit`.
     pub fn run_to_end(&self, machine: &Machine, limit: Duration) -> Result<Ended> {
-        let mut printed = tempfile::tempfile()?;
         let mut command = self.command();
         command.arg("run").args(machine.arguments()?);
-        command.stdout(printed.try_clone()?).stderr(printed.try_clone()?);
-        let mut run = command.spawn().context("cannot start memstorm")?;
-        let ended = wait(&mut run, limit);
-        if ended.is_none() {
-            interrupt(&mut run);
-        }
-        let mut console = Vec::new();
-        printed.seek(SeekFrom::Start(0))?;
-        printed.read_to_end(&mut console)?;
-        let console = String::from_utf8_lossy(&console).into_owned();
-        let status = ended.with_context(|| format!("still running after {limit:?}; it printed:\n{console}"))?;
-        Ok(Ended { code: status.code(), console })
+        run_to_end(command, limit)
     }
 
     /// Ends every appliance, and makes sure that no process of this state directory is left.
@@ -255,6 +243,23 @@ impl Drop for Appliance<'_> {
             let _ = self.memstorm.call(&["stop", &self.started.name]);
         }
     }
+}
+
+/// Runs a command that must end by itself within `limit`.
+pub fn run_to_end(mut command: Command, limit: Duration) -> Result<Ended> {
+    let mut printed = tempfile::tempfile()?;
+    command.stdin(Stdio::null()).stdout(printed.try_clone()?).stderr(printed.try_clone()?);
+    let mut run = command.spawn().with_context(|| format!("cannot start {}", command.get_program().display()))?;
+    let ended = wait(&mut run, limit);
+    if ended.is_none() {
+        interrupt(&mut run);
+    }
+    let mut console = Vec::new();
+    printed.seek(SeekFrom::Start(0))?;
+    printed.read_to_end(&mut console)?;
+    let console = String::from_utf8_lossy(&console).into_owned();
+    let status = ended.with_context(|| format!("still running after {limit:?}; it printed:\n{console}"))?;
+    Ok(Ended { code: status.code(), console })
 }
 
 /// Standard output of a command that must have succeeded.

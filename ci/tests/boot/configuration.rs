@@ -1,10 +1,11 @@
 //! Starts that must fail: each with its own exit code and a line that says why, none by hanging.
 
+use std::process::Command;
 use std::time::Duration;
 
-use abi::exit::Exit;
+use abi::exit::{DEBUG_EXIT_PORT, Exit};
 use anyhow::{Result, ensure};
-use ci::appliance::{Ended, Machine, Memstorm, Net};
+use ci::appliance::{Ended, Machine, Memstorm, Net, run_to_end};
 use ci::host;
 use ci::namespace::Namespace;
 use libtest_mimic::Trial;
@@ -25,6 +26,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         }),
         crate::trial("a malformed value", kvm, || appended("port=65536", &["key 'port'", "'65536'"])),
         crate::trial("too little memory", kvm, too_little_memory),
+        crate::trial("no NIC", kvm, no_nic),
         crate::trial("no address", kvm.or(host::missing_tap()), no_address),
         crate::trial("an unknown option", None, unknown_option),
         crate::trial("an unknown option's value", None, unknown_option_value),
@@ -53,6 +55,24 @@ fn appended(append: &str, said: &[&str]) -> Result<()> {
 
 fn too_little_memory() -> Result<()> {
     ends_with(&Machine { memory: "6M", ..Machine::default() }, LIMIT, Exit::TooLittleMemory, &["too little memory"])
+}
+
+/// `memstorm run` always gives a NIC, so this starts QEMU itself.
+fn no_nic() -> Result<()> {
+    let memstorm = Memstorm::new()?;
+    let folder = tempfile::tempdir()?;
+    memstorm.call(&["build", "--format", "elf", "-o", &folder.path().display().to_string()])?;
+    let mut qemu = Command::new("qemu-system-x86_64");
+    qemu.args("-nodefaults -no-user-config -no-reboot -display none -serial stdio -m 64M".split(' '));
+    qemu.args("-M microvm,acpi=on,rtc=on,isa-serial=on,pit=on -global virtio-mmio.force-legacy=false".split(' '));
+    qemu.args("-accel kvm -cpu host,-arch-capabilities -device virtio-rng-device".split(' '));
+    qemu.arg("-device").arg(format!("isa-debug-exit,iobase={DEBUG_EXIT_PORT:#x},iosize=2"));
+    qemu.arg("-kernel").arg(folder.path().join("memstorm.elf"));
+    let ended = run_to_end(qemu, LIMIT)?;
+    let exit = ended.code.and_then(Exit::from_qemu_status);
+    ensure!(exit == Some(Exit::NoNic), "expected {:?}, got {:?}:\n{}", Exit::NoNic, ended.code, ended.console);
+    ensure!(ended.console.contains(abi::console::EXIT), "no exit line in:\n{}", ended.console);
+    memstorm.finish()
 }
 
 fn no_address() -> Result<()> {
