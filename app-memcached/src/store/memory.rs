@@ -1,0 +1,48 @@
+//! The memory that a store lives in.
+
+#![allow(unsafe_code)] // the one place where raw memory becomes bytes
+
+use alloc::vec::Vec;
+use core::ptr::NonNull;
+use core::slice;
+
+/// Memory for a store: exclusively its own, for ever. Nothing is assumed of its contents.
+pub struct StoreMemory {
+    bytes: &'static mut [u8],
+}
+
+impl StoreMemory {
+    /// `bytes` bytes at `base`.
+    ///
+    /// # Safety
+    ///
+    /// - The range is valid for reads and writes, holds bytes of some fixed (if unknown) value, and is never freed.
+    /// - Nobody else reads or writes it.
+    pub unsafe fn from_raw(base: NonNull<u8>, bytes: usize) -> StoreMemory {
+        // SAFETY: the caller promises a valid, initialised range of its own for `'static`.
+        StoreMemory { bytes: unsafe { slice::from_raw_parts_mut(base.as_ptr(), bytes) } }
+    }
+
+    /// `bytes` bytes from the heap, leaked and full of garbage: for tests and tools on the host.
+    pub fn leak(bytes: usize) -> StoreMemory {
+        let mut memory = Vec::with_capacity(bytes);
+        memory.resize(bytes, 0xa5);
+        StoreMemory { bytes: memory.leak() }
+    }
+
+    /// Number of bytes.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether there are no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// The bytes, from the first one that is aligned to `align` (a power of two).
+    pub(super) fn into_aligned(self, align: usize) -> &'static mut [u8] {
+        let skip = self.bytes.as_ptr().align_offset(align).min(self.bytes.len());
+        &mut self.bytes[skip..]
+    }
+}

@@ -1,0 +1,5 @@
+//! The store as a whole.
+
+use super::*;
+
+mod basics;
