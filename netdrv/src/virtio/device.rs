@@ -52,6 +52,8 @@ impl<T: Transport> Device<T> {
     }
 
     /// Resets the device, once: when it returns `Ok`, the device uses no memory of ours any more (section 2.4).
+    ///
+    /// uhyve 0.10 panics when a device that runs is reset: under it, a driver is dropped only to end the guest.
     pub fn reset(&self) -> Result<(), Error> {
         if !self.running.load(Ordering::Relaxed) {
             return Ok(());

@@ -33,11 +33,6 @@ impl InFlight {
         self.free
     }
 
-    /// Whether the device holds nothing.
-    pub fn is_empty(&self) -> bool {
-        usize::from(self.free) == self.slots.len()
-    }
-
     /// Records `buf` and returns its slot, or returns `buf` if there is no room.
     pub fn insert(&mut self, buf: PktBuf) -> Result<u16, PktBuf> {
         let index = self.first_free;

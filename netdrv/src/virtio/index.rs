@@ -2,32 +2,32 @@
 
 /// A position in the available or used ring: it runs freely modulo 2^16, and the ring's size divides 2^16.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RingIndex(pub u16);
+pub(super) struct RingIndex(pub(super) u16);
 
 impl RingIndex {
     /// The position that follows.
-    pub const fn next(self) -> RingIndex {
+    pub(super) const fn next(self) -> RingIndex {
         RingIndex(self.0.wrapping_add(1))
     }
 
     /// The position before.
-    pub const fn previous(self) -> RingIndex {
+    pub(super) const fn previous(self) -> RingIndex {
         RingIndex(self.0.wrapping_sub(1))
     }
 
     /// Steps from `earlier` to here.
-    pub const fn since(self, earlier: RingIndex) -> u16 {
+    pub(super) const fn since(self, earlier: RingIndex) -> u16 {
         self.0.wrapping_sub(earlier.0)
     }
 
     /// The element of a ring of `size` elements, a power of two, at this position.
-    pub const fn slot(self, size: u16) -> usize {
+    pub(super) const fn slot(self, size: u16) -> usize {
         (self.0 & (size - 1)) as usize
     }
 
     /// Whether the step from position `event` to the one after it lies between `old` and here: the other side asked to be
     /// told of exactly that step (virtio 1.2, sections 2.7.7.2 and 2.7.10.2).
-    pub const fn passes(self, event: RingIndex, old: RingIndex) -> bool {
+    pub(super) const fn passes(self, event: RingIndex, old: RingIndex) -> bool {
         self.since(event.next()) < self.since(old)
     }
 }

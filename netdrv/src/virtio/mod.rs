@@ -1,4 +1,5 @@
-//! Virtio (OASIS virtio 1.2), modern devices only: what network, or any, drivers share.
+//! Virtio (OASIS virtio 1.2), modern devices only: what drivers of any type share. Called by [`crate::virtio_net`];
+//! calls [`crate::registers`] and [`crate::pci`].
 //!
 //! ```text
 //! transport/  the registers, over PCI (section 4.1) and MMIO (4.2)
@@ -17,7 +18,7 @@ pub mod transport;
 pub use device::Device;
 pub use features::{Features, Status};
 pub use in_flight::InFlight;
-pub use index::{DescriptorId, RingIndex};
+pub use index::DescriptorId;
 pub use queue::{Descriptor, SplitQueue, Suppression, Used};
 pub use rings::{DESC_NEXT, DESC_WRITE, NO_NOTIFICATION};
 
