@@ -17,9 +17,9 @@ pub(super) struct Descriptor {
     pub(super) next: AtomicU16,
 }
 
-/// [`Descriptor::flags`]: `next` is valid.
+/// Descriptor flag: `next` is valid.
 pub const DESC_NEXT: u16 = 1;
-/// [`Descriptor::flags`]: the device writes; otherwise it reads.
+/// Descriptor flag: the device writes; otherwise it reads.
 pub const DESC_WRITE: u16 = 2;
 
 /// First words of both rings.
@@ -29,7 +29,7 @@ pub(super) struct RingHeader {
     pub(super) idx: AtomicU16,
 }
 
-/// [`RingHeader::flags`] of either ring: the side that writes them does not want to be notified.
+/// Flag of either ring: the side that writes them does not want to be notified.
 pub const NO_NOTIFICATION: u16 = 1;
 
 /// A buffer that the device is done with.
