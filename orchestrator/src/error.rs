@@ -1,0 +1,108 @@
+//! What can go wrong on the host.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use image::ImageError;
+use thiserror::Error;
+
+/// Why the control plane could not do what was asked. Each says what to do about it, where there is something to do.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// Options that exclude each other, or a value that no VMM takes.
+    #[error("{0}")]
+    Usage(String),
+    /// A program, device or interface that this host lacks.
+    #[error("{what}: {advice}")]
+    Missing {
+        /// What is missing, and for what.
+        what: String,
+        /// What to do.
+        advice: String,
+    },
+    /// The port on loopback is in use.
+    #[error("port {port} on 127.0.0.1 is in use{}: choose another with --port, or 0 for any free one", by(.user))]
+    PortTaken {
+        /// The port.
+        port: u16,
+        /// The instance of ours that has it.
+        user: Option<String>,
+    },
+    /// An instance of this name runs.
+    #[error("an instance named '{0}' is running: choose another --name, or stop it with `memstorm stop {0}`")]
+    NameTaken(String),
+    /// No instance of this name.
+    #[error("no instance named '{name}'{}", list(.known))]
+    NoSuchInstance {
+        /// The name asked for.
+        name: String,
+        /// Those that exist.
+        known: Vec<String>,
+    },
+    /// No name given, and not exactly one instance to mean.
+    #[error("{}", ambiguous(.0))]
+    WhichInstance(Vec<String>),
+    /// The state directory, or a file in it, cannot be used.
+    #[error("{what} {path}: {source}; another state directory can be set with MEMSTORM_STATE_DIR")]
+    State {
+        /// What was tried.
+        what: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// The image cannot be built or read.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// The VMM cannot be started.
+    #[error("cannot start {program}: {source}")]
+    Start {
+        /// The VMM.
+        program: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A process would not end.
+    #[error("process {pid} of instance '{name}' does not end: {why}")]
+    Unstoppable {
+        /// The instance.
+        name: String,
+        /// Its VMM.
+        pid: u32,
+        /// What happened.
+        why: String,
+    },
+    /// The appliance does not answer as memcached does.
+    #[error("no answer from {address}: {source}")]
+    Wire {
+        /// Where it should answer.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    /// Whether the command line is at fault, and not the host.
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Error::Usage(_) | Error::Image(ImageError::Config(_) | ImageError::Unavailable(_)))
+    }
+}
+
+fn by(user: &Option<String>) -> String {
+    user.as_ref().map(|name| format!(" by the instance '{name}'")).unwrap_or_default()
+}
+
+fn list(known: &[String]) -> String {
+    if known.is_empty() { "; there is none".to_owned() } else { format!("; there is: {}", known.join(", ")) }
+}
+
+fn ambiguous(names: &[String]) -> String {
+    if names.is_empty() {
+        "no instance is running: start one with `memstorm run --detach`".to_owned()
+    } else {
+        format!("several instances are running, name one: {}", names.join(", "))
+    }
+}

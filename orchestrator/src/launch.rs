@@ -1,0 +1,177 @@
+//! Starting a VMM.
+
+use std::fs::File;
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Instant;
+
+use image::Image;
+
+use crate::ending::Asked;
+use crate::vmm;
+use crate::{CommandLine, Ending, Error, Files, Host, Net, Plan, Process, Record, Reservation, StateDir, Tail, Vmm};
+
+/// Variables by which uhyve, or the loggers in it, could be configured behind our back.
+const HIDDEN_VARIABLES: &[&str] =
+    &["HERMIT_CONFIG", "HERMIT_CPU_COUNT", "HERMIT_GDB_PORT", "HERMIT_MEMORY_SIZE", "RUST_LOG", "XDG_CONFIG_HOME"];
+
+/// An appliance whose VMM runs as a child of ours.
+#[derive(Debug)]
+pub struct Booting {
+    /// What is known of it.
+    pub record: Record,
+    /// Its files.
+    pub files: Files,
+    /// When the VMM was executed.
+    pub(crate) executed: Instant,
+    /// How it is reached.
+    pub(crate) net: Net,
+    /// What it has printed so far, in lines.
+    pub console: Vec<String>,
+    tail: Tail,
+    child: Child,
+}
+
+/// Writes the image, starts the VMM and makes the instance known. The VMM has a session of its own and outlives us.
+pub fn launch(state: &StateDir, reservation: Reservation, plan: &Plan, image: &Image) -> Result<Booting, Error> {
+    check_network(state, plan)?;
+    let (name, files) = (reservation.name.clone(), reservation.files.clone());
+    image.write_to(files.directory())?;
+    let command_line = vmm::command_line(plan, &name, &files);
+    let (child, executed) = start(plan.vmm, &command_line, &files)?;
+    let mut booting = Booting {
+        record: Record::new(
+            &name,
+            plan,
+            Process { pid: child.id(), start_ticks: 0 },
+            command_line.to_string(),
+            image.build_id.to_string(),
+        ),
+        tail: Tail::new(&files.console()),
+        console: Vec::new(),
+        files,
+        executed,
+        net: plan.net.clone(),
+        child,
+    };
+    // A VMM that has ended already has no start time any more, and needs none.
+    if let Some(process) = Process::running(booting.record.process.pid) {
+        booting.record.process = process;
+    }
+    match reservation.record(&booting.record) {
+        Ok(()) => Ok(booting),
+        Err(error) => {
+            booting.kill();
+            Err(error)
+        }
+    }
+}
+
+impl Booting {
+    /// Reads on in the console. Returns the index of the first new line in `console`.
+    pub fn read_console(&mut self) -> Result<usize, Error> {
+        let first = self.console.len();
+        let lines = self.tail.lines().map_err(|error| self.console_failed(error))?;
+        self.console.extend(lines);
+        Ok(first)
+    }
+
+    /// How the appliance ended, if it has. Then its console is complete.
+    pub fn try_wait(&mut self) -> Result<Option<Ending>, Error> {
+        let status = self.child.try_wait().map_err(|error| self.console_failed(error))?;
+        let Some(status) = status else { return Ok(None) };
+        let lines = self.tail.finish().map_err(|error| self.console_failed(error))?;
+        self.console.extend(lines);
+        Ok(Some(self.ending(status)))
+    }
+
+    fn console_failed(&self, source: io::Error) -> Error {
+        Error::State { what: "cannot read", path: self.files.console(), source }
+    }
+
+    /// The bare process: gone with all it has, no questions asked.
+    fn kill(&mut self) {
+        // It is our child: the number is its own until it is waited for.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    fn ending(&self, status: ExitStatus) -> Ending {
+        let asked = if self.files.stop_mark().exists() || !self.files.directory().exists() {
+            Asked::ToStop
+        } else {
+            Asked::Nothing
+        };
+        let log = std::fs::read(self.files.vmm_log()).unwrap_or_default();
+        Ending::decode(self.record.vmm, status, asked, &self.console, &String::from_utf8_lossy(&log))
+    }
+}
+
+/// Fails early, and with a clear word, where the VMM would fail late.
+fn check_network(state: &StateDir, plan: &Plan) -> Result<(), Error> {
+    match &plan.net {
+        Net::User => match TcpListener::bind((Ipv4Addr::LOCALHOST, plan.port)) {
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                Err(Error::PortTaken { port: plan.port, user: state.user_of_port(plan.port) })
+            }
+            Err(error) => Err(Error::Missing {
+                what: format!("port {} on 127.0.0.1 cannot be used ({error})", plan.port),
+                advice: "choose another with --port".to_owned(),
+            }),
+        },
+        Net::Tap(name) if !Host::has_interface(name) => Err(Error::Missing {
+            what: format!("there is no network interface '{name}'"),
+            advice: format!("make it with `ip tuntap add {name} mode tap && ip link set {name} up`, as root"),
+        }),
+        Net::VhostUser(socket) if !socket.exists() => Err(Error::Missing {
+            what: format!("there is no socket {}", socket.display()),
+            advice: "start the vhost-user back end first; it makes the socket".to_owned(),
+        }),
+        Net::Tap(_) | Net::VhostUser(_) => Ok(()),
+    }
+}
+
+/// Executes the VMM. Returns it, and when that was.
+fn start(vmm: Vmm, line: &CommandLine, files: &Files) -> Result<(Child, Instant), Error> {
+    let create = |path: &Path| {
+        File::create(path).map_err(|source| Error::State { what: "cannot make", path: path.to_owned(), source })
+    };
+    let log = create(&files.vmm_log())?;
+    let failed = |source| Error::Start { program: line.program.clone(), source };
+    let output = match vmm {
+        Vmm::Qemu => log.try_clone().map_err(failed)?,
+        Vmm::Uhyve => create(&files.console())?,
+    };
+    let mut command = Command::new(&line.program);
+    command.args(&line.arguments).stdin(Stdio::null()).stdout(output).stderr(log);
+    // uhyve reads a configuration file from where it is started.
+    command.current_dir(files.directory());
+    HIDDEN_VARIABLES.iter().for_each(|name| {
+        command.env_remove(name);
+    });
+    in_session_of_its_own(&mut command);
+    let executed = Instant::now();
+    Ok((command.spawn().map_err(failed)?, executed))
+}
+
+/// Detaches the command from our terminal, so that neither Ctrl-C nor the terminal's end reaches it.
+#[allow(unsafe_code)] // std has no safe way to call setsid between fork and exec
+fn in_session_of_its_own(command: &mut Command) {
+    // SAFETY: between fork and exec only async-signal-safe calls are allowed; setsid is one, and the closure makes no
+    // other, allocates nothing and touches no memory of the parent.
+    unsafe {
+        command.pre_exec(|| {
+            rustix::process::setsid()?;
+            Ok(())
+        });
+    }
+}
+
+/// A port of loopback that nothing uses now.
+pub fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}

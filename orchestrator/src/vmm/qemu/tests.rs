@@ -1,0 +1,89 @@
+use std::path::PathBuf;
+
+use abi::config::Config;
+
+use super::*;
+use crate::{Memory, Vmm};
+
+fn plan() -> Plan {
+    Plan {
+        vmm: Vmm::Qemu,
+        program: "qemu-system-x86_64".into(),
+        accel: Accel::Kvm,
+        machine: Machine::Microvm,
+        net: Net::User,
+        cores: 2,
+        memory: Memory { mib: 64 },
+        port: 21211,
+        words: String::new(),
+        guest: Config::default(),
+    }
+}
+
+fn line(plan: &Plan) -> String {
+    command_line(plan, "memstorm", &Files::new("/run/m".into())).to_string()
+}
+
+#[test]
+fn microvm_under_kvm() {
+    let expected = "qemu-system-x86_64 -nodefaults -no-user-config -no-reboot -display none -name memstorm \
+        -M microvm,acpi=on,rtc=on,isa-serial=on,pit=on -global virtio-mmio.force-legacy=false \
+        -accel kvm -cpu host,-arch-capabilities -smp 2 -m 64M \
+        -chardev file,id=console,path=/run/m/console.log -serial chardev:console \
+        -device isa-debug-exit,iobase=0x501,iosize=2 -qmp unix:/run/m/qmp.sock,server=on,wait=off \
+        -netdev user,id=net,restrict=on,ipv6=off,hostfwd=tcp:127.0.0.1:21211-10.0.2.15:11211 \
+        -device virtio-net-device,netdev=net,mac=52:54:00:00:00:00 -device virtio-rng-device \
+        -kernel /run/m/memstorm.elf";
+    // The address is a hash: its form has a test of its own.
+    let expected = expected.replace("52:54:00:00:00:00", &mac("memstorm"));
+    assert_eq!(line(&plan()), expected);
+}
+
+#[test]
+fn pci_machines_have_pci_devices() {
+    for machine in [Machine::Pc, Machine::Q35] {
+        let line = line(&Plan { machine, accel: Accel::Tcg, ..plan() });
+        assert!(line.contains(&format!("-M {machine} -accel tcg -cpu max ")), "{line}");
+        assert!(line.contains("-device virtio-net-pci,disable-legacy=on,romfile=,netdev=net,mac="), "{line}");
+        assert!(line.contains("-device virtio-rng-pci,disable-legacy=on "), "{line}");
+        assert!(!line.contains("virtio-mmio"), "{line}");
+    }
+}
+
+#[test]
+fn a_tap_is_taken_as_it_is() {
+    let line = line(&Plan { net: Net::Tap("tap7".to_owned()), ..plan() });
+    assert!(line.contains("-netdev tap,id=net,ifname=tap7,script=no,downscript=no "), "{line}");
+    assert!(!line.contains("hostfwd"), "{line}");
+}
+
+#[test]
+fn vhost_user_shares_the_memory() {
+    let line = line(&Plan { net: Net::VhostUser(PathBuf::from("/tmp/a,b")), ..plan() });
+    assert!(line.contains("pit=on,memory-backend=ram "), "{line}");
+    assert!(line.contains("-object memory-backend-memfd,id=ram,size=64M,share=on "), "{line}");
+    assert!(line.contains("-chardev socket,id=net-back-end,path=/tmp/a,,b -netdev vhost-user,id=net,"), "{line}");
+}
+
+#[test]
+fn the_forwarded_port_follows_the_guests_configuration() {
+    let mut guest = Config::default();
+    guest.apply("port=11300 ip=10.0.2.99/24").unwrap();
+    let words = "port=11300 ip=10.0.2.99/24".to_owned();
+    let line = line(&Plan { guest, words, ..plan() });
+    assert!(line.contains("hostfwd=tcp:127.0.0.1:21211-10.0.2.99:11300 "), "{line}");
+    assert!(line.ends_with("-append 'port=11300 ip=10.0.2.99/24'"), "{line}");
+}
+
+#[test]
+fn a_path_too_long_for_a_socket_goes_without_one() {
+    let files = Files::new(PathBuf::from(format!("/{}", "d".repeat(120))));
+    assert!(!command_line(&plan(), "memstorm", &files).to_string().contains("-qmp"));
+}
+
+#[test]
+fn addresses_differ_by_name_and_are_unicast() {
+    assert_ne!(mac("tap0"), mac("tap1"));
+    assert!(mac("tap0").starts_with("52:54:00:"));
+    assert_eq!(mac("tap0").len(), 17);
+}
