@@ -10,6 +10,8 @@ use super::mutate::Mutation;
 
 /// Prefix of the counters of dropped frames and segments.
 const DROP: &str = "drop_";
+/// The counter of frames that reached the stack.
+const RX_FRAMES: &str = "rx_frames";
 /// Reasons that such a run must have met at least: fewer would mean that the frames reach only the first checks.
 const LEAST_REASONS: usize = 10;
 
@@ -66,9 +68,11 @@ impl Report {
         self.grown.iter().filter(|(name, _)| name.starts_with(DROP)).map(|(name, count)| (name.as_str(), *count))
     }
 
-    /// The promises: the appliance counts what it drops, by reason.
+    /// The promises: the appliance counts every frame, and what it drops by reason.
     pub fn check(&self) -> Result<()> {
         let (reasons, dropped) = (self.drops().count(), self.drops().map(|(_, count)| count).sum::<u64>());
+        let seen = self.grown.get(RX_FRAMES).copied().unwrap_or(0);
+        ensure!(seen >= self.delivered, "the VMM took {} frames, the appliance counts {seen}", self.delivered);
         ensure!(reasons >= LEAST_REASONS, "only {reasons} reasons to drop a frame are counted in stats");
         ensure!(dropped >= self.delivered / 4, "only {dropped} of {} frames are counted as dropped", self.delivered);
         Ok(())
