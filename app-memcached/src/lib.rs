@@ -12,4 +12,5 @@
 
 extern crate alloc;
 
+pub mod protocol;
 pub mod store;

@@ -137,6 +137,11 @@ impl Store {
         Ok(Outcome::Stored)
     }
 
+    /// Bytes of the key and of the value of a reservation.
+    pub fn lengths(&self, reservation: &Reservation) -> (usize, usize) {
+        (self.arena.key_len(reservation.addr), self.arena.value_len(reservation.addr))
+    }
+
     /// Flags and length of the value that the key of an unpublished item has now.
     pub fn current(&mut self, reservation: &Reservation) -> Option<(u32, usize)> {
         let old = self.find_old(self.hash(self.arena.key(reservation.addr)), reservation.addr)?;

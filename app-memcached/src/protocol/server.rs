@@ -1,0 +1,115 @@
+//! What all sessions share.
+
+use super::counters::{ConnectionCounters, Counters};
+use crate::store::{FIRST_SECOND, Miss, Store, WhenFull};
+
+/// Seconds from which on an expiry time is a date: 30 days.
+const MAX_RELATIVE: i32 = 60 * 60 * 24 * 30;
+
+/// A second of the store's clock that has passed already.
+const LONG_AGO: u32 = 1;
+
+/// Bytes that memcached adds to an item's key and value: header, CAS value, the NUL behind the key, the line end.
+const ITEM_OVERHEAD: usize = 48 + 8 + 1 + 2;
+
+/// Bytes that memcached adds for flags other than 0.
+const FLAGS_BYTES: usize = 4;
+
+/// What does not change after the start; reported by `stats settings`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Bytes of the largest item, counted as memcached counts (`-I`).
+    pub max_item_size: usize,
+    /// What happens when memory is full (`-M`).
+    pub when_full: WhenFull,
+    /// Connections at a time (`-c`).
+    pub conn_limit: u32,
+    /// TCP port.
+    pub port: u16,
+    /// Cores that serve.
+    pub threads: u32,
+}
+
+/// Counters of the layers below the protocol.
+pub trait Dataplane {
+    /// Calls `visit` with each name and value.
+    fn visit(&self, visit: &mut dyn FnMut(&str, u64));
+}
+
+/// What all sessions share: the store, the counters, the clock.
+pub struct Server {
+    /// The items.
+    pub store: Store,
+    /// What was asked and found.
+    pub counters: Counters,
+    /// Connections, kept by the caller.
+    pub connections: ConnectionCounters,
+    /// What does not change.
+    pub settings: Settings,
+    uptime: u32,
+    unix_seconds: u64,
+}
+
+impl Server {
+    /// A server over `store`.
+    pub fn new(store: Store, settings: Settings) -> Server {
+        Server {
+            store,
+            counters: Counters::default(),
+            connections: ConnectionCounters::default(),
+            settings,
+            uptime: 0,
+            unix_seconds: 0,
+        }
+    }
+
+    /// Sets the clocks: seconds since the start, which never go back, and wall-clock time, which may.
+    #[inline]
+    pub fn set_time(&mut self, uptime: u32, unix_seconds: u64) {
+        self.unix_seconds = unix_seconds;
+        if uptime > self.uptime {
+            self.uptime = uptime;
+            self.store.set_now(uptime.saturating_add(FIRST_SECOND));
+        }
+    }
+
+    /// Seconds since the start.
+    pub(super) fn uptime(&self) -> u32 {
+        self.uptime
+    }
+
+    /// Wall-clock time, in seconds since 1970.
+    pub(super) fn unix_seconds(&self) -> u64 {
+        self.unix_seconds
+    }
+
+    /// A client's expiry time on the store's clock (protocol.txt, "Expiration times"): 0 is never, a negative one has passed,
+    /// up to 30 days count from now, others are dates.
+    pub(super) fn expiry(&self, exptime: i32) -> u32 {
+        match exptime {
+            0 => 0,
+            ..0 => LONG_AGO,
+            1..=MAX_RELATIVE => self.store.now().saturating_add(exptime.unsigned_abs()),
+            _ => match u64::from(exptime.unsigned_abs()).checked_sub(self.unix_seconds) {
+                None | Some(0) => LONG_AGO,
+                Some(ahead) => self.store.now().saturating_add(ahead.min(u64::from(u32::MAX)) as u32),
+            },
+        }
+    }
+
+    /// Whether an item is within the limit, by memcached's count.
+    pub(super) fn fits(&self, key_len: usize, flags: u32, value_len: usize) -> bool {
+        let flags_len = if flags == 0 { 0 } else { FLAGS_BYTES };
+        ITEM_OVERHEAD + flags_len + key_len + value_len <= self.settings.max_item_size
+    }
+
+    /// Counts a `get` that found nothing.
+    pub(super) fn count_miss(&mut self, miss: Miss) {
+        self.counters.get_misses += 1;
+        match miss {
+            Miss::Absent => {}
+            Miss::Expired => self.counters.get_expired += 1,
+            Miss::Flushed => self.counters.get_flushed += 1,
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! One client's place in the protocol.
+
+use super::line::{Words, before_newline};
+use super::output::Output;
+use super::reply::{self, Answer};
+use super::scan;
+use super::server::{Dataplane, Server};
+use super::verb::get::{self, Keys, Transfer};
+use super::verb::stats::Listing;
+use super::verb::storage::{self, Payload};
+use super::verb::{self, Next};
+
+/// A command line that does not end within this many bytes closes the connection, unless it is a `get` or `gets`.
+pub const LINE_LIMIT: usize = 2048;
+
+/// Bytes of [`Output::room`] with which any command can answer, or begin to.
+pub const REPLY_ROOM: usize = 320;
+
+/// One client's state. It has to be [`close`](Session::close)d.
+#[derive(Debug, Default)]
+pub struct Session {
+    pub(super) state: State,
+}
+
+/// Where a client stands.
+#[derive(Debug, Default)]
+pub(super) enum State {
+    /// Before a command line.
+    #[default]
+    Line,
+    /// Before a key of a `get` or its kin.
+    Keys(Keys),
+    /// Within a value being sent, after which more keys may come.
+    Value(Keys, Transfer),
+    /// Within the payload of a storage command.
+    Payload(Payload),
+    /// Within a payload that nobody wants: bytes left.
+    Swallow(usize),
+    /// Within a command line that nobody wants, after which `END` may be due.
+    Discard(After),
+    /// Within the reply of a `stats`.
+    Listing(Listing),
+    /// After `quit`, or after a line that did not end.
+    Over,
+}
+
+/// What is due after the end of a discarded line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum After {
+    /// `END`.
+    End,
+    /// Nothing.
+    Nothing,
+}
+
+/// What [`Session::advance`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Advance {
+    /// Bytes of the input that are done with. The others, fewer than [`LINE_LIMIT`] if more input is wanted, have to be
+    /// presented again, with what follows them.
+    pub consumed: usize,
+    /// What is needed to go on.
+    pub status: Status,
+}
+
+/// What a session waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// More input.
+    NeedInput,
+    /// More room in the output, [`REPLY_ROOM`] or any.
+    NeedRoom,
+    /// To be closed, after what was written.
+    Quit,
+    /// To be closed: a command line did not end.
+    LongLine,
+}
+
+impl Session {
+    /// Works through `input`, as far as it and the room in `out` reach.
+    pub fn advance(
+        &mut self,
+        input: &[u8],
+        server: &mut Server,
+        dataplane: &dyn Dataplane,
+        out: &mut impl Output,
+    ) -> Advance {
+        let mut consumed = 0;
+        loop {
+            let rest = &input[consumed..];
+            let step = self.step(rest, server, dataplane, out);
+            consumed += step.consumed;
+            if let Next::Stop(status) = step.next {
+                return Advance { consumed, status };
+            }
+        }
+    }
+
+    /// Whether it has something to say without further input.
+    pub fn is_replying(&self) -> bool {
+        matches!(self.state, State::Value(..) | State::Listing(_))
+    }
+
+    /// Gives back what the session holds of the store.
+    pub fn close(&mut self, server: &mut Server) {
+        match core::mem::replace(&mut self.state, State::Over) {
+            State::Value(_, transfer) => transfer.close(server),
+            State::Payload(payload) => payload.close(server),
+            _ => {}
+        }
+    }
+
+    #[inline]
+    fn step(&mut self, input: &[u8], server: &mut Server, dataplane: &dyn Dataplane, out: &mut impl Output) -> Step {
+        match &mut self.state {
+            State::Line => self.line(input, server, out),
+            State::Keys(keys) => {
+                let (step, state) = get::next_key(*keys, input, server, out);
+                self.state = state;
+                step
+            }
+            State::Value(keys, transfer) => {
+                let keys = *keys;
+                if !transfer.advance(server, out) {
+                    return Step::stop(Status::NeedRoom);
+                }
+                if let State::Value(_, transfer) = core::mem::replace(&mut self.state, State::Keys(keys)) {
+                    transfer.close(server);
+                }
+                Step::go_on(0)
+            }
+            State::Payload(payload) => {
+                let (step, done) = storage::take_payload(payload, input, server, out);
+                if done && let State::Payload(payload) = core::mem::take(&mut self.state) {
+                    storage::publish(payload, server).write(out);
+                }
+                step
+            }
+            State::Swallow(left) => {
+                let n = input.len().min(*left);
+                *left -= n;
+                if *left > 0 {
+                    return Step { consumed: n, next: Next::Stop(Status::NeedInput) };
+                }
+                self.state = State::Line;
+                Step::go_on(n)
+            }
+            State::Discard(after) => {
+                let after = *after;
+                self.discard(input, after, out)
+            }
+            State::Listing(listing) => {
+                if !listing.advance(server, dataplane, out) {
+                    return Step::stop(Status::NeedRoom);
+                }
+                self.state = State::Line;
+                Step::go_on(0)
+            }
+            State::Over => Step { consumed: input.len(), next: Next::Stop(Status::Quit) },
+        }
+    }
+
+    /// Executes the command line at the start of `input`.
+    #[inline]
+    fn line(&mut self, input: &[u8], server: &mut Server, out: &mut impl Output) -> Step {
+        if input.is_empty() {
+            return Step::stop(Status::NeedInput);
+        }
+        if out.room() < REPLY_ROOM {
+            return Step::stop(Status::NeedRoom);
+        }
+        if let Some((step, state)) = get::single(input, server, out) {
+            self.state = state;
+            return step;
+        }
+        let Some(end) = scan::find_newline(input) else { return self.unfinished(input) };
+        let words = Words::of(before_newline(input, end));
+        let (step, state) = verb::execute(&words, input, end, server, out);
+        self.state = state;
+        step
+    }
+
+    /// A line without an end so far.
+    fn unfinished(&mut self, input: &[u8]) -> Step {
+        if input.len() < LINE_LIMIT {
+            return Step::stop(Status::NeedInput);
+        }
+        match get::long_line(input) {
+            Some((keys, consumed)) => {
+                self.state = State::Keys(keys);
+                Step::go_on(consumed)
+            }
+            None => {
+                self.state = State::Over;
+                Step { consumed: input.len(), next: Next::Stop(Status::LongLine) }
+            }
+        }
+    }
+
+    fn discard(&mut self, input: &[u8], after: After, out: &mut impl Output) -> Step {
+        if out.room() < REPLY_ROOM {
+            return Step::stop(Status::NeedRoom);
+        }
+        let Some(end) = scan::find_newline(input) else {
+            return Step { consumed: input.len(), next: Next::Stop(Status::NeedInput) };
+        };
+        match after {
+            After::End => Answer::write(reply::END, out),
+            After::Nothing => {}
+        }
+        self.state = State::Line;
+        Step::go_on(end + 1)
+    }
+}
+
+/// One step of a session.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Step {
+    /// Bytes of the input that are done with.
+    pub(super) consumed: usize,
+    /// Whether there may be another step.
+    pub(super) next: Next,
+}
+
+impl Step {
+    pub(super) fn go_on(consumed: usize) -> Step {
+        Step { consumed, next: Next::GoOn }
+    }
+
+    pub(super) fn stop(status: Status) -> Step {
+        Step { consumed: 0, next: Next::Stop(status) }
+    }
+}

@@ -1,0 +1,98 @@
+//! A client without a network: a session whose input and output are vectors.
+
+use super::*;
+use crate::store::{Store, StoreConfig, StoreMemory, WhenFull};
+
+/// A session with a server of its own.
+pub(super) struct Client {
+    pub(super) server: Server,
+    pub(super) session: Session,
+    pub(super) unix_seconds: u64,
+    /// Room of the output, each time it is empty.
+    pub(super) room: usize,
+    pending: Vec<u8>,
+    uptime: u32,
+}
+
+/// The default settings, as memcached's.
+pub(super) const SETTINGS: Settings =
+    Settings { max_item_size: 1 << 20, when_full: WhenFull::Evict, conn_limit: 1024, port: 11211, threads: 1 };
+
+struct Sink {
+    bytes: Vec<u8>,
+    room: usize,
+}
+
+impl Output for Sink {
+    fn room(&self) -> usize {
+        self.room - self.bytes.len()
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        assert!(bytes.len() <= self.room(), "wrote beyond the room");
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    fn piece(&mut self, len: usize) -> Option<&mut [u8]> {
+        assert!(len <= self.room(), "wrote beyond the room");
+        let at = self.bytes.len();
+        self.bytes.resize(at + len, 0);
+        Some(&mut self.bytes[at..])
+    }
+}
+
+/// Counters of a dataplane that does not exist.
+pub(super) struct NoDataplane;
+
+impl Dataplane for NoDataplane {
+    fn visit(&self, visit: &mut dyn FnMut(&str, u64)) {
+        visit("rx_frames", 3);
+        visit("drop_test", 7);
+    }
+}
+
+impl Client {
+    pub(super) fn new() -> Client {
+        let store = Store::new(StoreMemory::leak(8 << 20), StoreConfig { when_full: WhenFull::Evict, seed: 7 });
+        let mut server = Server::new(store.ok().unwrap(), SETTINGS);
+        let unix_seconds = 1_700_000_000;
+        server.set_time(0, unix_seconds);
+        Client { server, session: Session::default(), unix_seconds, room: 4096, pending: Vec::new(), uptime: 0 }
+    }
+
+    /// Sends bytes and returns the replies.
+    pub(super) fn send(&mut self, bytes: &[u8]) -> Vec<u8> {
+        self.pending.extend_from_slice(bytes);
+        let mut replies = Vec::new();
+        let mut start = 0;
+        loop {
+            let mut out = Sink { bytes: Vec::new(), room: self.room };
+            let advance = self.session.advance(&self.pending[start..], &mut self.server, &NoDataplane, &mut out);
+            start += advance.consumed;
+            replies.extend_from_slice(&out.bytes);
+            match advance.status {
+                Status::NeedRoom => {}
+                Status::NeedInput => break,
+                Status::Quit | Status::LongLine => {
+                    replies.extend_from_slice(b"<closed>");
+                    break;
+                }
+            }
+        }
+        self.pending.drain(..start);
+        assert!(self.pending.len() < LINE_LIMIT, "asked for input with too much of it left");
+        replies
+    }
+
+    /// Lets time pass.
+    pub(super) fn sleep(&mut self, seconds: u32) {
+        self.uptime += seconds;
+        self.unix_seconds += u64::from(seconds);
+        self.server.set_time(self.uptime, self.unix_seconds);
+    }
+}
+
+/// What a new server answers to `request`.
+pub(super) fn exchange(request: &[u8]) -> Vec<u8> {
+    Client::new().send(request)
+}

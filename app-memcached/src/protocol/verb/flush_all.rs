@@ -1,0 +1,56 @@
+//! `flush_all [delay] [noreply]`
+
+use super::super::line::{Reply, Words};
+use super::super::number::parse_i32;
+use super::super::reply::{self, Answer};
+use super::super::server::Server;
+
+pub(super) fn run(words: &Words<'_>, server: &mut Server) -> Answer {
+    if !(1..=3).contains(&words.count()) {
+        return reply::ERROR;
+    }
+    let reply = words.reply();
+    server.counters.cmd_flush += 1;
+    let has_delay = words.count() > if reply == Reply::Silent { 2 } else { 1 };
+    let delay = if has_delay { parse_i32(words.get(1)) } else { Some(0) };
+    let Some(delay) = delay else { return reply::BAD_EXPTIME.unless_silent(reply) };
+    let now = server.store.now();
+    server.store.flush(if delay > 0 { server.expiry(delay) } else { now });
+    reply::OK.unless_silent(reply)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::protocol::testkit::{Client, exchange};
+
+    #[test]
+    fn forgets_everything_at_once() {
+        assert_eq!(
+            exchange(b"set a 0 0 1\r\n1\r\nflush_all\r\nget a\r\nset a 0 0 1\r\n2\r\nget a\r\n"),
+            b"STORED\r\nOK\r\nEND\r\nSTORED\r\nVALUE a 0 1\r\n2\r\nEND\r\n"
+        );
+    }
+
+    #[test]
+    fn waits_when_told_to() {
+        let mut client = Client::new();
+        assert_eq!(
+            client.send(b"set a 0 0 1\r\n1\r\nflush_all 2\r\nget a\r\n"),
+            b"STORED\r\nOK\r\nVALUE a 0 1\r\n1\r\nEND\r\n"
+        );
+        client.sleep(3);
+        assert_eq!(
+            client.send(b"get a\r\nadd a 0 0 1\r\n2\r\nget a\r\n"),
+            b"END\r\nSTORED\r\nVALUE a 0 1\r\n2\r\nEND\r\n"
+        );
+    }
+
+    #[test]
+    fn arguments() {
+        assert_eq!(
+            exchange(b"flush_all -1\r\nflush_all 0 a\r\nflush_all a\r\nflush_all 0 0 0\r\n"),
+            b"OK\r\nOK\r\nCLIENT_ERROR invalid exptime argument\r\nERROR\r\n"
+        );
+        assert_eq!(exchange(b"flush_all noreply\r\nflush_all 0 noreply\r\nflush_all a noreply\r\n"), b"");
+    }
+}

@@ -1,0 +1,153 @@
+//! Looking up one key and writing its `VALUE` reply.
+
+use super::super::super::number::{Decimal, MAX_DIGITS};
+use super::super::super::output::Output;
+use super::super::super::reply::Answer;
+use super::super::super::server::Server;
+use super::{Cas, Keys, Transfer};
+use crate::store::{Item, MAX_KEY};
+
+/// Replies of up to this many bytes are written in one piece, which may leave the end of a packet unused; longer ones fill
+/// packets to their end.
+const PIECE: usize = 512;
+
+/// Bytes of the longest line before a value.
+const MAX_HEAD: usize = 6 + MAX_KEY + 3 * (1 + MAX_DIGITS) + 2;
+
+const NO_MEMORY: Answer = Answer::Line("SERVER_ERROR out of memory writing get response");
+
+/// What came of one key.
+pub(super) enum Found {
+    /// All of its reply, perhaps none, is written, and the tail behind it.
+    Sent,
+    /// The beginning of its reply is written. The tail is not.
+    Begun(Transfer),
+    /// Its value cannot be held until it is sent: an error is written.
+    NoMemory,
+}
+
+/// Looks `key` up and writes its reply, if there is an item, and `tail`. The output has room for a line.
+#[inline]
+pub(super) fn send(keys: Keys, key: &[u8], tail: &[u8], server: &mut Server, out: &mut impl Output) -> Found {
+    let found = match keys.touch {
+        None => {
+            server.counters.cmd_get += 1;
+            server.store.get(key)
+        }
+        Some(exptime) => {
+            server.counters.cmd_touch += 1;
+            let exptime = server.expiry(exptime);
+            server.store.get_and_touch(key, exptime)
+        }
+    };
+    let item = match found {
+        Ok(item) => item,
+        Err(miss) => {
+            match keys.touch {
+                None => server.count_miss(miss),
+                Some(_) => server.counters.touch_misses += 1,
+            }
+            out.write(tail);
+            return Found::Sent;
+        }
+    };
+    match keys.touch {
+        None => server.counters.get_hits += 1,
+        Some(_) => server.counters.touch_hits += 1,
+    }
+    let head = Head::of(keys, key, &item);
+    let len = head.len() + item.value.len() + tail.len();
+    if len <= PIECE
+        && len <= out.room()
+        && let Some(piece) = out.piece(len)
+    {
+        let (start, rest) = piece.split_at_mut(head.len());
+        head.write(start);
+        let (value, end) = rest.split_at_mut(item.value.len());
+        value.copy_from_slice(item.value);
+        end.copy_from_slice(tail);
+        return Found::Sent;
+    }
+    if len <= out.room() {
+        head.send(out);
+        out.write(item.value);
+        out.write(tail);
+        return Found::Sent;
+    }
+    begin(&head, key, server, out)
+}
+
+/// Writes the beginning of a reply that exceeds the room.
+#[cold]
+fn begin(head: &Head<'_>, key: &[u8], server: &mut Server, out: &mut impl Output) -> Found {
+    match server.store.pin(key) {
+        Some(pin) => {
+            head.send(out);
+            let mut transfer = Transfer::new(pin);
+            transfer.advance(server, out);
+            Found::Begun(transfer)
+        }
+        None => {
+            server.counters.get_no_memory += 1;
+            NO_MEMORY.write(out);
+            Found::NoMemory
+        }
+    }
+}
+
+/// The line before a value: `VALUE <key> <flags> <bytes> [<cas>]`.
+struct Head<'a> {
+    key: &'a [u8],
+    flags: Decimal,
+    bytes: Decimal,
+    cas: Option<Decimal>,
+}
+
+impl<'a> Head<'a> {
+    #[inline]
+    fn of(keys: Keys, key: &'a [u8], item: &Item<'_>) -> Head<'a> {
+        Head {
+            key,
+            flags: Decimal::new(item.flags.into()),
+            bytes: Decimal::new(item.value.len() as u64 - 2),
+            cas: match keys.cas {
+                Cas::Told => Some(Decimal::new(item.cas)),
+                Cas::Untold => None,
+            },
+        }
+    }
+
+    #[inline]
+    fn len(&self) -> usize {
+        let cas = self.cas.as_ref().map_or(0, |cas| 1 + cas.text().len());
+        6 + self.key.len() + 1 + self.flags.text().len() + 1 + self.bytes.text().len() + cas + 2
+    }
+
+    /// Writes it over `to`, which has its length.
+    #[inline]
+    fn write(&self, mut to: &mut [u8]) {
+        let mut put = |bytes: &[u8]| {
+            if let Some(place) = to.split_off_mut(..bytes.len()) {
+                place.copy_from_slice(bytes);
+            }
+        };
+        put(b"VALUE ");
+        put(self.key);
+        put(b" ");
+        put(self.flags.text());
+        put(b" ");
+        put(self.bytes.text());
+        if let Some(cas) = &self.cas {
+            put(b" ");
+            put(cas.text());
+        }
+        put(b"\r\n");
+    }
+
+    fn send(&self, out: &mut impl Output) {
+        let mut line = [0; MAX_HEAD];
+        let len = self.len();
+        self.write(&mut line[..len]);
+        out.write(&line[..len]);
+    }
+}

@@ -1,0 +1,74 @@
+//! The commands, one file each.
+
+mod arithmetic;
+mod cache_memlimit;
+mod delete;
+mod flush_all;
+pub(super) mod get;
+pub(super) mod stats;
+pub(super) mod storage;
+mod touch;
+mod verbosity;
+pub(super) mod version;
+
+use super::line::Words;
+use super::output::Output;
+use super::reply::{self, Answer};
+use super::server::Server;
+use super::session::{State, Status, Step};
+use crate::store::{Condition, MAX_KEY};
+
+/// Whether a session goes on by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// It does.
+    GoOn,
+    /// It waits, or ends.
+    Stop(Status),
+}
+
+/// Executes the command line `words`, which begins `input` and whose line feed is at `end`. Returns the state after it. The
+/// output has room for a line.
+pub(super) fn execute(
+    words: &Words<'_>,
+    input: &[u8],
+    end: usize,
+    server: &mut Server,
+    out: &mut impl Output,
+) -> (Step, State) {
+    let payload = &input[end + 1..];
+    let answer = match words.get(0) {
+        b"get" | b"bget" | b"gets" | b"gat" | b"gats" => return get::begin(words, input, end, out),
+        b"set" => return storage::begin(Condition::Set, words, end, payload, server, out),
+        b"add" => return storage::begin(Condition::Add, words, end, payload, server, out),
+        b"replace" => return storage::begin(Condition::Replace, words, end, payload, server, out),
+        b"append" => return storage::begin(Condition::Append, words, end, payload, server, out),
+        b"prepend" => return storage::begin(Condition::Prepend, words, end, payload, server, out),
+        b"cas" => return storage::begin(Condition::Cas(0), words, end, payload, server, out),
+        b"stats" => match stats::begin(words, server) {
+            Ok(listing) => return (Step::go_on(end + 1), State::Listing(listing)),
+            Err(answer) => answer,
+        },
+        b"quit" => return (Step { consumed: end + 1, next: Next::Stop(Status::Quit) }, State::Over),
+        b"delete" => delete::run(words, server),
+        b"incr" => arithmetic::run(arithmetic::Direction::Up, words, server),
+        b"decr" => arithmetic::run(arithmetic::Direction::Down, words, server),
+        b"touch" => touch::run(words, server),
+        b"flush_all" => flush_all::run(words, server),
+        b"version" => version::ANSWER,
+        b"verbosity" => verbosity::run(words),
+        b"cache_memlimit" => cache_memlimit::run(words),
+        b"shutdown" => Answer::Line("ERROR: shutdown not enabled"),
+        b"watch" => Answer::Line("CLIENT_ERROR watch commands not allowed").unless_silent(words.reply()),
+        b"mn" => Answer::Line("MN"),
+        _ => reply::ERROR,
+    };
+    answer.write(out);
+    (Step::go_on(end + 1), State::Line)
+}
+
+/// The key among `words`, if it is not too long.
+fn key<'a>(words: &Words<'a>) -> Option<&'a [u8]> {
+    let key = words.get(1);
+    (key.len() <= MAX_KEY).then_some(key)
+}

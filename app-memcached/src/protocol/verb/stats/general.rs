@@ -1,0 +1,88 @@
+//! The general-purpose statistics.
+
+use super::super::super::server::Server;
+use super::super::version::VERSION;
+use super::{Value, Visit};
+
+/// Visits each line, in memcached's order.
+pub(super) fn visit(server: &Server, visit: &mut Visit<'_>) {
+    visit_process(server, visit);
+    visit_requests(server, visit);
+    visit_store(server, visit);
+}
+
+fn visit_process(server: &Server, visit: &mut Visit<'_>) {
+    let connections = &server.connections;
+    visit("pid", Value::Number(1));
+    visit("uptime", Value::Number(server.uptime().into()));
+    visit("time", Value::Number(server.unix_seconds()));
+    visit("version", Value::Text(VERSION));
+    visit("pointer_size", Value::Number(64));
+    visit("max_connections", Value::Number(server.settings.conn_limit.into()));
+    visit("curr_connections", Value::Number(connections.current));
+    visit("total_connections", Value::Number(connections.total));
+    visit("rejected_connections", Value::Number(connections.rejected));
+    visit("listen_disabled_num", Value::Number(connections.rejected));
+    visit("accepting_conns", Value::Number(u64::from(connections.current < server.settings.conn_limit.into())));
+    visit("threads", Value::Number(server.settings.threads.into()));
+    visit("bytes_read", Value::Number(connections.bytes_read));
+    visit("bytes_written", Value::Number(connections.bytes_written));
+    visit("closed_long_line", Value::Number(connections.closed_long_line));
+    visit("closed_no_buffers", Value::Number(connections.closed_no_buffers));
+    visit("waited_for_buffers", Value::Number(connections.waited_for_buffers));
+}
+
+fn visit_requests(server: &Server, visit: &mut Visit<'_>) {
+    let counters = &server.counters;
+    let lines = [
+        ("cmd_get", counters.cmd_get),
+        ("cmd_set", counters.cmd_set),
+        ("cmd_flush", counters.cmd_flush),
+        ("cmd_touch", counters.cmd_touch),
+        ("get_hits", counters.get_hits),
+        ("get_misses", counters.get_misses),
+        ("get_expired", counters.get_expired),
+        ("get_flushed", counters.get_flushed),
+        ("delete_misses", counters.delete_misses),
+        ("delete_hits", counters.delete_hits),
+        ("incr_misses", counters.incr_misses),
+        ("incr_hits", counters.incr_hits),
+        ("decr_misses", counters.decr_misses),
+        ("decr_hits", counters.decr_hits),
+        ("cas_misses", counters.cas_misses),
+        ("cas_hits", counters.cas_hits),
+        ("cas_badval", counters.cas_badval),
+        ("touch_hits", counters.touch_hits),
+        ("touch_misses", counters.touch_misses),
+        ("store_too_large", counters.store_too_large),
+        ("store_no_memory", counters.store_no_memory),
+        ("get_no_memory", counters.get_no_memory),
+    ];
+    for (name, value) in lines {
+        visit(name, Value::Number(value));
+    }
+}
+
+fn visit_store(server: &Server, visit: &mut Visit<'_>) {
+    let store = &server.store;
+    let counters = store.counters();
+    let (hash_bytes, hash_power) = store.index_size();
+    let lines = [
+        ("limit_maxbytes", store.capacity() as u64),
+        ("hash_power_level", hash_power.into()),
+        ("hash_bytes", hash_bytes as u64),
+        ("bytes", store.live_bytes()),
+        ("curr_items", store.len() as u64),
+        ("total_items", counters.total_items),
+        ("expired_unfetched", counters.expired_unfetched),
+        ("evicted_unfetched", counters.evicted_unfetched),
+        ("evictions", counters.evictions),
+        ("reclaimed", counters.reclaimed),
+        ("cleaned_segments", counters.cleaned_segments),
+        ("moved_bytes", counters.moved_bytes),
+        ("pinned_segments", store.pinned_segments() as u64),
+    ];
+    for (name, value) in lines {
+        visit(name, Value::Number(value));
+    }
+}

@@ -1,0 +1,33 @@
+//! `stats settings`
+
+use super::super::super::server::Server;
+use super::{Value, Visit};
+use crate::store::WhenFull;
+
+/// Visits each line.
+pub(super) fn visit(server: &Server, visit: &mut Visit<'_>) {
+    let settings = &server.settings;
+    let evictions = match settings.when_full {
+        WhenFull::Evict => "on",
+        WhenFull::Refuse => "off",
+    };
+    visit("maxbytes", Value::Number(server.store.capacity() as u64));
+    visit("maxconns", Value::Number(settings.conn_limit.into()));
+    visit("tcpport", Value::Number(settings.port.into()));
+    visit("udpport", Value::Number(0));
+    visit("verbosity", Value::Number(0));
+    visit("evictions", Value::Text(evictions));
+    visit("domain_socket", Value::Text("NULL"));
+    visit("shutdown_command", Value::Text("no"));
+    visit("num_threads", Value::Number(settings.threads.into()));
+    visit("detail_enabled", Value::Text("no"));
+    visit("cas_enabled", Value::Text("yes"));
+    visit("auth_enabled_sasl", Value::Text("no"));
+    visit("auth_enabled_ascii", Value::Text("no"));
+    visit("item_size_max", Value::Number(settings.max_item_size as u64));
+    visit("maxconns_fast", Value::Text("yes"));
+    visit("flush_enabled", Value::Text("yes"));
+    visit("dump_enabled", Value::Text("no"));
+    visit("hash_algorithm", Value::Text("rapidhash"));
+    visit("track_sizes", Value::Text("no"));
+}
