@@ -62,3 +62,21 @@ pub enum ImageError {
     #[error("unknown format '{0}': expected elf, bzimage, raw, iso or pxe")]
     UnknownFormat(String),
 }
+
+impl ImageError {
+    /// Whether what the user asked for is at fault, and not a file or the host.
+    pub fn is_usage(&self) -> bool {
+        match self {
+            ImageError::Config(_)
+            | ImageError::ConfigTooLong { .. }
+            | ImageError::Unavailable(_)
+            | ImageError::UnknownFormat(_) => true,
+            ImageError::Read { .. }
+            | ImageError::Write { .. }
+            | ImageError::NotExecutable(_)
+            | ImageError::Damaged(_)
+            | ImageError::NoHeader
+            | ImageError::BadHeader => false,
+        }
+    }
+}

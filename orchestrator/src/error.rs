@@ -87,7 +87,11 @@ pub enum Error {
 impl Error {
     /// Whether the command line is at fault, and not the host.
     pub fn is_usage(&self) -> bool {
-        matches!(self, Error::Usage(_) | Error::Image(ImageError::Config(_) | ImageError::Unavailable(_)))
+        match self {
+            Error::Usage(_) => true,
+            Error::Image(error) => error.is_usage(),
+            _ => false,
+        }
     }
 }
 

@@ -172,6 +172,10 @@ fn in_session_of_its_own(command: &mut Command) {
 }
 
 /// A port of loopback that nothing uses now.
-pub fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+pub fn free_port() -> Result<u16, Error> {
+    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
+    port.map(|address| address.port()).map_err(|error| Error::Missing {
+        what: format!("there is no free port on 127.0.0.1 ({error})"),
+        advice: "name one with --port".to_owned(),
+    })
 }

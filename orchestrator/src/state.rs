@@ -135,6 +135,11 @@ impl StateDir {
         Ok(Reservation { name, files, state: self.clone(), recorded: false, _lock: lock })
     }
 
+    /// Where it lies.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// The files that an instance of this name has, or would have.
     pub fn files(&self, name: &str) -> Files {
         Files::new(self.root.join(name))
