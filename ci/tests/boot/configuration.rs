@@ -4,8 +4,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use abi::exit::{DEBUG_EXIT_PORT, Exit};
-use anyhow::{Result, ensure};
-use ci::appliance::{Ended, Machine, Memstorm, Net, run_to_end};
+use anyhow::{Context, Result, ensure};
+use ci::appliance::{CheckedBy, Ended, Machine, Memstorm, Net, run_to_end};
 use ci::host;
 use ci::namespace::Namespace;
 use libtest_mimic::Trial;
@@ -48,9 +48,13 @@ fn check(ended: &Ended, code: i32, said: &[&str]) -> Result<()> {
     Ok(())
 }
 
+/// Both refuse it in the same words, with exit codes of their own.
 fn appended(append: &str, said: &[&str]) -> Result<()> {
     let machine = Machine { append: append.to_owned(), ..Machine::default() };
-    ends_with(&machine, LIMIT, Exit::BadConfig, said)
+    let ended = Memstorm::new()?.run_to_end(&machine, LIMIT)?;
+    check(&ended, USAGE, said).context("checked by the host")?;
+    let machine = Machine { checked_by: CheckedBy::Guest, ..machine };
+    ends_with(&machine, LIMIT, Exit::BadConfig, said).context("checked by the guest")
 }
 
 fn too_little_memory() -> Result<()> {
