@@ -88,8 +88,8 @@ impl Booting {
         Ok(Some(self.ending(status)))
     }
 
-    fn console_failed(&self, source: io::Error) -> Error {
-        Error::State { what: "cannot read", path: self.files.console(), source }
+    fn console_failed(&self, cause: io::Error) -> Error {
+        Error::State { what: "cannot read", path: self.files.console(), cause }
     }
 
     /// The bare process: gone with all it has, no questions asked.
@@ -138,10 +138,10 @@ fn check_network(state: &StateDir, plan: &Plan) -> Result<(), Error> {
 /// Executes the VMM. Returns it, and when that was.
 fn start(vmm: Vmm, line: &CommandLine, files: &Files) -> Result<(Child, Instant), Error> {
     let create = |path: &Path| {
-        File::create(path).map_err(|source| Error::State { what: "cannot make", path: path.to_owned(), source })
+        File::create(path).map_err(|cause| Error::State { what: "cannot make", path: path.to_owned(), cause })
     };
     let log = create(&files.vmm_log())?;
-    let failed = |source| Error::Start { program: line.program.clone(), source };
+    let failed = |cause| Error::Start { program: line.program.clone(), cause };
     let output = match vmm {
         Vmm::Qemu => log.try_clone().map_err(failed)?,
         Vmm::Uhyve => create(&files.console())?,
