@@ -153,19 +153,25 @@ fn start(vmm: Vmm, line: &CommandLine, files: &Files) -> Result<(Child, Instant)
     HIDDEN_VARIABLES.iter().for_each(|name| {
         command.env_remove(name);
     });
-    in_session_of_its_own(&mut command);
+    detach(&mut command);
     let executed = Instant::now();
     Ok((command.spawn().map_err(failed)?, executed))
 }
 
-/// Detaches the command from our terminal, so that neither Ctrl-C nor the terminal's end reaches it.
-#[allow(unsafe_code)] // std has no safe way to call setsid between fork and exec
-fn in_session_of_its_own(command: &mut Command) {
-    // SAFETY: between fork and exec only async-signal-safe calls are allowed; setsid is one, and the closure makes no
-    // other, allocates nothing and touches no memory of the parent.
+/// Gives the command a session of its own, so that neither Ctrl-C nor the terminal's end reaches it, and none of our open
+/// files but the standard ones: whoever waits for a pipe of ours to close would wait for the appliance.
+#[allow(unsafe_code)] // std has no safe way to act between fork and exec
+fn detach(command: &mut Command) {
+    const FIRST_PRIVATE: u32 = 3;
+    // SAFETY:
+    // - between fork and exec only async-signal-safe calls are allowed: setsid and close_range are, the closure makes no
+    //   other and allocates nothing;
+    // - close_range only marks files to be closed by the exec, so that std's own, which still reports a failed exec, works.
     unsafe {
         command.pre_exec(|| {
             rustix::process::setsid()?;
+            // Linux before 5.9 has no such call: then files leak that their owner did not mark himself.
+            libc::close_range(FIRST_PRIVATE, u32::MAX, libc::CLOSE_RANGE_CLOEXEC as i32);
             Ok(())
         });
     }
