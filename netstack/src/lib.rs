@@ -12,5 +12,21 @@
 
 extern crate alloc;
 
+pub mod address;
 pub mod app;
+mod checksum;
+pub mod counters;
+mod dhcp;
+mod ethernet;
+mod icmp;
+mod index_queue;
+mod ipv4;
+mod keys;
+mod link;
+mod neighbor;
+mod rate_limit;
+pub mod stack;
+mod tcp;
 pub mod time;
+mod timer;
+mod udp;

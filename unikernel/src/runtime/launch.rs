@@ -42,10 +42,8 @@ pub struct Resources {
     pub pool: &'static Pool,
     /// The configuration.
     pub config: Config,
-    /// A seed.
-    pub seed: Seed,
-    /// Wall-clock time, in seconds since 1970.
-    pub unix_seconds: u64,
+    /// A random number.
+    pub seed: u64,
 }
 
 /// Runs `nic` and the application that `make_app` makes, for ever.
@@ -66,9 +64,9 @@ pub fn launch<N: Nic, A: App, E: core::fmt::Display>(
     machine.end_phase("nic");
 
     let (config, clock) = (machine.config, machine.clock);
-    let stack = Stack::new(stack_config(&config, &info, &machine.seed), pool, clock.now());
-    let unix_seconds = clock.unix_seconds(clock.now());
-    let app = match make_app(Resources { memory, pool, config, seed: machine.seed, unix_seconds }) {
+    let (stack_seed, app_seed) = split_seed(&machine.seed);
+    let stack = Stack::new(stack_config(&config, &info, &[config.port], stack_seed), pool, clock.now());
+    let app = match make_app(Resources { memory, pool, config, seed: app_seed }) {
         Ok(app) => app,
         Err(error) => power::exit(Exit::TooLittleMemory, format_args!("{error}")),
     };
@@ -85,7 +83,7 @@ pub fn launch<N: Nic, A: App, E: core::fmt::Display>(
             if let Some(address) = shard.stack().address() {
                 ready = true;
                 machine.end_phase("address");
-                report_ready(&machine, address, store_bytes);
+                report_ready(&machine, address.ip, store_bytes);
                 if let Some(test) = config.selftest {
                     selftest::run(test);
                 }
@@ -122,12 +120,18 @@ fn store_memory(ram: &mut Ram, config: &Config) -> Range<u64> {
     }
 }
 
-fn stack_config<'a>(config: &Config, info: &NicInfo, ports: &'a [u16], seed: &Seed) -> stack::Config<'a> {
+/// What the stack gets of the seed, and what the application gets.
+fn split_seed(seed: &Seed) -> ([u8; 16], u64) {
+    let (stack, rest) = seed.split_at(16);
+    let app = rest.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+    (core::array::from_fn(|i| stack[i]), app)
+}
+
+fn stack_config<'a>(config: &Config, info: &NicInfo, ports: &'a [u16], seed: [u8; 16]) -> stack::Config<'a> {
     let addressing = match config.address {
         Address::Dhcp => Addressing::Dhcp,
         Address::Static { ip, prefix } => Addressing::Static { ip, prefix, gateway: config.gateway },
     };
-    let (stack_seed, _) = seed.split_at(16);
     stack::Config {
         mac: info.mac,
         mtu: info.mtu,
@@ -135,7 +139,7 @@ fn stack_config<'a>(config: &Config, info: &NicInfo, ports: &'a [u16], seed: &Se
         address: addressing,
         listen: ports,
         conn_limit: config.conn_limit as usize,
-        seed: core::array::from_fn(|i| stack_seed[i]),
+        seed,
     }
 }
 

@@ -1,0 +1,52 @@
+//! The host's IPv4 address and what follows from it.
+
+use core::net::Ipv4Addr;
+
+/// An address, its network, and the way out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// The host's address.
+    pub ip: Ipv4Addr,
+    /// Length of the network prefix, in bits, at most 32.
+    pub prefix: u8,
+    /// The router to other networks.
+    pub gateway: Option<Ipv4Addr>,
+}
+
+impl Address {
+    /// Whether `ip` is in our network.
+    pub(crate) fn is_on_link(&self, ip: Ipv4Addr) -> bool {
+        (ip.to_bits() ^ self.ip.to_bits()) & self.mask() == 0
+    }
+
+    /// Whether `ip` means all hosts of our network.
+    pub(crate) fn is_broadcast(&self, ip: Ipv4Addr) -> bool {
+        ip.is_broadcast() || (self.prefix < 31 && ip.to_bits() == self.ip.to_bits() | !self.mask())
+    }
+
+    /// The neighbor that a packet to `ip` goes to first; `None` if there is no way.
+    pub(crate) fn next_hop(&self, ip: Ipv4Addr) -> Option<Ipv4Addr> {
+        if self.is_on_link(ip) { Some(ip) } else { self.gateway }
+    }
+
+    fn mask(&self) -> u32 {
+        u32::MAX.checked_shl(32 - u32::from(self.prefix.min(32))).unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prefixes_at_their_limits() {
+        let at = |prefix| Address { ip: Ipv4Addr::new(10, 1, 2, 3), prefix, gateway: Some(Ipv4Addr::new(10, 1, 2, 1)) };
+        let far = Ipv4Addr::new(192, 168, 0, 1);
+        assert_eq!(at(0).next_hop(far), Some(far));
+        assert_eq!(at(24).next_hop(far), Some(Ipv4Addr::new(10, 1, 2, 1)));
+        assert_eq!(at(32).next_hop(Ipv4Addr::new(10, 1, 2, 4)), Some(Ipv4Addr::new(10, 1, 2, 1)));
+        assert!(at(24).is_broadcast(Ipv4Addr::new(10, 1, 2, 255)));
+        assert!(!at(31).is_broadcast(Ipv4Addr::new(10, 1, 2, 3)));
+        assert!(at(200).is_on_link(at(200).ip));
+    }
+}

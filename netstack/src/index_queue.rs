@@ -1,0 +1,74 @@
+//! A queue of indices without allocation: each index is in it at most once.
+
+use alloc::boxed::Box;
+use alloc::vec;
+
+/// Not in the queue.
+const OUT: u32 = u32::MAX;
+/// In the queue, as its last.
+const END: u32 = u32::MAX - 1;
+
+/// A first-in, first-out queue of the indices below its capacity. Adding one that is in it already changes nothing.
+pub(crate) struct IndexQueue {
+    /// The index behind each; [`OUT`] and [`END`] mark those without.
+    next: Box<[u32]>,
+    head: u32,
+    tail: u32,
+}
+
+impl IndexQueue {
+    /// For indices below `capacity`.
+    pub(crate) fn new(capacity: usize) -> IndexQueue {
+        IndexQueue { next: vec![OUT; capacity].into_boxed_slice(), head: END, tail: END }
+    }
+
+    /// Adds `index` at the end, unless it is queued.
+    pub(crate) fn push(&mut self, index: u32) {
+        if self.next[index as usize] != OUT {
+            return;
+        }
+        self.next[index as usize] = END;
+        if self.head == END {
+            self.head = index;
+        } else {
+            self.next[self.tail as usize] = index;
+        }
+        self.tail = index;
+    }
+
+    /// The first index.
+    pub(crate) fn front(&self) -> Option<u32> {
+        (self.head != END).then_some(self.head)
+    }
+
+    /// Takes the first index out.
+    pub(crate) fn pop(&mut self) -> Option<u32> {
+        let index = self.front()?;
+        self.head = core::mem::replace(&mut self.next[index as usize], OUT);
+        Some(index)
+    }
+
+    /// Whether nothing is queued.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.head == END
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_order_and_takes_each_once() {
+        let mut queue = IndexQueue::new(4);
+        for index in [2, 0, 2, 3, 0] {
+            queue.push(index);
+        }
+        assert_eq!([queue.pop(), queue.pop()], [Some(2), Some(0)]);
+        queue.push(2);
+        assert_eq!([queue.pop(), queue.pop(), queue.pop()], [Some(3), Some(2), None]);
+        assert!(queue.is_empty());
+        queue.push(1);
+        assert_eq!(queue.front(), Some(1));
+    }
+}

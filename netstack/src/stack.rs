@@ -1,0 +1,225 @@
+//! The stack of one core, as the runtime sees it: the stages of a turn.
+
+use core::net::Ipv4Addr;
+use core::time::Duration;
+
+use netdrv::nic::{Batch, TxChecksum};
+use netdrv::pktbuf::{PktBuf, Pool};
+
+use crate::address::Address;
+use crate::app::{Calls, Events};
+use crate::counters::Counters;
+use crate::dhcp::{self, Change, Dhcp};
+use crate::ethernet::{self, Mac, Payload};
+use crate::ipv4::{self, protocol};
+use crate::keys::Keys;
+use crate::link::{Link, Sink};
+use crate::tcp::{Addresses, Arrival, MOST_EVENTS, Tcp, Work};
+use crate::time::Instant;
+use crate::{icmp, udp};
+
+/// When what waits for a packet buffer is tried again, if nothing else happens.
+const RETRY: Duration = Duration::from_millis(1);
+
+/// How the stack gets its address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Addressing {
+    /// From a DHCP server.
+    Dhcp,
+    /// This one.
+    Static {
+        /// The address.
+        ip: Ipv4Addr,
+        /// Length of the network prefix, in bits.
+        prefix: u8,
+        /// The router to other networks.
+        gateway: Option<Ipv4Addr>,
+    },
+}
+
+/// What a stack is made for.
+#[derive(Clone, Copy, Debug)]
+pub struct Config<'a> {
+    /// Ethernet address.
+    pub mac: [u8; 6],
+    /// Largest IP packet of the link, in bytes, at least 576.
+    pub mtu: u16,
+    /// Who completes TCP's checksums.
+    pub tx_checksum: TxChecksum,
+    /// Where the address comes from.
+    pub address: Addressing,
+    /// TCP ports to listen on.
+    pub listen: &'a [u16],
+    /// Connections that the app may have at a time.
+    pub conn_limit: usize,
+    /// Randomness for sequence numbers, hashes and transaction ids.
+    pub seed: [u8; 16],
+}
+
+/// The stack of one core.
+pub struct Stack {
+    link: Link,
+    dhcp: Option<Dhcp>,
+    tcp: Tcp,
+    keys: Keys,
+    counters: Counters,
+    pool: &'static Pool,
+}
+
+impl Stack {
+    /// Makes a stack; all memory is allocated here. Headers are written into buffers of `pool`.
+    pub fn new(config: Config<'_>, pool: &'static Pool, now: Instant) -> Stack {
+        let mut keys = Keys::new(&config.seed);
+        let mut counters = Counters::default();
+        let mut link = Link::new(config.mac, pool);
+        let dhcp = match config.address {
+            Addressing::Dhcp => Some(Dhcp::new(&mut keys, now)),
+            Addressing::Static { ip, prefix, gateway } => {
+                link.set_address(Some(Address { ip, prefix, gateway }), &mut counters);
+                None
+            }
+        };
+        let mtu = config.mtu.max(576);
+        let tcp = Tcp::new(config.listen, config.conn_limit, mtu, config.tx_checksum, &mut keys, pool, now);
+        Stack { link, dhcp, tcp, keys, counters, pool }
+    }
+
+    /// The address, once there is one.
+    pub fn address(&self) -> Option<Address> {
+        self.link.address()
+    }
+
+    /// What the stack has done.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// When the stack wants its next turn, if nothing else happens.
+    pub fn next_deadline(&self, now: Instant) -> Option<Instant> {
+        let output = (self.tcp.has_output() || self.link.has_replies()).then_some(now + RETRY);
+        let dhcp = self.dhcp.as_ref().map(Dhcp::next_deadline);
+        [self.tcp.next_deadline(), dhcp, output].into_iter().flatten().min()
+    }
+
+    /// Handles the timers that are due, as far as `events` has room. Returns how many.
+    pub fn expire(&mut self, now: Instant, events: &mut Events) -> usize {
+        if let Some(dhcp) = &mut self.dhcp {
+            let change = dhcp.expire(now, &mut self.keys, &mut self.link, self.pool, &mut self.counters);
+            self.address_changes(change);
+        }
+        let mut expired = 0;
+        while has_room(events) {
+            let mut work = Work { now, counters: &mut self.counters, events };
+            if !self.tcp.expire_one(&mut work) {
+                break;
+            }
+            expired += 1;
+        }
+        expired
+    }
+
+    /// Takes frames from the front of `batch`, until it is empty or `events` might not have room: then the app has to run,
+    /// and the rest comes after it.
+    pub fn ingress(&mut self, batch: &mut Batch, now: Instant, events: &mut Events) {
+        while has_room(events) {
+            let Some(frame) = batch.pop_front() else { return };
+            self.counters.rx_frames += 1;
+            self.frame_arrives(frame, now, events);
+        }
+    }
+
+    /// Carries out calls from the front of `calls`, until it is empty or `events` might not have room.
+    pub fn execute(&mut self, calls: &mut Calls, now: Instant, events: &mut Events) {
+        while has_room(events) {
+            let Some(call) = calls.pop_front() else { return };
+            let mut work = Work { now, counters: &mut self.counters, events };
+            self.tcp.call(call, &mut work);
+        }
+    }
+
+    /// Adds what there is to send to the back of `batch`: at most `room` frames, what the transmit ring takes. Call it again
+    /// after the batch was submitted, until it adds nothing.
+    pub fn egress(&mut self, now: Instant, room: usize, batch: &mut Batch, events: &mut Events) {
+        let mut sink = Sink::new(batch, room);
+        self.link.output(&mut sink);
+        let mut work = Work { now, counters: &mut self.counters, events };
+        self.tcp.output(&mut self.link, &mut sink, &mut work);
+        self.link.output(&mut sink); // requests for neighbors that TCP needs
+        self.counters.tx_frames += sink.sent;
+    }
+
+    fn frame_arrives(&mut self, mut frame: PktBuf, now: Instant, events: &mut Events) {
+        let (from, payload) = match ethernet::parse(frame.bytes(), self.link.mac()) {
+            Ok(parsed) => parsed,
+            Err(reason) => return self.counters.count(reason),
+        };
+        frame.trim_front(ethernet::HEADER_LEN);
+        match payload {
+            Payload::Arp => {
+                if self.link.arp_arrives(frame.bytes(), now, &mut self.counters) {
+                    self.tcp.neighbor_learned();
+                }
+            }
+            Payload::Ipv4 => self.packet_arrives(frame, from, now, events),
+        }
+    }
+
+    fn packet_arrives(&mut self, mut packet: PktBuf, from: Mac, now: Instant, events: &mut Events) {
+        let header = match ipv4::parse(packet.bytes()) {
+            Ok(header) => header,
+            Err(reason) => return self.counters.count(reason),
+        };
+        packet.truncate(header.total_len);
+        packet.trim_front(header.header_len);
+        if header.protocol == protocol::UDP {
+            return self.datagram_arrives(packet.bytes(), &header, now);
+        }
+        let Some(own) = self.link.address() else { return self.counters.count(|c| &mut c.drop_ip_no_address) };
+        if let Err(reason) = header.is_unicast_for(&own) {
+            return self.counters.count(reason);
+        }
+        match header.protocol {
+            protocol::TCP => {
+                let addresses = Addresses { remote: header.src, local: own.ip };
+                let mut work = Work { now, counters: &mut self.counters, events };
+                if let Arrival::Reset { reset } = self.tcp.input(addresses, packet, &mut work) {
+                    match self.tcp.build_reset(&self.link, from, header.src, reset) {
+                        Some(frame) => self.link.reply(frame, &mut self.counters),
+                        None => self.counters.tx_no_buffer += 1,
+                    }
+                }
+            }
+            protocol::ICMP => {
+                icmp::input(packet.bytes(), &header, from, &mut self.link, self.pool, &mut self.counters);
+            }
+            _ => self.counters.drop_ip_unknown_protocol += 1,
+        }
+    }
+
+    /// UDP is taken from anybody to any of our addresses: DHCP answers before there is one.
+    fn datagram_arrives(&mut self, datagram: &[u8], header: &ipv4::Header, now: Instant) {
+        match udp::parse(datagram, header) {
+            Ok((src_port, dst_port, message)) if dhcp::is_for_client(src_port, dst_port) => {
+                let Some(dhcp) = &mut self.dhcp else { return self.counters.count(|c| &mut c.drop_udp_no_port) };
+                let change = dhcp.input(message, now, &mut self.keys, &self.link, &mut self.counters);
+                self.address_changes(change);
+            }
+            Ok(_) => self.counters.drop_udp_no_port += 1,
+            Err(reason) => self.counters.count(reason),
+        }
+    }
+
+    fn address_changes(&mut self, change: Change) {
+        match change {
+            Change::None => {}
+            Change::Obtained(address) if self.link.address() == Some(address) => {}
+            Change::Obtained(address) => self.link.set_address(Some(address), &mut self.counters),
+            Change::Lost => self.link.set_address(None, &mut self.counters),
+        }
+    }
+}
+
+/// Whether one more frame, call or timer may cause its events.
+fn has_room(events: &Events) -> bool {
+    events.capacity() - events.len() >= MOST_EVENTS
+}

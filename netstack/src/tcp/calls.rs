@@ -1,0 +1,111 @@
+//! What the app asks for.
+
+use netdrv::pktbuf::{HEADROOM, PktBuf};
+
+use super::segments::NONE;
+use super::tcb::{AckDue, Fin, Owner, State, Tcb};
+use super::{Tcp, Work};
+use crate::app::{Call, Event, Flow, MAX_SEND, Reason};
+
+impl Tcp {
+    /// Carries out a call.
+    pub(crate) fn call(&mut self, call: Call, work: &mut Work<'_>) {
+        let (Call::Accept { flow, .. }
+        | Call::Reject { flow }
+        | Call::Send { flow, .. }
+        | Call::RecvDone { flow, .. }
+        | Call::Close { flow }
+        | Call::Abort { flow }) = call;
+        if self.owned(flow).is_none() {
+            work.counters.app_stale_calls += 1;
+            return;
+        }
+        match call {
+            Call::Accept { cookie, .. } => self.accept(flow.index, cookie, work),
+            Call::Send { payload, .. } => self.send(flow.index, payload, work),
+            Call::RecvDone { bytes, .. } => self.received(flow.index, bytes),
+            Call::Close { .. } => self.close(flow.index),
+            Call::Reject { .. } | Call::Abort { .. } => self.abort(flow.index, Reason::Closed, work),
+        }
+    }
+
+    /// The connection, if the app has it.
+    fn owned(&mut self, flow: Flow) -> Option<&mut Tcb> {
+        self.tcb(flow.index).filter(|tcb| tcb.generation == flow.generation && tcb.owner != Owner::None)
+    }
+
+    fn accept(&mut self, index: u32, cookie: u32, work: &mut Work<'_>) {
+        let Some(tcb) = self.tcb(index) else { return };
+        if tcb.owner != Owner::Knocked {
+            work.counters.app_violations += 1;
+            return;
+        }
+        tcb.owner = Owner::App(cookie);
+        let credit = tcb.send.grant();
+        let _ = work.events.push_back(Event::Connected { cookie, credit }); // room: MOST_EVENTS
+        self.deliver_held(index, work);
+        self.take_fin(index, work);
+    }
+
+    /// Queues payload. It leaves at egress, as far as the window allows.
+    fn send(&mut self, index: u32, payload: PktBuf, work: &mut Work<'_>) {
+        let Some(tcb) = self.tcbs[index as usize].as_mut() else { return };
+        let len = payload.len() as u32;
+        let open = matches!(tcb.state, State::Established | State::CloseWait) && tcb.send.fin == Fin::No;
+        let usable = payload.is_unique() && payload.headroom() >= HEADROOM && (1..=MAX_SEND as u32).contains(&len);
+        if !open || !usable || len > tcb.send.room() || !matches!(tcb.owner, Owner::App(_)) {
+            work.counters.app_violations += 1;
+            return self.abort(index, Reason::Closed, work);
+        }
+        let send = &mut tcb.send;
+        match self.segments.push(&mut send.queue, send.end, payload) {
+            Ok(at) => {
+                if send.cursor == NONE {
+                    send.cursor = at;
+                }
+                send.end += len;
+                self.dirty.push(index);
+            }
+            // There are as many records as buffers, so this takes a buffer of another pool.
+            Err(_) => {
+                work.counters.app_violations += 1;
+                self.abort(index, Reason::Closed, work);
+            }
+        }
+    }
+
+    fn received(&mut self, index: u32, bytes: u32) {
+        let Some(tcb) = self.tcb(index) else { return };
+        tcb.receive.held_by_app = tcb.receive.held_by_app.saturating_sub(bytes);
+        if tcb.may_receive() && tcb.receive.window_update_is_due(tcb.send.mss) {
+            self.ack_now(index);
+        }
+    }
+
+    fn close(&mut self, index: u32) {
+        let Some(tcb) = self.tcb(index) else { return };
+        match tcb.state {
+            State::Established => tcb.state = State::FinWait1,
+            State::CloseWait => tcb.state = State::LastAck,
+            _ => return,
+        }
+        tcb.send.fin = Fin::Wanted;
+        self.dirty.push(index);
+    }
+
+    /// Resets a connection. The reset leaves at egress; the app is told at once.
+    pub(super) fn abort(&mut self, index: u32, reason: Reason, work: &mut Work<'_>) {
+        self.disown(index, reason, work.events);
+        let Some(tcb) = self.tcbs[index as usize].as_mut() else { return };
+        tcb.owner = Owner::None;
+        if tcb.state == State::SynReceived {
+            self.half_open_count -= 1;
+        }
+        tcb.state = State::TimeWait; // nothing more is taken or sent but the reset
+        tcb.receive.ack = AckDue::Reset;
+        tcb.send.cursor = NONE;
+        self.segments.clear(&mut tcb.send.queue);
+        self.segments.clear(&mut tcb.receive.out_of_order);
+        self.dirty.push(index);
+    }
+}

@@ -1,0 +1,143 @@
+//! The flow table: from a segment's addresses and ports to the index of its connection.
+//!
+//! Open addressing with linear probing, and deletion by shifting back, so that there are no tombstones. The hash is
+//! keyed: a peer cannot choose ports that collide. The table is sized at start-up for every index there is and never
+//! fuller than three quarters, so a probe always ends.
+
+use alloc::boxed::Box;
+use alloc::vec;
+use core::net::Ipv4Addr;
+
+use siphasher::sip::SipHasher13;
+
+/// What names a flow. The fourth member of the 4-tuple, the local address, is the stack's only one: when it changes, all
+/// flows end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FlowKey {
+    /// The peer's address.
+    pub(crate) remote_ip: Ipv4Addr,
+    /// The peer's port.
+    pub(crate) remote_port: u16,
+    /// Our port.
+    pub(crate) local_port: u16,
+}
+
+impl FlowKey {
+    /// The key of no flow.
+    pub(crate) const NONE: FlowKey = FlowKey { remote_ip: Ipv4Addr::UNSPECIFIED, remote_port: 0, local_port: 0 };
+
+    /// The key as bytes, for hashing.
+    pub(crate) fn to_bytes(self) -> [u8; 8] {
+        let ([a, b, c, d], [e, f], [g, h]) =
+            (self.remote_ip.octets(), self.remote_port.to_be_bytes(), self.local_port.to_be_bytes());
+        [a, b, c, d, e, f, g, h]
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Entry {
+    key: FlowKey,
+    hash: u32,
+    index: u32,
+}
+
+/// The index of an empty entry.
+const EMPTY: u32 = u32::MAX;
+
+/// The table.
+pub(crate) struct FlowTable {
+    entries: Box<[Entry]>,
+    hasher: SipHasher13,
+}
+
+impl FlowTable {
+    /// A table for at most `flows` flows.
+    pub(crate) fn new(flows: usize, hasher: SipHasher13) -> FlowTable {
+        let size = (flows + flows / 3 + 1).next_power_of_two();
+        let empty = Entry { key: FlowKey::NONE, hash: 0, index: EMPTY };
+        FlowTable { entries: vec![empty; size].into_boxed_slice(), hasher }
+    }
+
+    /// The index of a flow.
+    pub(crate) fn get(&self, key: FlowKey) -> Option<u32> {
+        let entry = self.entries[self.find(key, self.hash(key))];
+        (entry.index != EMPTY).then_some(entry.index)
+    }
+
+    /// Adds a flow, or gives it another index.
+    pub(crate) fn insert(&mut self, key: FlowKey, index: u32) {
+        let hash = self.hash(key);
+        let at = self.find(key, hash);
+        self.entries[at] = Entry { key, hash, index };
+    }
+
+    /// Removes a flow, if it is there.
+    pub(crate) fn remove(&mut self, key: FlowKey) {
+        let mut hole = self.find(key, self.hash(key));
+        let mut probe = hole;
+        loop {
+            probe = self.after(probe);
+            let entry = self.entries[probe];
+            if entry.index == EMPTY {
+                break;
+            }
+            // An entry may fill the hole unless its home lies behind the hole, on its way round.
+            let mask = self.entries.len() - 1;
+            let home = entry.hash as usize & mask;
+            if probe.wrapping_sub(home) & mask >= probe.wrapping_sub(hole) & mask {
+                self.entries[hole] = entry;
+                hole = probe;
+            }
+        }
+        self.entries[hole].index = EMPTY;
+    }
+
+    /// Where the flow is, or the empty entry where it would go.
+    fn find(&self, key: FlowKey, hash: u32) -> usize {
+        let mut at = hash as usize & (self.entries.len() - 1);
+        while self.entries[at].index != EMPTY && self.entries[at].key != key {
+            at = self.after(at);
+        }
+        at
+    }
+
+    fn after(&self, at: usize) -> usize {
+        (at + 1) & (self.entries.len() - 1)
+    }
+
+    fn hash(&self, key: FlowKey) -> u32 {
+        self.hasher.hash(&key.to_bytes()) as u32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::HashMap;
+
+    fn key(n: u16) -> FlowKey {
+        FlowKey { remote_ip: Ipv4Addr::new(10, 0, 0, 1), remote_port: n, local_port: 11211 }
+    }
+
+    proptest! {
+        /// Against a hash map, in a table that is as full as it may be.
+        #[test]
+        fn agrees_with_a_model(steps in proptest::collection::vec((0u16..24, any::<bool>()), 0..300), seed in any::<u64>()) {
+            let mut table = FlowTable::new(24, SipHasher13::new_with_keys(seed, 0));
+            let mut model = HashMap::new();
+            for (n, insert) in steps {
+                if insert {
+                    table.insert(key(n), n.into());
+                    model.insert(n, u32::from(n));
+                } else {
+                    table.remove(key(n));
+                    model.remove(&n);
+                }
+                for n in 0..24 {
+                    prop_assert_eq!(table.get(key(n)), model.get(&n).copied());
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! TCP (RFC 9293), the side that is connected to.
+//!
+//! ```text
+//! header, options, seq   the wire                 input      a segment arrives: to which connection, and is it acceptable
+//! flow_table, segments   tables, sized at start   listen     passive open, and the end of the handshake
+//! tcb                    one connection           ack        what the peer acknowledges, its window
+//! rto, congestion        when and how much        receive    payload in and out of order, FIN
+//! calls                  what the app asks for    output     what is sent, in one place, at egress
+//! timers                 what happens when nothing does
+//! ```
+//!
+//! Left out for now: connect, SACK, timestamps, PAWS, keepalive, SYN cookies, ECN.
+
+mod ack;
+mod calls;
+mod congestion;
+mod flow_table;
+mod header;
+mod input;
+mod listen;
+mod options;
+mod output;
+mod receive;
+mod rto;
+mod segments;
+mod seq;
+mod tcb;
+mod timers;
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::net::{Ipv4Addr, SocketAddrV4};
+
+use netdrv::nic::TxChecksum;
+use netdrv::pktbuf::Pool;
+use siphasher::sip::SipHasher24;
+
+use crate::app::{Event, Events, Reason};
+use crate::counters::Counters;
+use crate::index_queue::IndexQueue;
+use crate::keys::Keys;
+use crate::rate_limit::RateLimit;
+use crate::time::Instant;
+use crate::timer::TimerWheel;
+use flow_table::{FlowKey, FlowTable};
+use segments::Segments;
+use tcb::{Owner, State, Tcb};
+
+pub(crate) use input::Arrival;
+
+/// Events that one frame, call or timer can cause at most: what was held out of order, delivered at once, and the few
+/// around it.
+pub(crate) const MOST_EVENTS: usize = receive::MAX_HELD as usize + 8;
+
+/// All connections of one core.
+pub(crate) struct Tcp {
+    tcbs: Box<[Option<Tcb>]>,
+    generations: Box<[u32]>,
+    /// Free slots, and those that can be taken back, oldest first.
+    free: IndexQueue,
+    half_open: IndexQueue,
+    time_wait: IndexQueue,
+    half_open_limit: usize,
+    half_open_count: usize,
+    flows: FlowTable,
+    segments: Segments,
+    wheel: TimerWheel,
+    /// Connections with something to send, and those that wait for their next hop's address.
+    dirty: IndexQueue,
+    unresolved: IndexQueue,
+    listen: Vec<u16>,
+    isn_hasher: SipHasher24,
+    resets: RateLimit,
+    challenge_acks: RateLimit,
+    mss: u16,
+    pool: &'static Pool,
+    tx_checksum: TxChecksum,
+}
+
+/// Resets, and challenge ACKs, sent per second at most.
+const ANSWERS_PER_SECOND: u32 = 1000;
+
+impl Tcp {
+    pub(crate) fn new(listen: &[u16], conn_limit: usize, mtu: u16, tx_checksum: TxChecksum, keys: &mut Keys, pool: &'static Pool, now: Instant) -> Tcp {
+        // Beside the connections that the app may have: some that are being opened, and some that linger.
+        let slots = conn_limit + conn_limit / 4 + 64;
+        let mut free = IndexQueue::new(slots);
+        (0..slots as u32).for_each(|index| free.push(index));
+        let tcbs: Vec<Option<Tcb>> = (0..slots).map(|_| None).collect();
+        Tcp {
+            tcbs: tcbs.into(),
+            generations: alloc::vec![0; slots].into(),
+            free,
+            half_open: IndexQueue::new(slots),
+            time_wait: IndexQueue::new(slots),
+            half_open_limit: conn_limit / 4 + 64,
+            half_open_count: 0,
+            flows: FlowTable::new(slots, keys.table_hasher()),
+            segments: Segments::new(pool.capacity()),
+            wheel: TimerWheel::new(2 * slots, now),
+            dirty: IndexQueue::new(slots),
+            unresolved: IndexQueue::new(slots),
+            listen: listen.to_vec(),
+            isn_hasher: keys.strong_hasher(),
+            resets: RateLimit::new(ANSWERS_PER_SECOND),
+            challenge_acks: RateLimit::new(ANSWERS_PER_SECOND),
+            mss: mtu - 40,
+            pool,
+            tx_checksum,
+        }
+    }
+
+    /// When a timer is due.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.wheel.next_deadline()
+    }
+
+    /// Whether a connection has something to send.
+    pub(crate) fn has_output(&self) -> bool {
+        !self.dirty.is_empty()
+    }
+
+    /// Next hops have become known: those that waited try again.
+    pub(crate) fn neighbor_learned(&mut self) {
+        while let Some(index) = self.unresolved.pop() {
+            self.dirty.push(index);
+        }
+    }
+
+    fn tcb(&mut self, index: u32) -> Option<&mut Tcb> {
+        self.tcbs.get_mut(index as usize)?.as_mut()
+    }
+
+    /// Ends a connection: tells the app, if it has it, and frees everything.
+    fn end(&mut self, index: u32, reason: Reason, events: &mut Events) {
+        self.disown(index, reason, events);
+        self.free_slot(index);
+    }
+
+    /// Tells the app that a connection is no more, if the app has it.
+    fn disown(&mut self, index: u32, reason: Reason, events: &mut Events) {
+        if let Some(tcb) = self.tcb(index)
+            && let Owner::App(cookie) = core::mem::replace(&mut tcb.owner, Owner::None)
+        {
+            let _ = events.push_back(Event::Dead { cookie, reason }); // room: MOST_EVENTS
+        }
+    }
+
+    fn free_slot(&mut self, index: u32) {
+        let Some(mut tcb) = self.tcbs[index as usize].take() else { return };
+        self.segments.clear(&mut tcb.send.queue);
+        self.segments.clear(&mut tcb.receive.out_of_order);
+        self.flows.remove(tcb.key);
+        self.wheel.cancel(timers::main(index));
+        self.wheel.cancel(timers::delayed_ack(index));
+        if tcb.state == State::SynReceived {
+            self.half_open_count -= 1;
+        }
+        self.generations[index as usize] = tcb.generation.wrapping_add(1);
+        self.free.push(index);
+    }
+
+    fn remote(key: FlowKey) -> SocketAddrV4 {
+        SocketAddrV4::new(key.remote_ip, key.remote_port)
+    }
+}
+
+/// The addresses of a segment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Addresses {
+    /// The peer's.
+    pub(crate) remote: Ipv4Addr,
+    /// Ours.
+    pub(crate) local: Ipv4Addr,
+}
+
+/// What the phases of TCP share while they work: the clock, the counters and the events.
+pub(crate) struct Work<'a> {
+    pub(crate) now: Instant,
+    pub(crate) counters: &'a mut Counters,
+    pub(crate) events: &'a mut Events,
+}

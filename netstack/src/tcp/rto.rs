@@ -1,0 +1,79 @@
+//! The retransmission timeout (RFC 6298).
+
+use core::time::Duration;
+
+/// Before the first measurement (section 2.1).
+const INITIAL_US: u32 = 1_000_000;
+/// Least and most. The least is below the RFC's second, as in every stack of today.
+const MIN_US: u32 = 200_000;
+const MAX_US: u32 = 60_000_000;
+
+/// Round-trip estimate and backoff of one connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rto {
+    smoothed_us: u32,
+    variation_us: u32,
+    rto_us: u32,
+    /// Timeouts in a row.
+    pub(super) backoffs: u8,
+}
+
+impl Rto {
+    pub(super) fn new() -> Rto {
+        Rto { smoothed_us: 0, variation_us: 0, rto_us: INITIAL_US, backoffs: 0 }
+    }
+
+    /// Takes a measurement of a segment that was sent once (Karn), and ends the backoff.
+    pub(super) fn measure(&mut self, round_trip: Duration) {
+        let us = u32::try_from(round_trip.as_micros()).unwrap_or(MAX_US).clamp(1, MAX_US);
+        if self.smoothed_us == 0 {
+            self.smoothed_us = us;
+            self.variation_us = us / 2;
+        } else {
+            let error = self.smoothed_us.abs_diff(us);
+            self.variation_us = self.variation_us - self.variation_us / 4 + error / 4;
+            self.smoothed_us = self.smoothed_us - self.smoothed_us / 8 + us / 8;
+        }
+        self.rto_us = (self.smoothed_us + (4 * self.variation_us).max(1)).clamp(MIN_US, MAX_US);
+    }
+
+    /// Progress was made: the next timeout is not backed off.
+    pub(super) fn progress(&mut self) {
+        self.backoffs = 0;
+    }
+
+    /// The timer fired (section 5.5).
+    pub(super) fn back_off(&mut self) {
+        self.backoffs = self.backoffs.saturating_add(1);
+    }
+
+    /// The timeout now.
+    pub(super) fn timeout(&self) -> Duration {
+        let us = u64::from(self.rto_us) << self.backoffs.min(16);
+        Duration::from_micros(us.min(MAX_US.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn follows_rfc_6298() {
+        let mut rto = Rto::new();
+        assert_eq!(rto.timeout(), Duration::from_secs(1));
+        rto.measure(Duration::from_millis(100));
+        assert_eq!(rto.timeout(), Duration::from_millis(300)); // SRTT + 4 * RTTVAR
+        rto.back_off();
+        assert_eq!(rto.timeout(), Duration::from_millis(600));
+        for _ in 0..20 {
+            rto.back_off();
+        }
+        assert_eq!(rto.timeout(), Duration::from_secs(60));
+        rto.progress();
+        for _ in 0..100 {
+            rto.measure(Duration::from_micros(50));
+        }
+        assert_eq!(rto.timeout(), Duration::from_millis(200));
+    }
+}

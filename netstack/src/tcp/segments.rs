@@ -1,0 +1,132 @@
+//! Segments that a connection holds: what it has sent or may send, and what arrived out of order. All connections share one
+//! slab, made at start-up with a record for every packet buffer there is, so that a record is never what runs out first.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use netdrv::pktbuf::PktBuf;
+
+use super::seq::SeqNum;
+
+/// The end of a list.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// A held segment.
+pub(super) struct Record {
+    /// Sequence number of the first byte.
+    pub(super) seq: SeqNum,
+    /// The payload.
+    pub(super) payload: PktBuf,
+    next: u32,
+}
+
+/// The slab.
+pub(super) struct Segments {
+    records: Box<[Option<Record>]>,
+    /// Links of free records.
+    free_next: Box<[u32]>,
+    free: u32,
+    free_count: usize,
+}
+
+/// A list of records, in sequence order.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct List {
+    head: u32,
+    tail: u32,
+    len: u32,
+}
+
+impl List {
+    pub(super) const EMPTY: List = List { head: NONE, tail: NONE, len: 0 };
+
+    /// The first record.
+    pub(super) fn head(&self) -> u32 {
+        self.head
+    }
+
+    /// How many records.
+    pub(super) fn len(&self) -> u32 {
+        self.len
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.head == NONE
+    }
+}
+
+impl Segments {
+    /// A slab of `count` records.
+    pub(super) fn new(count: usize) -> Segments {
+        let records: Vec<Option<Record>> = (0..count).map(|_| None).collect();
+        let free_next: Vec<u32> = (0..count).map(|i| if i + 1 < count { i as u32 + 1 } else { NONE }).collect();
+        let free = if count > 0 { 0 } else { NONE };
+        Segments { records: records.into(), free_next: free_next.into(), free, free_count: count }
+    }
+
+    /// Records not in use.
+    pub(super) fn available(&self) -> usize {
+        self.free_count
+    }
+
+    /// The record at `at`, of a list.
+    pub(super) fn get(&self, at: u32) -> Option<&Record> {
+        self.records.get(at as usize)?.as_ref()
+    }
+
+    /// The record at `at`, to change it.
+    pub(super) fn get_mut(&mut self, at: u32) -> Option<&mut Record> {
+        self.records.get_mut(at as usize)?.as_mut()
+    }
+
+    /// The record behind `at`.
+    pub(super) fn next(&self, at: u32) -> u32 {
+        self.get(at).map_or(NONE, |record| record.next)
+    }
+
+    /// Adds a record behind `before` (at the front if that is [`NONE`]) and returns where it is; the payload comes back if
+    /// there is no record.
+    pub(super) fn insert(&mut self, list: &mut List, before: u32, seq: SeqNum, payload: PktBuf) -> Result<u32, PktBuf> {
+        let at = self.free;
+        if at == NONE {
+            return Err(payload);
+        }
+        self.free = self.free_next[at as usize];
+        self.free_count -= 1;
+        let next = match self.get_mut(before) {
+            Some(record) => core::mem::replace(&mut record.next, at),
+            None => core::mem::replace(&mut list.head, at),
+        };
+        if next == NONE {
+            list.tail = at;
+        }
+        list.len += 1;
+        self.records[at as usize] = Some(Record { seq, payload, next });
+        Ok(at)
+    }
+
+    /// Adds a record at the end.
+    pub(super) fn push(&mut self, list: &mut List, seq: SeqNum, payload: PktBuf) -> Result<u32, PktBuf> {
+        self.insert(list, list.tail, seq, payload)
+    }
+
+    /// Takes the first record out.
+    pub(super) fn pop(&mut self, list: &mut List) -> Option<Record> {
+        let at = list.head;
+        let record = self.records.get_mut(at as usize)?.take()?;
+        list.head = record.next;
+        list.len -= 1;
+        if list.head == NONE {
+            list.tail = NONE;
+        }
+        self.free_next[at as usize] = self.free;
+        self.free = at;
+        self.free_count += 1;
+        Some(record)
+    }
+
+    /// Drops all records of a list.
+    pub(super) fn clear(&mut self, list: &mut List) {
+        while self.pop(list).is_some() {}
+    }
+}

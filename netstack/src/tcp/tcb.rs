@@ -1,0 +1,241 @@
+//! The transmission control block: all state of one connection.
+//!
+//! ```text
+//! send:     una ........ nxt ........ max ........ end ........ granted
+//!           | in flight   | to send again | to send  | credit of the app |
+//!
+//! receive:  nxt ........ nxt + window (edge)
+//!           | what may come, held out of order or not yet here |
+//! ```
+
+use netdrv::pktbuf::BUF_BYTES;
+
+use super::congestion::Congestion;
+use super::flow_table::FlowKey;
+use super::rto::Rto;
+use super::segments::{List, NONE};
+use super::seq::SeqNum;
+use crate::app::{Cookie, Flow};
+use crate::time::Instant;
+
+/// The states of RFC 9293, section 3.3.2, less those before the SYN has come and after the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    SynReceived,
+    Established,
+    FinWait1,
+    FinWait2,
+    CloseWait,
+    Closing,
+    LastAck,
+    TimeWait,
+}
+
+/// What the app knows of the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// Nothing yet, or no longer.
+    None,
+    /// It knocked, and was neither accepted nor rejected.
+    Knocked,
+    /// The app accepted it.
+    App(Cookie),
+}
+
+/// When an acknowledgement is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AckDue {
+    No,
+    /// With the next segment, or when the delayed-ACK timer fires.
+    Delayed,
+    /// In this turn.
+    Now,
+    /// Not an acknowledgement but a reset is due, and then the end.
+    Reset,
+}
+
+/// The send half. Sequence numbers count the SYN before the data and the FIN behind it.
+pub(super) struct Send {
+    pub(super) iss: SeqNum,
+    /// First byte not acknowledged.
+    pub(super) una: SeqNum,
+    /// Next byte to send; behind `max` after a timeout.
+    pub(super) nxt: SeqNum,
+    /// First byte never sent.
+    pub(super) max: SeqNum,
+    /// Behind the last byte that the app gave.
+    pub(super) end: SeqNum,
+    /// What the app was told it may fill.
+    pub(super) granted: SeqNum,
+    /// The peer's window, its largest so far, and where it was last updated.
+    pub(super) window: u32,
+    pub(super) largest_window: u32,
+    pub(super) window_seq: SeqNum,
+    pub(super) window_ack: SeqNum,
+    pub(super) shift: u8,
+    pub(super) mss: u16,
+    /// Payload from `una` to `end`, and the record that `nxt` stands at.
+    pub(super) queue: List,
+    pub(super) cursor: u32,
+    /// The first segment is to be sent again, whatever `nxt` is.
+    pub(super) retransmit_first: bool,
+    /// The peer's window is shut: a probe is due.
+    pub(super) probe: bool,
+    pub(super) fin: Fin,
+    pub(super) congestion: Congestion,
+    pub(super) rto: Rto,
+    /// A segment being timed: what acknowledges it, and when it was sent.
+    pub(super) timed: Option<(SeqNum, Instant)>,
+}
+
+/// Our FIN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fin {
+    /// The app may still send.
+    No,
+    /// It follows the data; its sequence number is `end`.
+    Wanted,
+}
+
+/// The receive half.
+pub(super) struct Receive {
+    /// Next byte expected.
+    pub(super) nxt: SeqNum,
+    /// Behind the last byte that the peer may send: never moves back.
+    pub(super) edge: SeqNum,
+    /// Bytes delivered that the app is not done with.
+    pub(super) held_by_app: u32,
+    pub(super) shift: u8,
+    /// What arrived out of order.
+    pub(super) out_of_order: List,
+    /// Where the peer's FIN is, once it was seen.
+    pub(super) fin: Option<SeqNum>,
+    pub(super) ack: AckDue,
+    /// Full segments received since the last acknowledgement.
+    pub(super) unacked_segments: u8,
+}
+
+/// A connection.
+pub(super) struct Tcb {
+    pub(super) key: FlowKey,
+    pub(super) generation: u32,
+    pub(super) state: State,
+    pub(super) owner: Owner,
+    pub(super) send: Send,
+    pub(super) receive: Receive,
+}
+
+/// The largest window we offer: without a shift, so that it is told exactly.
+pub(super) const RECEIVE_WINDOW: u32 = 65_535;
+/// The most credit given to an app: what a connection can make the pool hold.
+pub(super) const MAX_CREDIT: u32 = 32 * BUF_BYTES as u32;
+
+impl Tcb {
+    /// A connection whose SYN has arrived.
+    pub(super) fn new(key: FlowKey, generation: u32, iss: SeqNum, irs: SeqNum, mss: u16) -> Tcb {
+        let first = iss + 1;
+        Tcb {
+            key,
+            generation,
+            state: State::SynReceived,
+            owner: Owner::None,
+            send: Send {
+                iss,
+                una: iss,
+                nxt: iss,
+                max: iss,
+                end: first,
+                granted: first,
+                window: 0,
+                largest_window: 0,
+                window_seq: irs,
+                window_ack: iss,
+                shift: 0,
+                mss,
+                queue: List::EMPTY,
+                cursor: NONE,
+                retransmit_first: false,
+                probe: false,
+                fin: Fin::No,
+                congestion: Congestion::new(mss),
+                rto: Rto::new(),
+                timed: None,
+            },
+            receive: Receive {
+                nxt: irs + 1,
+                edge: irs + 1 + RECEIVE_WINDOW,
+                held_by_app: 0,
+                shift: 0,
+                out_of_order: List::EMPTY,
+                fin: None,
+                ack: AckDue::No,
+                unacked_segments: 0,
+            },
+        }
+    }
+
+    pub(super) fn flow(&self, index: u32) -> Flow {
+        Flow { index, generation: self.generation }
+    }
+
+    /// Whether payload and FIN of the peer are still expected.
+    pub(super) fn may_receive(&self) -> bool {
+        matches!(self.state, State::Established | State::FinWait1 | State::FinWait2)
+    }
+
+    /// Bytes in flight.
+    pub(super) fn flight(&self) -> u32 {
+        self.send.nxt.since(self.send.una)
+    }
+
+    /// Whether our FIN was sent.
+    pub(super) fn fin_sent(&self) -> bool {
+        self.send.fin == Fin::Wanted && self.send.end.lt(self.send.max)
+    }
+
+    /// Whether our FIN was acknowledged.
+    pub(super) fn fin_acknowledged(&self) -> bool {
+        self.send.fin == Fin::Wanted && self.send.end.lt(self.send.una)
+    }
+
+    /// Whether anything was sent that is not acknowledged.
+    pub(super) fn is_waiting_for_ack(&self) -> bool {
+        self.send.una.lt(self.send.max)
+    }
+}
+
+impl Send {
+    /// The window that both sides' limits leave.
+    pub(super) fn usable_window(&self) -> u32 {
+        self.window.min(self.congestion.window())
+    }
+
+    /// Widens the app's credit to what the window allows now and returns by how much.
+    pub(super) fn grant(&mut self) -> u32 {
+        let idle = self.una == self.end;
+        let window = self.usable_window().min(MAX_CREDIT).max(if idle { crate::app::MIN_ROOM as u32 } else { 0 });
+        let before = self.granted;
+        self.granted = before.max(self.una + window).max(self.end);
+        self.granted - before
+    }
+
+    /// Credit not used.
+    pub(super) fn room(&self) -> u32 {
+        self.granted.since(self.end)
+    }
+}
+
+impl Receive {
+    /// The window to tell the peer, in bytes. Never takes back what was told before (RFC 9293, section 3.8.6).
+    pub(super) fn window(&mut self) -> u32 {
+        let offered = self.nxt + RECEIVE_WINDOW.saturating_sub(self.held_by_app);
+        self.edge = self.edge.max(offered);
+        self.edge - self.nxt
+    }
+
+    /// Whether the window has opened so far beyond what was told that the peer should know (RFC 9293, section 3.8.6.2.2).
+    pub(super) fn window_update_is_due(&self, mss: u16) -> bool {
+        let offered = self.nxt + RECEIVE_WINDOW.saturating_sub(self.held_by_app);
+        offered.since(self.edge) >= (2 * u32::from(mss)).min(RECEIVE_WINDOW / 2)
+    }
+}

@@ -1,0 +1,151 @@
+//! A hierarchical timer wheel: arming and cancelling are O(1), and the next deadline is found by a few bit scans.
+//!
+//! ```text
+//! level 0: 256 slots of 16 us     level 1: 256 slots of 4 ms     level 2: 256 slots of 1 s
+//! ```
+//!
+//! (Exactly 2^14, 2^22 and 2^30 ns.) A timer goes to the level of the highest digit, base 256, in which its tick differs
+//! from the wheel's, and comes down a level each time that digit is reached. A timer never fires early, and late by at
+//! most a tick. Those beyond the horizon of 270 s wait at the horizon and are armed again there.
+//!
+//! Timers are named by small numbers, chosen by the caller, and linked through one array: nothing is allocated after
+//! the wheel is made.
+
+mod slots;
+
+use alloc::boxed::Box;
+use alloc::vec;
+
+use crate::time::Instant;
+use slots::{Location, NONE, Occupancy};
+
+/// Nanoseconds of a tick, as a power of two.
+const TICK_SHIFT: u32 = 14;
+/// Bits of a digit: slots per level.
+const DIGIT_BITS: u32 = 8;
+const SLOTS: usize = 1 << DIGIT_BITS;
+const LEVELS: usize = 3;
+/// Farthest a timer can be from the wheel's tick: a slot of the top level less than a full round.
+const HORIZON: u64 = (1 << (DIGIT_BITS * LEVELS as u32)) - (1 << (DIGIT_BITS * (LEVELS as u32 - 1)));
+
+/// The name of a timer: a number below the wheel's capacity.
+pub(crate) type TimerId = u32;
+
+/// The wheel.
+pub(crate) struct TimerWheel {
+    nodes: Box<[Node]>,
+    heads: [[u32; SLOTS]; LEVELS],
+    occupied: [Occupancy; LEVELS],
+    /// Every timer before this tick has fired.
+    tick: u64,
+}
+
+/// A timer: its deadline and its place in the list of its slot.
+#[derive(Clone, Copy)]
+struct Node {
+    deadline: u64,
+    prev: u32,
+    next: u32,
+    location: Location,
+}
+
+impl TimerWheel {
+    /// A wheel for timers 0 to `capacity` - 1, none of them armed.
+    pub(crate) fn new(capacity: usize, now: Instant) -> TimerWheel {
+        let idle = Node { deadline: 0, prev: NONE, next: NONE, location: Location::IDLE };
+        TimerWheel {
+            nodes: vec![idle; capacity].into_boxed_slice(),
+            heads: [[NONE; SLOTS]; LEVELS],
+            occupied: [Occupancy::default(); LEVELS],
+            tick: now.as_nanos() >> TICK_SHIFT,
+        }
+    }
+
+    /// Arms `timer`, or moves it if it is armed.
+    pub(crate) fn arm(&mut self, timer: TimerId, deadline: Instant) {
+        self.cancel(timer);
+        let deadline = deadline.as_nanos().div_ceil(1 << TICK_SHIFT);
+        self.nodes[timer as usize].deadline = deadline;
+        self.link(timer);
+    }
+
+    /// Disarms `timer`, if it is armed.
+    pub(crate) fn cancel(&mut self, timer: TimerId) {
+        let Node { prev, next, location, .. } = self.nodes[timer as usize];
+        if location == Location::IDLE {
+            return;
+        }
+        match prev {
+            NONE => self.heads[location.level()][location.slot()] = next,
+            prev => self.nodes[prev as usize].next = next,
+        }
+        if next != NONE {
+            self.nodes[next as usize].prev = prev;
+        }
+        if self.heads[location.level()][location.slot()] == NONE {
+            self.occupied[location.level()].clear(location.slot());
+        }
+        self.nodes[timer as usize].location = Location::IDLE;
+    }
+
+    /// Whether `timer` is armed.
+    pub(crate) fn is_armed(&self, timer: TimerId) -> bool {
+        self.nodes[timer as usize].location != Location::IDLE
+    }
+
+    /// Takes a timer that is due at `now`, disarmed. Call until `None`.
+    pub(crate) fn expire(&mut self, now: Instant) -> Option<TimerId> {
+        let now = now.as_nanos() >> TICK_SHIFT;
+        while let Some((location, tick)) = self.earliest() {
+            if tick > now {
+                break;
+            }
+            self.tick = tick.max(self.tick);
+            let timer = self.heads[location.level()][location.slot()];
+            self.cancel(timer);
+            if self.nodes[timer as usize].deadline <= self.tick {
+                return Some(timer);
+            }
+            self.link(timer); // its digit is reached: down a level
+        }
+        self.tick = now.max(self.tick);
+        None
+    }
+
+    /// When [`expire`](TimerWheel::expire) next has something to do. May be early for timers far away, never late.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.earliest().map(|(_, tick)| Instant::from_nanos(tick << TICK_SHIFT))
+    }
+
+    /// The occupied slot that is reached first, and its tick. What is on a lower level is earlier.
+    fn earliest(&self) -> Option<(Location, u64)> {
+        (0..LEVELS).find_map(|level| {
+            let shift = DIGIT_BITS * level as u32;
+            let current = (self.tick >> shift) as usize % SLOTS;
+            let slot = self.occupied[level].first_from(current)?;
+            let round = (self.tick >> shift) & !(SLOTS as u64 - 1);
+            let wrapped = if slot < current { SLOTS as u64 } else { 0 };
+            Some((Location::new(level, slot), (round + wrapped + slot as u64) << shift))
+        })
+    }
+
+    /// Puts a timer into the slot of its deadline.
+    fn link(&mut self, timer: TimerId) {
+        let deadline = self.nodes[timer as usize].deadline.clamp(self.tick, self.tick + HORIZON);
+        let differing = (deadline ^ self.tick) | 1;
+        let level = ((63 - differing.leading_zeros()) / DIGIT_BITS).min(LEVELS as u32 - 1);
+        let slot = (deadline >> (DIGIT_BITS * level)) as usize % SLOTS;
+        let head = core::mem::replace(&mut self.heads[level as usize][slot], timer);
+        if head != NONE {
+            self.nodes[head as usize].prev = timer;
+        }
+        let node = &mut self.nodes[timer as usize];
+        node.prev = NONE;
+        node.next = head;
+        node.location = Location::new(level as usize, slot);
+        self.occupied[level as usize].set(slot);
+    }
+}
+
+#[cfg(test)]
+mod tests;
