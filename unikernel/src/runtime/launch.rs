@@ -34,6 +34,9 @@ const BUFFER_SHARE: u64 = 8;
 /// Alignment of item memory: the store's segments.
 const STORE_ALIGN: u64 = 1 << 20;
 
+/// uhyve 0.10 cuts received frames to 1,500 bytes, Ethernet header included, though it promises an MTU of 1,500.
+const UHYVE_MTU: u16 = 1500 - 14;
+
 /// What an application starts with.
 pub struct Resources {
     /// Memory for its items, its own for ever.
@@ -52,7 +55,10 @@ pub fn launch<N: Nic, A: App, E: core::fmt::Display>(
     mut machine: Machine,
     make_app: impl FnOnce(Resources) -> Result<A, E>,
 ) -> ! {
-    let info = nic.info();
+    let mut info = nic.info();
+    if machine.is_uhyve {
+        info.mtu = info.mtu.min(UHYVE_MTU);
+    }
     let pool = make_pool(&mut machine.ram);
     let memory = store_memory(&mut machine.ram, &machine.config);
     let store_bytes = memory.end - memory.start;
