@@ -13,4 +13,5 @@
 extern crate alloc;
 
 pub mod protocol;
+pub mod service;
 pub mod store;

@@ -31,7 +31,7 @@ pub(crate) fn bootable(path: Option<&Path>) -> anyhow::Result<Bootable> {
 
 /// The bytes of a file.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, ImageError> {
-    fs::read(path).map_err(|source| ImageError::Read { path: path.to_owned(), source })
+    fs::read(path).map_err(|cause| ImageError::Read { path: path.to_owned(), cause })
 }
 
 /// The guest kernel at hand: `MEMSTORM_KERNEL`, else beside this program, else where cargo builds it.

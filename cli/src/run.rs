@@ -105,10 +105,9 @@ impl Run {
 
     /// The appliance has ended. After a good end nothing is left to be looked at.
     fn ended(&self, ending: &Ending) -> anyhow::Result<u8> {
-        let name = &self.booting.record.name;
-        eprintln!("memstorm: {name}: {ending}");
+        eprintln!("{}: {ending}", self.booting.record.name);
         if ending.code() == 0 {
-            self.state.forget(name)?;
+            self.state.forget(&self.booting.record)?;
         }
         Ok(ending.code())
     }
@@ -135,10 +134,7 @@ impl Run {
             NotReady::TimedOut(what) => {
                 self.show_last_lines();
                 self.stop()?;
-                eprintln!(
-                    "memstorm: {}: not ready in time: {what}; --timeout gives it longer",
-                    self.booting.record.name
-                );
+                eprintln!("{}: not ready in time: {what}; --timeout gives it longer", self.booting.record.name);
                 Ok(FAILURE)
             }
             NotReady::Failed(error) => {

@@ -21,7 +21,7 @@ pub(crate) fn stats(name: Option<&str>, section: Option<&str>, format: Output) -
     let ready = entry.record.ready.as_ref();
     let address =
         ready.map(|ready| ready.address).ok_or_else(|| anyhow!("{} does not serve yet", entry.record.name))?;
-    let stats = orchestrator::stats(address, section, PATIENCE).map_err(|source| Error::Wire { address, source })?;
+    let stats = orchestrator::stats(address, section, PATIENCE).map_err(|cause| Error::Wire { address, cause })?;
     match format {
         Output::Json => output::json(&object(stats))?,
         Output::Table => {

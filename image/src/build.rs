@@ -36,7 +36,7 @@ impl Image {
     /// the new one, never a part.
     pub fn write_to(&self, directory: &Path) -> Result<PathBuf, ImageError> {
         let path = directory.join(FILE_NAME);
-        let failed = |source| ImageError::Write { path: path.clone(), source };
+        let failed = |cause| ImageError::Write { path: path.clone(), cause };
         fs::create_dir_all(directory).map_err(failed)?;
         let mut file = tempfile::NamedTempFile::new_in(directory).map_err(failed)?;
         file.write_all(&self.bytes).map_err(failed)?;

@@ -19,8 +19,7 @@ use crate::ImageError;
 
 /// Reads and checks a configuration file. Returns its words as they stand on a kernel command line.
 pub fn read(path: &Path) -> Result<String, ImageError> {
-    let read = |source| ImageError::Read { path: path.to_owned(), source };
-    let text = std::fs::read_to_string(path).map_err(read)?;
+    let text = std::fs::read_to_string(path).map_err(|cause| ImageError::Read { path: path.to_owned(), cause })?;
     words(&text).map_err(|error| match error {
         ImageError::Config(why) => ImageError::Config(format!("{}: {why}", path.display())),
         other => other,

@@ -40,7 +40,8 @@ impl Ending {
         // Status 1 is also QEMU's own failure, and 0 uhyve's word for a triple fault: for a power-off the console is the
         // witness.
         let exit = exit.filter(|exit| *exit != Exit::PowerOff || said(console) == Some(Exit::PowerOff));
-        let last_word = vmm_log.lines().rev().find(|line| !line.trim().is_empty());
+        let telling = |line: &&str| !line.trim().is_empty() && !line.contains(": warning: ");
+        let last_word = vmm_log.lines().rev().find(telling);
         match (exit, asked, last_word) {
             (Some(exit), ..) => Ending::Guest(exit),
             (None, Asked::ToStop, _) => Ending::Stopped,
@@ -139,5 +140,7 @@ mod tests {
         }
         let told = decode(Vmm::Qemu, exited(0), Asked::Nothing, "", "qemu: terminating on signal 15 from pid 7");
         assert!(told.to_string().contains("signal 15 from pid 7"));
+        let warned = decode(Vmm::Qemu, exited(0), Asked::Nothing, "", "qemu: -accel kvm: warning: 3 cores on 2 CPUs");
+        assert_eq!(warned, Ending::Reset, "a warning is no reason");
     }
 }

@@ -44,25 +44,25 @@ pub enum Error {
     #[error("{}", ambiguous(.0))]
     WhichInstance(Vec<String>),
     /// The state directory, or a file in it, cannot be used.
-    #[error("{what} {path}: {source}; another state directory can be set with MEMSTORM_STATE_DIR")]
+    #[error("{what} {path}: {cause}; another state directory can be set with MEMSTORM_STATE_DIR")]
     State {
         /// What was tried.
         what: &'static str,
         /// The file or directory.
         path: PathBuf,
         /// Why it failed.
-        source: io::Error,
+        cause: io::Error,
     },
     /// The image cannot be built or read.
     #[error(transparent)]
     Image(#[from] ImageError),
     /// The VMM cannot be started.
-    #[error("cannot start {program}: {source}")]
+    #[error("cannot start {program}: {cause}")]
     Start {
         /// The VMM.
         program: PathBuf,
         /// Why.
-        source: io::Error,
+        cause: io::Error,
     },
     /// A process would not end.
     #[error("process {pid} of instance '{name}' does not end: {why}")]
@@ -75,12 +75,12 @@ pub enum Error {
         why: String,
     },
     /// The appliance does not answer as memcached does.
-    #[error("no answer from {address}: {source}")]
+    #[error("no answer from {address}: {cause}")]
     Wire {
         /// Where it should answer.
         address: SocketAddr,
         /// Why not.
-        source: io::Error,
+        cause: io::Error,
     },
 }
 

@@ -88,8 +88,8 @@ impl Booting {
         Ok(Some(self.ending(status)))
     }
 
-    fn console_failed(&self, source: io::Error) -> Error {
-        Error::State { what: "cannot read", path: self.files.console(), source }
+    fn console_failed(&self, cause: io::Error) -> Error {
+        Error::State { what: "cannot read", path: self.files.console(), cause }
     }
 
     /// The bare process: gone with all it has, no questions asked.
@@ -138,10 +138,10 @@ fn check_network(state: &StateDir, plan: &Plan) -> Result<(), Error> {
 /// Executes the VMM. Returns it, and when that was.
 fn start(vmm: Vmm, line: &CommandLine, files: &Files) -> Result<(Child, Instant), Error> {
     let create = |path: &Path| {
-        File::create(path).map_err(|source| Error::State { what: "cannot make", path: path.to_owned(), source })
+        File::create(path).map_err(|cause| Error::State { what: "cannot make", path: path.to_owned(), cause })
     };
     let log = create(&files.vmm_log())?;
-    let failed = |source| Error::Start { program: line.program.clone(), source };
+    let failed = |cause| Error::Start { program: line.program.clone(), cause };
     let output = match vmm {
         Vmm::Qemu => log.try_clone().map_err(failed)?,
         Vmm::Uhyve => create(&files.console())?,
@@ -153,19 +153,25 @@ fn start(vmm: Vmm, line: &CommandLine, files: &Files) -> Result<(Child, Instant)
     HIDDEN_VARIABLES.iter().for_each(|name| {
         command.env_remove(name);
     });
-    in_session_of_its_own(&mut command);
+    detach(&mut command);
     let executed = Instant::now();
     Ok((command.spawn().map_err(failed)?, executed))
 }
 
-/// Detaches the command from our terminal, so that neither Ctrl-C nor the terminal's end reaches it.
-#[allow(unsafe_code)] // std has no safe way to call setsid between fork and exec
-fn in_session_of_its_own(command: &mut Command) {
-    // SAFETY: between fork and exec only async-signal-safe calls are allowed; setsid is one, and the closure makes no
-    // other, allocates nothing and touches no memory of the parent.
+/// Gives the command a session of its own, so that neither Ctrl-C nor the terminal's end reaches it, and none of our open
+/// files but the standard ones: whoever waits for a pipe of ours to close would wait for the appliance.
+#[allow(unsafe_code)] // std has no safe way to act between fork and exec
+fn detach(command: &mut Command) {
+    const FIRST_PRIVATE: u32 = 3;
+    // SAFETY:
+    // - between fork and exec only async-signal-safe calls are allowed: setsid and close_range are, the closure makes no
+    //   other and allocates nothing;
+    // - close_range only marks files to be closed by the exec, so that std's own, which still reports a failed exec, works.
     unsafe {
         command.pre_exec(|| {
             rustix::process::setsid()?;
+            // Linux before 5.9 has no such call: then files leak that their owner did not mark himself.
+            libc::close_range(FIRST_PRIVATE, u32::MAX, libc::CLOSE_RANGE_CLOEXEC as i32);
             Ok(())
         });
     }

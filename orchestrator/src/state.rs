@@ -115,9 +115,7 @@ impl StateDir {
     /// instance that no longer runs is free.
     pub fn reserve(&self, name: Option<&str>) -> Result<Reservation, Error> {
         name.map_or(Ok(()), check_name)?;
-        let path = self.root.join(".lock");
-        let lock = File::create(&path).and_then(|file| file.lock().map(|()| file));
-        let lock = lock.map_err(|error| failed("cannot lock", &path, error))?;
+        let lock = self.lock()?;
         let taken = |name: &str| read(self.root.join(name)).is_some_and(|entry| entry.is_running());
         let name = match name {
             Some(name) if taken(name) => return Err(Error::NameTaken(name.to_owned())),
@@ -163,9 +161,21 @@ impl StateDir {
         written.map_err(|error| failed("cannot write", &path, error))
     }
 
-    /// Forgets an instance that does not run any more.
-    pub fn forget(&self, name: &str) -> Result<(), Error> {
-        remove(self.files(name).directory())
+    /// Forgets an instance that does not run any more. If its name was taken again, that one stays.
+    pub fn forget(&self, record: &Record) -> Result<(), Error> {
+        let _lock = self.lock()?;
+        let files = self.files(&record.name);
+        match read(files.directory().to_owned()) {
+            Some(known) if known.record.process == record.process => remove(files.directory()),
+            _ => Ok(()),
+        }
+    }
+
+    /// No name is given out or forgotten while this file lives.
+    fn lock(&self) -> Result<File, Error> {
+        let path = self.root.join(".lock");
+        let lock = File::create(&path).and_then(|file| file.lock().map(|()| file));
+        lock.map_err(|error| failed("cannot lock", &path, error))
     }
 }
 
@@ -182,7 +192,7 @@ impl Drop for Reservation {
     fn drop(&mut self) {
         if !self.recorded {
             // Best effort: what stays is taken for no instance, and goes when the name is taken again.
-            let _ = self.state.forget(&self.name);
+            let _ = remove(self.files.directory());
         }
     }
 }
@@ -213,8 +223,8 @@ fn check_name(name: &str) -> Result<(), Error> {
     Err(Error::Usage(format!("--name '{name}': a name is {rule}")))
 }
 
-fn failed(what: &'static str, path: &Path, source: io::Error) -> Error {
-    Error::State { what, path: path.to_owned(), source }
+fn failed(what: &'static str, path: &Path, cause: io::Error) -> Error {
+    Error::State { what, path: path.to_owned(), cause }
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ pub fn stop(state: &StateDir, entry: &Entry) -> Result<(), Error> {
         let _ = fs::write(entry.files.stop_mark(), "");
         end(entry)?;
     }
-    state.forget(&entry.record.name)
+    state.forget(&entry.record)
 }
 
 fn end(entry: &Entry) -> Result<(), Error> {

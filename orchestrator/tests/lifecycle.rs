@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -120,6 +121,21 @@ fn the_vmm_has_a_session_of_its_own() {
     let stat = fs::read_to_string(Path::new("/proc").join(&pid).join("stat")).unwrap();
     let session = stat[stat.rfind(')').unwrap()..].split(' ').nth(4).unwrap();
     assert_eq!(session, pid);
+    stage.stop();
+}
+
+#[test]
+fn the_vmm_gets_none_of_our_files() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    // A file without close-on-exec, as a shell hands them down.
+    rustix::io::fcntl_setfd(&writer, rustix::io::FdFlags::empty()).unwrap();
+    let stage = Stage::new("exec sleep 60");
+    let booting = stage.launch().unwrap();
+    let pipe = fs::read_link(format!("/proc/self/fd/{}", reader.as_raw_fd())).unwrap();
+    let files = fs::read_dir(format!("/proc/{}/fd", booting.record.process.pid)).unwrap();
+    for file in files.flatten() {
+        assert_ne!(fs::read_link(file.path()).ok().as_ref(), Some(&pipe));
+    }
     stage.stop();
 }
 

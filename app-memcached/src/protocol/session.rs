@@ -96,11 +96,6 @@ impl Session {
         }
     }
 
-    /// Whether it has something to say without further input.
-    pub fn is_replying(&self) -> bool {
-        matches!(self.state, State::Value(..) | State::Listing(_))
-    }
-
     /// Gives back what the session holds of the store.
     pub fn close(&mut self, server: &mut Server) {
         match core::mem::replace(&mut self.state, State::Over) {

@@ -149,7 +149,7 @@ impl Store {
             if self.segments.get(number).is_cleanable() {
                 let step = self.segments.get(number).span;
                 self.clear_segment(number);
-                (number..number + step).for_each(|number| self.segments.claim(number));
+                (number..run.end.min(number + step)).for_each(|number| self.segments.claim(number));
             }
         }
         if !run.clone().all(|number| self.segments.get(number).state == State::Claimed) {
@@ -167,7 +167,8 @@ impl Store {
         (0..=total - span).filter_map(|first| Some((self.run_cost(first, span)?, first))).min().map(|(_, first)| first)
     }
 
-    /// What clearing a run costs, in bytes to copy; `None` if something in it has to stay where it is.
+    /// What clearing a run costs, in bytes to copy; `None` if something in it has to stay where it is. A large item that
+    /// reaches beyond the run's end goes as a whole; one that reaches into its beginning rules it out.
     fn run_cost(&self, first: Number, span: u32) -> Option<u64> {
         let mut cost = 0;
         let mut number = first;
@@ -177,7 +178,7 @@ impl Store {
                 continue;
             }
             let segment = self.segments.get(number);
-            if !segment.is_cleanable() || number + segment.span > first + span {
+            if !segment.is_cleanable() {
                 return None;
             }
             cost += match (segment.span, self.when_full) {

@@ -6,6 +6,8 @@ use alloc::vec::Vec;
 use core::ptr::NonNull;
 use core::slice;
 
+use super::arena::LINE;
+
 /// Memory for a store: exclusively its own, for ever. Nothing is assumed of its contents.
 pub struct StoreMemory {
     bytes: &'static mut [u8],
@@ -23,11 +25,12 @@ impl StoreMemory {
         StoreMemory { bytes: unsafe { slice::from_raw_parts_mut(base.as_ptr(), bytes) } }
     }
 
-    /// `bytes` bytes from the heap, leaked and full of garbage: for tests and tools on the host.
+    /// `bytes` bytes from the heap, aligned, leaked and full of garbage: for tests and tools on the host.
     pub fn leak(bytes: usize) -> StoreMemory {
-        let mut memory = Vec::with_capacity(bytes);
-        memory.resize(bytes, 0xa5);
-        StoreMemory { bytes: memory.leak() }
+        let mut memory = Vec::with_capacity(bytes + LINE);
+        memory.resize(bytes + LINE, 0xa5);
+        let aligned = StoreMemory { bytes: memory.leak() }.into_aligned(LINE);
+        StoreMemory { bytes: &mut aligned[..bytes] }
     }
 
     /// Number of bytes.

@@ -159,6 +159,7 @@ impl Store {
         self.now = now.max(self.now);
         if self.flush_at.is_some_and(|at| at <= self.now) {
             self.flush_at = None;
+            self.last_cas += 1;
             self.flushed_cas = self.last_cas;
         }
     }

@@ -107,7 +107,19 @@ fn what_is_no_instance_is_passed_over() {
     add(&state, Some("a"), alive());
     fs::rename(state.root.join("a"), state.root.join("renamed")).unwrap();
     assert_eq!(state.list().unwrap().len(), 0);
-    state.forget("a").unwrap();
+}
+
+#[test]
+fn forgetting_spares_a_successor_of_the_same_name() {
+    let (_directory, state) = state();
+    add(&state, Some("cache"), dead());
+    let first = state.find(Some("cache")).unwrap().record;
+    add(&state, Some("cache"), alive());
+    state.forget(&first).unwrap();
+    let second = state.find(Some("cache")).unwrap().record;
+    state.forget(&second).unwrap();
+    assert!(state.list().unwrap().is_empty());
+    state.forget(&second).unwrap();
 }
 
 #[test]

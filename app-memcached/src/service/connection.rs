@@ -1,0 +1,66 @@
+//! One connection.
+
+use netstack::app::Flow;
+
+use super::input::{Chain, Inputs};
+use crate::protocol::{Server, Session};
+
+/// Where a connection is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Requests are served.
+    Open,
+    /// Closed or aborted by us: what still comes in is dropped.
+    Closing,
+    /// No more; its place is free.
+    Gone,
+}
+
+/// What a connection waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Waiting {
+    /// Input.
+    Input,
+    /// Room for its replies.
+    Room,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) flow: Flow,
+    /// Bytes that may be sent.
+    pub(super) room: u32,
+    pub(super) phase: Phase,
+    pub(super) waiting: Waiting,
+    /// Whether the peer will send no more.
+    pub(super) peer_closed: bool,
+    /// Whether the ready queue holds it.
+    pub(super) is_ready: bool,
+    /// Received and not done with.
+    pub(super) input: Chain,
+    pub(super) session: Session,
+}
+
+impl Connection {
+    /// A connection that is about to be accepted.
+    pub(super) fn new(flow: Flow) -> Connection {
+        Connection {
+            flow,
+            room: 0,
+            phase: Phase::Open,
+            waiting: Waiting::Input,
+            peer_closed: false,
+            is_ready: false,
+            input: Chain::default(),
+            session: Session::default(),
+        }
+    }
+
+    /// Stops serving it and gives back all that it holds. Returns the bytes of its input.
+    pub(super) fn close(&mut self, inputs: &mut Inputs, server: &mut Server) -> u32 {
+        self.phase = Phase::Closing;
+        self.session.close(server);
+        inputs.clear(&mut self.input)
+    }
+}

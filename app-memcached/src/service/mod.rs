@@ -1,0 +1,296 @@
+//! The service: protocol sessions over the stack's events and calls.
+//!
+//! ```text
+//! Event::Recv -> (input chain) -> Session::advance -> Outbox -> Call::Send      what was consumed -> Call::RecvDone
+//! Event::Sent -> credit -> sessions that wait for room           call array full, pool empty -> ready queue -> next run
+//! ```
+//!
+//! - Requests are parsed in the received buffer. Only what cannot be worked on yet is kept, in its buffers, small ones joined;
+//!   those bytes are not reported as done, so that a client that does not read its replies stalls itself.
+//! - Replies are composed in buffers of the pool, within the flow's credit, the room of the call array and the buffers that
+//!   can be spared: an eighth of the pool is left to the receive ring, or acknowledgements could no longer come in.
+//! - A connection whose input can no longer be kept is aborted and counted. Nothing else ever waits for a buffer and fails.
+//!
+//! Called by `unikernel`'s shard, through [`App`].
+
+mod connection;
+mod input;
+mod outbox;
+mod pump;
+mod ready;
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use netdrv::pktbuf::{PktBuf, Pool};
+use netstack::app::{App, Call, Calls, Cookie, Event, Events, Flow, Progress, Statistics, Turn};
+use netstack::time::Instant;
+
+use crate::protocol::{Dataplane, Server, Settings};
+use crate::store::{Store, StoreConfig, StoreMemory, TooLittleMemory, WhenFull};
+use connection::{Connection, Phase, Waiting};
+use input::Inputs;
+use outbox::{Limit, Outbox};
+use pump::{End, Pump};
+use ready::Ready;
+
+/// Free places in the call array without which nothing is begun: a buffer, `RecvDone`, `Close`, and one to spare.
+const MIN_CALLS: usize = 4;
+
+/// The share of the pool that is left to the receive ring.
+const POOL_SHARE_KEPT: usize = 8;
+
+/// How a service is set up. Names follow memcached's options.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServiceConfig {
+    /// Connections at a time (`-c`).
+    pub conn_limit: u32,
+    /// Bytes of the largest item (`-I`).
+    pub max_item_size: u32,
+    /// What happens when memory is full (`-M`).
+    pub when_full: WhenFull,
+    /// TCP port, for `stats settings`.
+    pub port: u16,
+    /// Cores that serve, for `stats`.
+    pub threads: u32,
+    /// Random secret of the item hash.
+    pub seed: u64,
+}
+
+/// Why a service does not start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// The item memory is too small.
+    TooLittleMemory {
+        /// Bytes there are.
+        bytes: usize,
+        /// Bytes that would do.
+        needed: usize,
+    },
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Error::TooLittleMemory { bytes, needed } = self;
+        write!(f, "{bytes} bytes of item memory, at least {needed} are needed")
+    }
+}
+
+impl core::error::Error for Error {}
+
+impl From<TooLittleMemory> for Error {
+    fn from(TooLittleMemory { bytes, needed }: TooLittleMemory) -> Error {
+        Error::TooLittleMemory { bytes, needed }
+    }
+}
+
+/// The memcached service of one core.
+pub struct Service {
+    server: Server,
+    connections: Vec<Connection>,
+    /// Connections that are no more.
+    free: Vec<Cookie>,
+    inputs: Inputs,
+    ready: Ready,
+    pool: &'static Pool,
+    /// Buffers that are left to the receive ring.
+    kept: usize,
+    /// Time of the first run.
+    started: Option<Instant>,
+}
+
+impl Service {
+    /// A service with its items in `memory` and its replies in buffers of `pool`, the pool that received buffers come from
+    /// too. Allocates its tables: [`bytes_per_connection`](Service::bytes_per_connection) for each of `conn_limit` connections,
+    /// 24 bytes for each buffer of the pool, and the store's.
+    pub fn new(config: ServiceConfig, memory: StoreMemory, pool: &'static Pool) -> Result<Service, Error> {
+        let store = Store::new(memory, StoreConfig { when_full: config.when_full, seed: config.seed })?;
+        let settings = Settings {
+            max_item_size: config.max_item_size as usize,
+            when_full: config.when_full,
+            conn_limit: config.conn_limit,
+            port: config.port,
+            threads: config.threads,
+        };
+        let kept = pool.capacity() / POOL_SHARE_KEPT;
+        Ok(Service {
+            server: Server::new(store, settings),
+            connections: Vec::with_capacity(config.conn_limit as usize),
+            free: Vec::with_capacity(config.conn_limit as usize),
+            inputs: Inputs::new(pool, kept),
+            ready: Ready::new(config.conn_limit as usize),
+            pool,
+            kept,
+            started: None,
+        })
+    }
+
+    /// Heap bytes that each connection of the limit takes, used or not.
+    pub const fn bytes_per_connection() -> usize {
+        size_of::<Connection>() + 2 * size_of::<Cookie>()
+    }
+
+    /// Whether some connections wait for packet buffers: run again when the stack has given some back, even without
+    /// events.
+    pub fn is_starved(&self) -> bool {
+        !self.ready.is_empty() && self.pool.available() <= self.kept
+    }
+
+    /// The state that all sessions share: items, counters, clock.
+    pub fn server(&self) -> &Server {
+        &self.server
+    }
+
+    fn handle(&mut self, event: Event, turn: Turn<'_>, calls: &mut Calls) {
+        match event {
+            Event::Knock { flow, .. } => self.knock(flow, calls),
+            Event::Connected { cookie, room } | Event::Sent { cookie, room, .. } => {
+                let Some(connection) = self.connections.get_mut(cookie as usize) else { return };
+                connection.room = room;
+                if connection.waiting == Waiting::Room {
+                    self.serve(cookie, None, turn, calls);
+                }
+            }
+            Event::Recv { cookie, payload } => self.serve(cookie, Some(payload), turn, calls),
+            Event::PeerClosed { cookie } => {
+                let Some(connection) = self.connections.get_mut(cookie as usize) else { return };
+                connection.peer_closed = true;
+                self.serve(cookie, None, turn, calls);
+            }
+            Event::Dead { cookie, .. } => self.forget(cookie),
+        }
+    }
+
+    fn knock(&mut self, flow: Flow, calls: &mut Calls) {
+        let cookie = match self.free.pop() {
+            Some(cookie) => {
+                let connection = &mut self.connections[cookie as usize];
+                // The ready queue may still hold the cookie: that stays known, so that it never holds it twice.
+                *connection = Connection { is_ready: connection.is_ready, ..Connection::new(flow) };
+                cookie
+            }
+            None if self.connections.len() < self.server.settings.conn_limit as usize => {
+                self.connections.push(Connection::new(flow));
+                (self.connections.len() - 1) as Cookie
+            }
+            None => {
+                self.server.connections.rejected += 1;
+                return call(calls, Call::Reject { flow });
+            }
+        };
+        self.server.connections.current += 1;
+        self.server.connections.total += 1;
+        call(calls, Call::Accept { flow, cookie });
+    }
+
+    /// Works on a connection as far as its input and the room for its output reach.
+    fn serve(&mut self, cookie: Cookie, payload: Option<PktBuf>, turn: Turn<'_>, calls: &mut Calls) {
+        let Some(connection) = self.connections.get_mut(cookie as usize) else { return };
+        let flow = connection.flow;
+        if connection.phase != Phase::Open {
+            if connection.phase == Phase::Closing
+                && let Some(payload) = payload
+            {
+                call(calls, Call::RecvDone { flow, bytes: payload.len() as u32 });
+            }
+            return;
+        }
+        let below = Below(turn.statistics);
+        let outbox = Outbox::new(self.pool, self.kept, calls, flow, connection.room);
+        let mut pump = Pump::new(&mut self.inputs, &mut self.server, &below, outbox);
+        let end = pump.run(connection, payload);
+        let served = pump.finish();
+        connection.room = served.credit;
+        let mut consumed = served.consumed;
+        match end {
+            End::Wait(Waiting::Input) if connection.peer_closed => {
+                consumed += connection.close(&mut self.inputs, &mut self.server);
+                call(calls, Call::Close { flow });
+            }
+            End::Wait(waiting) => {
+                connection.waiting = waiting;
+                if waiting == Waiting::Room && served.limit != Limit::Credit {
+                    self.server.connections.waited_for_buffers += u64::from(served.limit == Limit::Buffers);
+                    self.ready.push(cookie, connection);
+                }
+            }
+            End::Close => {
+                consumed += connection.close(&mut self.inputs, &mut self.server);
+                call(calls, Call::Close { flow });
+            }
+            End::Abort => {
+                connection.close(&mut self.inputs, &mut self.server);
+                return call(calls, Call::Abort { flow });
+            }
+        }
+        if consumed > 0 {
+            call(calls, Call::RecvDone { flow, bytes: consumed });
+        }
+    }
+
+    /// Frees what a connection that is no more has held.
+    fn forget(&mut self, cookie: Cookie) {
+        let Some(connection) = self.connections.get_mut(cookie as usize) else { return };
+        if connection.phase == Phase::Gone {
+            return;
+        }
+        connection.close(&mut self.inputs, &mut self.server);
+        connection.phase = Phase::Gone;
+        self.server.connections.current -= 1;
+        self.free.push(cookie);
+    }
+
+    /// Goes on with connections that had to wait for calls or buffers.
+    fn resume(&mut self, turn: Turn<'_>, calls: &mut Calls) {
+        for _ in 0..self.ready.len() {
+            if !has_room(calls) || self.pool.available() <= self.kept {
+                return;
+            }
+            if let Some(cookie) = self.ready.pop(&mut self.connections) {
+                self.serve(cookie, None, turn, calls);
+            }
+        }
+    }
+
+    fn set_time(&mut self, turn: Turn<'_>) {
+        let started = *self.started.get_or_insert(turn.now);
+        let uptime = turn.now.since(started).as_secs().min(u32::MAX.into()) as u32;
+        self.server.set_time(uptime, turn.unix_seconds);
+    }
+}
+
+impl App for Service {
+    fn run(&mut self, turn: Turn<'_>, events: &mut Events, calls: &mut Calls) -> Progress {
+        self.set_time(turn);
+        self.resume(turn, calls);
+        while has_room(calls)
+            && let Some(event) = events.pop_front()
+        {
+            self.handle(event, turn, calls);
+        }
+        let is_left = !events.is_empty() || (!self.ready.is_empty() && !self.is_starved());
+        if is_left { Progress::More } else { Progress::Done }
+    }
+}
+
+/// Counters of the layers below, for the protocol.
+struct Below<'a>(&'a dyn Statistics);
+
+impl Dataplane for Below<'_> {
+    fn visit(&self, visit: &mut dyn FnMut(&str, u64)) {
+        self.0.visit(visit);
+    }
+}
+
+fn has_room(calls: &Calls) -> bool {
+    calls.len() + MIN_CALLS <= calls.capacity()
+}
+
+/// Adds a call, for which [`MIN_CALLS`] has left room.
+fn call(calls: &mut Calls, call: Call) {
+    let added = calls.push_back(call);
+    debug_assert!(added.is_ok(), "MIN_CALLS is too small");
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+//! Replies on their way into packet buffers and send calls.
+
+use netdrv::pktbuf::{PktBuf, Pool};
+use netstack::app::{Call, Calls, Flow, MAX_SEND};
+
+use super::MIN_CALLS;
+use crate::protocol::{Output, REPLY_ROOM};
+
+/// What keeps more from being written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Limit {
+    /// The flow's credit: an [`Event::Sent`](netstack::app::Event::Sent) is on its way.
+    Credit,
+    /// The call array.
+    Calls,
+    /// The pool.
+    Buffers,
+}
+
+/// The output of one flow, for one round of work. Small replies share a buffer.
+pub(super) struct Outbox<'a> {
+    pool: &'static Pool,
+    /// Buffers that may still be taken from the pool.
+    buffers: usize,
+    calls: &'a mut Calls,
+    flow: Flow,
+    /// Bytes that may still be sent.
+    credit: u32,
+    written: u32,
+    open: Option<PktBuf>,
+}
+
+impl<'a> Outbox<'a> {
+    /// An outbox that leaves `kept` buffers in `pool`.
+    #[inline]
+    pub(super) fn new(pool: &'static Pool, kept: usize, calls: &'a mut Calls, flow: Flow, credit: u32) -> Outbox<'a> {
+        let buffers = pool.available().saturating_sub(kept);
+        Outbox { pool, buffers, calls, flow, credit, written: 0, open: None }
+    }
+
+    /// What keeps more from being written, if something does.
+    pub(super) fn limit(&self) -> Limit {
+        if (self.credit as usize) < REPLY_ROOM {
+            Limit::Credit
+        } else if self.free_calls() == 0 {
+            Limit::Calls
+        } else {
+            Limit::Buffers
+        }
+    }
+
+    /// Sends what is left. Returns the credit left, and the bytes written.
+    pub(super) fn finish(mut self) -> (u32, u32) {
+        self.flush();
+        (self.credit, self.written)
+    }
+
+    /// Send calls that can be added, beyond the one that the open buffer needs.
+    #[inline]
+    fn free_calls(&self) -> usize {
+        let reserved = MIN_CALLS - 1 + usize::from(self.open.is_some());
+        (self.calls.capacity() - self.calls.len()).saturating_sub(reserved)
+    }
+
+    /// Bytes that the open buffer still takes.
+    #[inline]
+    fn tail(&self) -> usize {
+        self.open.as_ref().map_or(0, |buffer| MAX_SEND - buffer.len())
+    }
+
+    fn flush(&mut self) {
+        if let Some(payload) = self.open.take() {
+            let added = self.calls.push_back(Call::Send { flow: self.flow, payload });
+            debug_assert!(added.is_ok(), "a place is reserved for the open buffer");
+        }
+    }
+
+    /// Sends the open buffer and opens another.
+    fn turn_over(&mut self) -> Option<()> {
+        if self.buffers == 0 || self.free_calls() == 0 {
+            return None;
+        }
+        self.flush();
+        self.open = Some(self.pool.alloc()?);
+        self.buffers -= 1;
+        Some(())
+    }
+
+    #[inline]
+    fn append(&mut self, len: usize) -> Option<&mut [u8]> {
+        let piece = self.open.as_mut()?.append(len)?;
+        self.credit -= len as u32;
+        self.written += len as u32;
+        Some(piece)
+    }
+}
+
+impl Output for Outbox<'_> {
+    #[inline]
+    fn room(&self) -> usize {
+        let more = self.free_calls().min(self.buffers);
+        (self.tail() + more * MAX_SEND).min(self.credit as usize)
+    }
+
+    fn write(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            if self.tail() == 0 && self.turn_over().is_none() {
+                debug_assert!(false, "wrote beyond the room");
+                return;
+            }
+            let (now, later) = bytes.split_at(bytes.len().min(self.tail()));
+            if let Some(piece) = self.append(now.len()) {
+                piece.copy_from_slice(now);
+            }
+            bytes = later;
+        }
+    }
+
+    #[inline]
+    fn piece(&mut self, len: usize) -> Option<&mut [u8]> {
+        if len > self.credit as usize || len > MAX_SEND {
+            return None;
+        }
+        if self.tail() < len {
+            self.turn_over()?;
+        }
+        self.append(len)
+    }
+}

@@ -1,0 +1,143 @@
+//! Feeding a session with its connection's input.
+
+use netdrv::pktbuf::PktBuf;
+
+use super::Below;
+use super::connection::{Connection, Waiting};
+use super::input::{Inputs, NoBuffers};
+use super::outbox::{Limit, Outbox};
+use crate::protocol::{Server, Session, Status};
+
+/// What is to become of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// It goes on.
+    Wait(Waiting),
+    /// It is closed after its replies.
+    Close,
+    /// It is reset.
+    Abort,
+}
+
+/// What serving a connection has come to.
+pub(super) struct Served {
+    /// Bytes of the input that are done with.
+    pub(super) consumed: u32,
+    /// Bytes that may still be sent.
+    pub(super) credit: u32,
+    /// What keeps more from being written.
+    pub(super) limit: Limit,
+}
+
+/// What a session needs to work.
+pub(super) struct Pump<'a, 'c> {
+    inputs: &'a mut Inputs,
+    server: &'a mut Server,
+    below: &'a Below<'a>,
+    outbox: Outbox<'c>,
+    consumed: u32,
+}
+
+impl<'a, 'c> Pump<'a, 'c> {
+    pub(super) fn new(
+        inputs: &'a mut Inputs,
+        server: &'a mut Server,
+        below: &'a Below<'a>,
+        outbox: Outbox<'c>,
+    ) -> Pump<'a, 'c> {
+        Pump { inputs, server, below, outbox, consumed: 0 }
+    }
+
+    /// Feeds the session with what it has not taken yet and with `payload`.
+    #[inline]
+    pub(super) fn run(&mut self, connection: &mut Connection, payload: Option<PktBuf>) -> End {
+        match payload {
+            None => self.drain(connection),
+            Some(payload) if connection.input.is_empty() => self.feed(connection, payload),
+            Some(payload) => match self.inputs.push(&mut connection.input, payload) {
+                Ok(()) => self.drain(connection),
+                Err(NoBuffers) => self.give_up(),
+            },
+        }
+    }
+
+    /// Sends what was written.
+    pub(super) fn finish(self) -> Served {
+        let limit = self.outbox.limit();
+        let (credit, written) = self.outbox.finish();
+        self.server.connections.bytes_written += u64::from(written);
+        self.server.connections.bytes_read += u64::from(self.consumed);
+        Served { consumed: self.consumed, credit, limit }
+    }
+
+    /// Parses a buffer where it is, and keeps what is left of it. The hot path.
+    #[inline]
+    fn feed(&mut self, connection: &mut Connection, mut payload: PktBuf) -> End {
+        let (n, status) = self.advance(&mut connection.session, payload.bytes());
+        let end = self.end_of(status);
+        if n == payload.len() {
+            return end;
+        }
+        payload.trim_front(n);
+        match end {
+            // What follows a `quit` is not read.
+            End::Close | End::Abort => {
+                self.consumed += payload.len() as u32;
+                end
+            }
+            End::Wait(_) => match self.inputs.push(&mut connection.input, payload) {
+                Ok(()) => end,
+                Err(NoBuffers) => self.give_up(),
+            },
+        }
+    }
+
+    /// Parses what was kept.
+    fn drain(&mut self, connection: &mut Connection) -> End {
+        loop {
+            let Some(front) = self.inputs.front(&connection.input) else {
+                let (_, status) = self.advance(&mut connection.session, &[]);
+                return self.end_of(status);
+            };
+            let advance = connection.session.advance(front.bytes(), self.server, self.below, &mut self.outbox);
+            self.consumed += advance.consumed as u32;
+            let is_partial = advance.consumed < front.len();
+            self.inputs.trim_front(&mut connection.input, advance.consumed);
+            if advance.status != Status::NeedInput {
+                return self.end_of(advance.status);
+            }
+            // What is left of the front is an unfinished line: it needs the bytes behind it in one piece with it.
+            if is_partial {
+                match self.inputs.pull_up(&mut connection.input) {
+                    Ok(0) => return End::Wait(Waiting::Input),
+                    Ok(_) => {}
+                    Err(NoBuffers) => return self.give_up(),
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn advance(&mut self, session: &mut Session, bytes: &[u8]) -> (usize, Status) {
+        let advance = session.advance(bytes, self.server, self.below, &mut self.outbox);
+        self.consumed += advance.consumed as u32;
+        (advance.consumed, advance.status)
+    }
+
+    fn end_of(&mut self, status: Status) -> End {
+        match status {
+            Status::NeedInput => End::Wait(Waiting::Input),
+            Status::NeedRoom => End::Wait(Waiting::Room),
+            Status::Quit => End::Close,
+            Status::LongLine => {
+                self.server.connections.closed_long_line += 1;
+                End::Close
+            }
+        }
+    }
+
+    fn give_up(&mut self) -> End {
+        self.server.connections.closed_no_buffers += 1;
+        End::Abort
+    }
+}

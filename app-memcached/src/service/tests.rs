@@ -1,0 +1,6 @@
+//! The service through its events and calls.
+
+mod lifecycle;
+mod peer;
+mod random;
+mod segmentation;

@@ -1,0 +1,237 @@
+//! A stack with scripted peers: fills events, executes calls, and checks that the contract is kept.
+
+use std::collections::VecDeque;
+
+use netdrv::pktbuf::{Pool, PoolMemory};
+use netstack::app::{MAX_SEND, MIN_ROOM, Reason};
+
+use super::super::*;
+
+/// How much a peer lets the service send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Credit {
+    /// So many bytes in flight.
+    Window(u32),
+    /// Nothing is acknowledged.
+    Stalled,
+}
+
+/// One peer and its connection.
+pub(super) struct Peer {
+    pub(super) cookie: Option<Cookie>,
+    pub(super) replies: Vec<u8>,
+    pub(super) rejected: bool,
+    pub(super) closed: bool,
+    pub(super) aborted: bool,
+    pub(super) credit: Credit,
+    room: u32,
+    in_flight: VecDeque<PktBuf>,
+    /// Bytes received by the service and not done with.
+    pub(super) window_used: u32,
+    dead: bool,
+}
+
+/// A service and its peers.
+pub(super) struct Stack {
+    pub(super) service: Service,
+    pub(super) pool: &'static Pool,
+    pub(super) peers: Vec<Peer>,
+    events: Events,
+    calls: Calls,
+    now: Instant,
+}
+
+struct NoStatistics;
+
+impl Statistics for NoStatistics {
+    fn visit(&self, visit: &mut dyn FnMut(&str, u64)) {
+        visit("drop_nothing", 0);
+    }
+}
+
+pub(super) const CONFIG: ServiceConfig = ServiceConfig {
+    conn_limit: 8,
+    max_item_size: 1 << 20,
+    when_full: WhenFull::Evict,
+    port: 11211,
+    threads: 1,
+    seed: 3,
+};
+
+impl Stack {
+    pub(super) fn new(buffers: usize) -> Stack {
+        let pool = Pool::leak(PoolMemory::leak(buffers));
+        let service = Service::new(CONFIG, StoreMemory::leak(8 << 20), pool).ok().unwrap();
+        Stack { service, pool, peers: Vec::new(), events: Events::new(), calls: Calls::new(), now: Instant::ZERO }
+    }
+
+    /// Connects a peer; its number.
+    pub(super) fn connect(&mut self, credit: Credit) -> usize {
+        let number = self.peers.len();
+        let flow = Flow { index: number as u32, generation: 0 };
+        self.peers.push(Peer {
+            cookie: None,
+            replies: Vec::new(),
+            rejected: false,
+            closed: false,
+            aborted: false,
+            credit,
+            room: 0,
+            in_flight: VecDeque::new(),
+            window_used: 0,
+            dead: false,
+        });
+        self.event(Event::Knock { flow, remote: "10.0.0.1:1000".parse().unwrap() });
+        self.settle();
+        if let Some(cookie) = self.peers[number].cookie {
+            self.peers[number].room = self.grant(number);
+            self.event(Event::Connected { cookie, room: self.peers[number].room });
+            self.settle();
+        }
+        number
+    }
+
+    /// Delivers one segment. `false` if the pool has no buffer for it.
+    pub(super) fn deliver(&mut self, number: usize, bytes: &[u8]) -> bool {
+        let peer = &mut self.peers[number];
+        let Some(cookie) = peer.cookie.filter(|_| !peer.dead) else { return true };
+        let Some(mut payload) = self.pool.alloc() else { return false };
+        payload.extend_from_slice(bytes).unwrap();
+        peer.window_used += bytes.len() as u32;
+        self.event(Event::Recv { cookie, payload });
+        true
+    }
+
+    /// Delivers `bytes` in segments of at most `size` bytes, and lets everything settle after each.
+    pub(super) fn send(&mut self, number: usize, bytes: &[u8], size: usize) {
+        for segment in bytes.chunks(size) {
+            assert!(self.deliver(number, segment), "no buffer");
+            self.settle();
+        }
+    }
+
+    /// Delivers the peer's FIN.
+    pub(super) fn finish(&mut self, number: usize) {
+        if let Some(cookie) = self.peers[number].cookie.filter(|_| !self.peers[number].dead) {
+            self.event(Event::PeerClosed { cookie });
+            self.settle();
+        }
+    }
+
+    /// Ends a connection.
+    pub(super) fn kill(&mut self, number: usize) {
+        let peer = &mut self.peers[number];
+        if let Some(cookie) = peer.cookie.filter(|_| !peer.dead) {
+            peer.dead = true;
+            peer.in_flight.clear();
+            self.event(Event::Dead { cookie, reason: Reason::Reset });
+            self.settle();
+        }
+    }
+
+    /// Lets a peer take what it may, from now on.
+    pub(super) fn set_credit(&mut self, number: usize, credit: Credit) {
+        self.peers[number].credit = credit;
+        self.settle();
+    }
+
+    /// Runs turns until nothing moves.
+    pub(super) fn settle(&mut self) {
+        for _ in 0..200_000 {
+            let before = self.calls.len();
+            assert_eq!(before, 0);
+            let progress = self.run();
+            let moved = self.execute() || self.acknowledge();
+            if progress == Progress::Done && !moved && self.events.is_empty() {
+                return;
+            }
+        }
+        panic!("the service never settles");
+    }
+
+    /// Everything came back.
+    pub(super) fn assert_nothing_leaked(&mut self) {
+        for number in 0..self.peers.len() {
+            self.kill(number);
+        }
+        assert_eq!(self.pool.available(), self.pool.capacity(), "packet buffers leaked");
+        assert_eq!(self.service.server.store.pinned_segments(), 0, "pins leaked");
+        assert_eq!(self.service.inputs.in_use(), 0, "links leaked");
+        assert_eq!(self.service.server.connections.current, 0);
+    }
+
+    pub(super) fn sleep(&mut self, seconds: u64) {
+        self.now = self.now + core::time::Duration::from_secs(seconds);
+        self.settle();
+    }
+
+    fn event(&mut self, event: Event) {
+        if self.events.is_full() {
+            self.settle();
+        }
+        self.events.push_back(event).unwrap();
+    }
+
+    fn run(&mut self) -> Progress {
+        let unix_seconds = 1_700_000_000 + self.now.as_micros() / 1_000_000;
+        let turn = Turn { now: self.now, unix_seconds, statistics: &NoStatistics };
+        self.service.run(turn, &mut self.events, &mut self.calls)
+    }
+
+    /// Executes the calls; whether there were any.
+    fn execute(&mut self) -> bool {
+        let any = !self.calls.is_empty();
+        while let Some(call) = self.calls.pop_front() {
+            match call {
+                Call::Accept { flow, cookie } => self.peers[flow.index as usize].cookie = Some(cookie),
+                Call::Reject { flow } => self.peers[flow.index as usize].rejected = true,
+                Call::Send { flow, payload } => self.peers[flow.index as usize].take(payload),
+                Call::RecvDone { flow, bytes } => {
+                    let peer = &mut self.peers[flow.index as usize];
+                    peer.window_used = peer.window_used.checked_sub(bytes).expect("done with more than received");
+                }
+                Call::Close { flow } => self.peers[flow.index as usize].closed = true,
+                Call::Abort { flow } => self.peers[flow.index as usize].aborted = true,
+            }
+        }
+        any
+    }
+
+    /// Acknowledges what is in flight; whether there was anything.
+    fn acknowledge(&mut self) -> bool {
+        let mut any = false;
+        for number in 0..self.peers.len() {
+            let peer = &mut self.peers[number];
+            let Some(cookie) = peer.cookie.filter(|_| !peer.dead) else { continue };
+            if peer.credit == Credit::Stalled || peer.in_flight.is_empty() || self.events.is_full() {
+                continue;
+            }
+            let acked = peer.in_flight.drain(..).map(|buffer| buffer.len() as u32).sum();
+            any = true;
+            let room = self.grant(number);
+            self.peers[number].room = room;
+            self.events.push_back(Event::Sent { cookie, acked, room }).unwrap();
+        }
+        any
+    }
+
+    /// The credit of a peer with nothing in flight.
+    fn grant(&self, number: usize) -> u32 {
+        match self.peers[number].credit {
+            Credit::Window(window) => window.max(MIN_ROOM as u32),
+            Credit::Stalled => MIN_ROOM as u32,
+        }
+    }
+}
+
+impl Peer {
+    fn take(&mut self, payload: PktBuf) {
+        assert!((1..=MAX_SEND).contains(&payload.len()) && payload.is_unique());
+        assert!(!self.closed, "sent after closing");
+        self.room = self.room.checked_sub(payload.len() as u32).expect("sent beyond the credit");
+        self.replies.extend_from_slice(payload.bytes());
+        if !self.dead {
+            self.in_flight.push_back(payload);
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! The index under load.
+
+use super::*;
+
+#[test]
+fn a_cache_of_small_items_fits_well() {
+    // USR: keys of 19 bytes, values of 2. Items of 48 bytes and their share of the index.
+    let mut store = store_with(16 << 20, WhenFull::Evict);
+    let items = 200_000u32;
+    for i in 0..items {
+        store.put(format!("{i:019}").as_bytes(), b"vv").unwrap();
+    }
+    assert_eq!((store.counters().evictions, store.len()), (0, items as usize));
+    for i in 0..items {
+        assert!(store.get(format!("{i:019}").as_bytes()).is_ok(), "item {i}");
+    }
+    let index = store.segments.iter().filter(|(_, segment)| segment.state == State::Index).count();
+    let bytes_per_item = index * store.segments.bytes() / items as usize;
+    assert!(bytes_per_item <= 18, "{bytes_per_item} bytes of index an item");
+    store.check();
+}
+
+#[test]
+fn it_grows_one_bucket_at_a_time() {
+    let mut store = store_with(8 << 20, WhenFull::Evict);
+    let mut before = store.index_size().0;
+    for i in 0..20_000u32 {
+        store.put(&i.to_le_bytes(), b"").unwrap();
+        let after = store.index_size().0;
+        assert!(after - before <= arena::LINE);
+        before = after;
+    }
+    for i in 0..20_000u32 {
+        assert!(store.delete(&i.to_le_bytes()));
+    }
+    assert!(store.is_empty());
+    for i in 0..20_000u32 {
+        store.put(&i.to_le_bytes(), b"").unwrap();
+    }
+    assert_eq!(store.len(), 20_000);
+    store.check();
+}
