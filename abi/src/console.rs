@@ -3,8 +3,8 @@
 //! Everything an appliance prints is a line `LEVEL: text`. Three kinds have a fixed form:
 //!
 //! ```text
-//! ready: ip=10.0.2.15 port=11211 cores=1/4 memory=241m boot_us=8123 phases=platform:2100,nic:4400,address:7900
-//! crash: cause=null-access core=0 build=0011..ff          (the first line of a crash report, see `CRASH`)
+//! ready: ip=10.0.2.15 port=11211 cores=1/4 store=50589696 phases=platform:2100,nic:4400,address:7900
+//! crash: cause=NullAccess code=43 build=0011..ff          (the first line of a crash report, see `CRASH`)
 //! exit: code=13 no IP address
 //! ```
 //!

@@ -5,13 +5,11 @@
 //!
 //! Flow control is explicit, in both directions:
 //!
-//! - **Sending** works on credit. `room` in [`Event::Connected`] and [`Event::Sent`] is the number of bytes that the app may
-//!   still send on the flow: it replaces the number that the app held before, less what the app has sent since its last
-//!   [`Event::Sent`] was *made*; as the stack makes events only after it has executed all calls, an app simply stores
-//!   `room` and subtracts what it sends. The stack never takes credit back. A flow with nothing unacknowledged always has
-//!   at least [`MIN_ROOM`] bytes of credit, whatever the peer's window, so an app with one small reply never has to
-//!   split it. What the credit does not cover stays with the app. A flow that sends beyond its credit is aborted and
-//!   counted.
+//! - **Sending** works on credit. [`Event::Connected`] and [`Event::Sent`] give `credit`, bytes that the app may send on the
+//!   flow beside those it may send already; it adds them up and subtracts what it sends. The stack never takes credit
+//!   back. A flow with nothing unacknowledged always has at least [`MIN_ROOM`] bytes of credit, whatever the peer's window,
+//!   so an app with one small reply never has to split it. What the credit does not cover stays with the app. A flow
+//!   that sends beyond its credit is aborted and counted.
 //! - **Receiving** opens the window by [`Call::RecvDone`] and nothing else: data that the app has not done with closes it.
 
 use core::net::SocketAddrV4;
@@ -68,8 +66,8 @@ pub enum Event {
     Connected {
         /// The app's name for it.
         cookie: Cookie,
-        /// Send credit, in bytes.
-        room: u32,
+        /// Send credit to begin with, in bytes.
+        credit: u32,
     },
     /// In-order payload. The buffer is the app's to read and drop; its bytes count against the receive window until
     /// [`Call::RecvDone`].
@@ -85,8 +83,8 @@ pub enum Event {
         cookie: Cookie,
         /// Bytes acknowledged since the last such event.
         acked: u32,
-        /// Send credit now, in bytes.
-        room: u32,
+        /// Further send credit, in bytes.
+        credit: u32,
     },
     /// The peer will send no more (FIN). The app may still send; it ends with [`Call::Close`].
     PeerClosed {

@@ -174,12 +174,9 @@ counters! {
     app_stale_calls,
 }
 
-/// Why input went no further: the counter to count it under.
-pub(crate) type DropReason = fn(&mut Counters) -> &mut u64;
-
 impl Counters {
-    /// Counts a drop.
-    pub(crate) fn dropped(&mut self, reason: DropReason) {
-        *reason(self) += 1;
+    /// Adds one to a counter.
+    pub(crate) fn count(&mut self, counter: fn(&mut Counters) -> &mut u64) {
+        *counter(self) += 1;
     }
 }

@@ -3,7 +3,7 @@
 pub(crate) use smoltcp::wire::EthernetAddress as Mac;
 use smoltcp::wire::{EthernetFrame, EthernetProtocol};
 
-use crate::counters::DropReason;
+use crate::counters::Counters;
 
 /// Bytes of the header.
 pub(crate) const HEADER_LEN: usize = 14;
@@ -20,11 +20,12 @@ pub(crate) enum Payload {
     Ipv4,
 }
 
-/// Looks at a frame's header: its sender and what it carries.
-pub(crate) fn parse(bytes: &[u8], own: Mac) -> Result<(Mac, Payload), DropReason> {
-    let Ok(frame) = EthernetFrame::new_checked(bytes) else {
-        return Err(|c| &mut c.drop_eth_truncated);
-    };
+/// Looks at a frame's header: its sender and what it carries, or the counter to drop it under.
+pub(crate) fn parse(bytes: &[u8], own: Mac) -> Result<(Mac, Payload), fn(&mut Counters) -> &mut u64> {
+    let frame = EthernetFrame::new_checked(bytes).map_err(|_| {
+        let drop: fn(&mut Counters) -> &mut u64 = |c| &mut c.drop_eth_truncated;
+        drop
+    })?;
     if frame.dst_addr() != own && !frame.dst_addr().is_broadcast() {
         return Err(|c| &mut c.drop_eth_not_for_us);
     }

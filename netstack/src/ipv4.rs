@@ -6,7 +6,7 @@ use smoltcp::wire::Ipv4Packet;
 
 use crate::address::Address;
 use crate::checksum::Sum;
-use crate::counters::DropReason;
+use crate::counters::Counters;
 
 /// Bytes of the header that we send: no options.
 pub(crate) const HEADER_LEN: usize = 20;
@@ -33,8 +33,8 @@ pub(crate) struct Header {
     pub(crate) total_len: usize,
 }
 
-/// Checks a packet's header.
-pub(crate) fn parse(bytes: &[u8]) -> Result<Header, DropReason> {
+/// Checks a packet's header, or names the counter to drop it under.
+pub(crate) fn parse(bytes: &[u8]) -> Result<Header, fn(&mut Counters) -> &mut u64> {
     let packet = match Ipv4Packet::new_checked(bytes) {
         Ok(packet) if packet.version() == 4 => packet,
         _ => return Err(|c| &mut c.drop_ip_malformed),
@@ -61,7 +61,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Header, DropReason> {
 
 impl Header {
     /// Whether the packet is for the host of `address`, by unicast, from a host that can be answered.
-    pub(crate) fn is_unicast_for(&self, address: &Address) -> Result<(), DropReason> {
+    pub(crate) fn is_unicast_for(&self, address: &Address) -> Result<(), fn(&mut Counters) -> &mut u64> {
         if self.dst != address.ip {
             return Err(|c| &mut c.drop_ip_not_for_us);
         }

@@ -1,31 +1,32 @@
-//! The stack of one core: the stages of a turn, composed of the protocols.
+//! The stack of one core, as the runtime sees it: the stages of a turn.
 
 use core::net::Ipv4Addr;
+use core::time::Duration;
 
 use netdrv::nic::{Batch, TxChecksum};
 use netdrv::pktbuf::{PktBuf, Pool};
 
 use crate::address::Address;
 use crate::app::{Calls, Events};
-use crate::arp;
-use crate::counters::{Counters, DropReason};
-use crate::dhcp::{self, Change};
+use crate::counters::Counters;
+use crate::dhcp::{self, Change, Dhcp};
 use crate::ethernet::{self, Mac, Payload};
-use crate::icmp;
-use crate::interface::Interface;
 use crate::ipv4::{self, protocol};
 use crate::keys::Keys;
-use crate::neighbor::NeighborCache;
-use crate::tcp::Tcp;
+use crate::link::{Link, Sink};
+use crate::tcp::{Addresses, Arrival, MOST_EVENTS, Tcp, Work};
 use crate::time::Instant;
-use crate::udp;
+use crate::{icmp, udp};
 
-/// How the host gets its address.
+/// When what waits for a packet buffer is tried again, if nothing else happens.
+const RETRY: Duration = Duration::from_millis(1);
+
+/// How the stack gets its address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Addressing {
     /// From a DHCP server.
     Dhcp,
-    /// From the configuration.
+    /// This one.
     Static {
         /// The address.
         ip: Ipv4Addr,
@@ -36,209 +37,189 @@ pub enum Addressing {
     },
 }
 
-/// What a stack is made of.
+/// What a stack is made for.
 #[derive(Clone, Copy, Debug)]
 pub struct Config<'a> {
-    /// The NIC's Ethernet address.
+    /// Ethernet address.
     pub mac: [u8; 6],
-    /// The largest IP packet on the link, in bytes.
+    /// Largest IP packet of the link, in bytes, at least 576.
     pub mtu: u16,
-    /// Who completes the TCP checksum of what is sent.
+    /// Who completes TCP's checksums.
     pub tx_checksum: TxChecksum,
     /// Where the address comes from.
     pub address: Addressing,
-    /// The ports that are listened on.
+    /// TCP ports to listen on.
     pub listen: &'a [u16],
-    /// Connections at a time; as many again may be in TIME-WAIT.
+    /// Connections that the app may have at a time.
     pub conn_limit: usize,
-    /// Random bytes that nobody else knows.
+    /// Randomness for sequence numbers, hashes and transaction ids.
     pub seed: [u8; 16],
 }
 
-/// The TCP/IP stack of one core.
-///
-/// A turn calls, in this order: [`expire`](Stack::expire), [`ingress`](Stack::ingress), then the app, then
-/// [`execute`](Stack::execute), then [`egress`](Stack::egress). No stage can overflow the array of events: what it has no
-/// room for stays with its connection until the next [`expire`](Stack::expire), [`ingress`](Stack::ingress) or
-/// [`notify`](Stack::notify).
+/// The stack of one core.
 pub struct Stack {
-    iface: Interface,
+    link: Link,
+    dhcp: Option<Dhcp>,
     tcp: Tcp,
-    dhcp: Option<dhcp::Client>,
+    keys: Keys,
+    counters: Counters,
+    pool: &'static Pool,
 }
 
 impl Stack {
-    /// Makes a stack, with all memory that it will ever have: about 640 bytes for each connection of the limit, its
-    /// TIME-WAIT record included, 24 for each buffer of the pool, and 100 KiB besides. Packets come from and go to `pool`.
+    /// Makes a stack; all memory is allocated here. Headers are written into buffers of `pool`.
     pub fn new(config: Config<'_>, pool: &'static Pool, now: Instant) -> Stack {
         let mut keys = Keys::new(&config.seed);
-        let mut stack = Stack {
-            iface: Interface {
-                mac: Mac(config.mac),
-                mtu: config.mtu,
-                tx_checksum: config.tx_checksum,
-                address: None,
-                neighbors: NeighborCache::new(keys.table_hasher()),
-                replies: heapless::Deque::new(),
-                pool,
-                counters: Counters::default(),
-            },
-            tcp: Tcp::new(config.listen, config.conn_limit, pool.capacity(), &mut keys, now),
-            dhcp: None,
-        };
-        match config.address {
-            Addressing::Dhcp => stack.dhcp = Some(dhcp::Client::new(keys, now)),
+        let mut counters = Counters::default();
+        let mut link = Link::new(config.mac, pool);
+        let dhcp = match config.address {
+            Addressing::Dhcp => Some(Dhcp::new(&mut keys, now)),
             Addressing::Static { ip, prefix, gateway } => {
-                stack.readdress(Change::Acquired(Address { ip, prefix, gateway }), now);
+                link.set_address(Some(Address { ip, prefix, gateway }), &mut counters);
+                None
             }
-        }
-        stack
+        };
+        let mtu = config.mtu.max(576);
+        let tcp = Tcp::new(config.listen, config.conn_limit, mtu, config.tx_checksum, &mut keys, pool, now);
+        Stack { link, dhcp, tcp, keys, counters, pool }
     }
 
-    /// Fires the timers that are due by `now`, and makes events.
-    pub fn expire(&mut self, now: Instant, events: &mut Events) {
-        self.tcp.expire(&mut self.iface, now);
-        if let Some(dhcp) = &mut self.dhcp {
-            let change = dhcp.poll(&mut self.iface, now);
-            self.readdress(change, now);
-        }
-        self.notify(events, now);
-    }
-
-    /// Takes received frames from the front of `batch`, and makes events. If the events of earlier frames still wait for
-    /// room, it takes none: call again after the app has run. Otherwise it takes all.
-    pub fn ingress(&mut self, batch: &mut Batch, now: Instant, events: &mut Events) {
-        self.notify(events, now);
-        if self.tcp.has_events() {
-            return;
-        }
-        while let Some(frame) = batch.pop_front() {
-            self.iface.counters.rx_frames += 1;
-            if let Err(reason) = self.receive(frame, now) {
-                self.iface.counters.dropped(reason);
-            }
-        }
-        self.notify(events, now);
-    }
-
-    /// Makes the events that are due, as far as there is room: for a runtime that wants the answers to the app's calls
-    /// (`Connected`, `Dead`) in the same turn.
-    pub fn notify(&mut self, events: &mut Events, now: Instant) {
-        self.tcp.make_events(events, &mut self.iface, now);
-    }
-
-    /// Executes all of the app's calls.
-    pub fn execute(&mut self, calls: &mut Calls, now: Instant) {
-        while let Some(call) = calls.pop_front() {
-            self.tcp.call(call, &mut self.iface, now);
-        }
-    }
-
-    /// Puts frames into `batch` until it is full, holds `room` more, or nothing is left to send. Returns whether more is
-    /// waiting: for room, or for buffers.
-    pub fn egress(&mut self, now: Instant, room: usize, batch: &mut Batch) -> bool {
-        for _ in 0..room {
-            if batch.is_full() {
-                break;
-            }
-            let Some(frame) = self.iface.replies.pop_front().or_else(|| self.tcp.emit(&mut self.iface, now)) else {
-                break;
-            };
-            self.iface.counters.tx_frames += 1;
-            let _ = batch.push_back(frame); // it is not full
-        }
-        !self.iface.replies.is_empty() || self.tcp.is_dirty()
-    }
-
-    /// When the stack has to be called next, if nothing arrives: [`Instant::ZERO`] if events are waiting already.
-    pub fn next_deadline(&self) -> Option<Instant> {
-        if self.tcp.has_events() {
-            return Some(Instant::ZERO);
-        }
-        let dhcp = self.dhcp.as_ref().map(dhcp::Client::deadline);
-        [self.tcp.next_deadline(), dhcp].into_iter().flatten().min()
-    }
-
-    /// The host's address, once it has one.
+    /// The address, once there is one.
     pub fn address(&self) -> Option<Address> {
-        self.iface.address
-    }
-
-    /// Connections that exist now, from the end of their handshake to their last event.
-    pub fn connections(&self) -> usize {
-        self.tcp.connections()
+        self.link.address()
     }
 
     /// What the stack has done.
-    pub fn counters(&self) -> Counters {
-        Counters { neighbor_evicted: self.iface.neighbors.evicted(), ..self.iface.counters }
+    pub fn counters(&self) -> &Counters {
+        &self.counters
     }
 
-    /// Takes a frame.
-    fn receive(&mut self, mut frame: PktBuf, now: Instant) -> Result<(), DropReason> {
-        let (from, payload) = ethernet::parse(frame.bytes(), self.iface.mac)?;
-        frame.trim_front(ethernet::HEADER_LEN);
-        match payload {
-            Payload::Ipv4 => self.receive_ipv4(frame, from, now),
-            Payload::Arp => {
-                arp::receive(&mut self.iface, frame, now)?;
-                self.tcp.unpark();
-                Ok(())
+    /// When the stack wants its next turn, if nothing else happens.
+    pub fn next_deadline(&self, now: Instant) -> Option<Instant> {
+        let output = (self.tcp.has_output() || self.link.has_replies()).then_some(now + RETRY);
+        let dhcp = self.dhcp.as_ref().map(Dhcp::next_deadline);
+        [self.tcp.next_deadline(), dhcp, output].into_iter().flatten().min()
+    }
+
+    /// Handles the timers that are due, as far as `events` has room. Returns how many.
+    pub fn expire(&mut self, now: Instant, events: &mut Events) -> usize {
+        if let Some(dhcp) = &mut self.dhcp {
+            let change = dhcp.expire(now, &mut self.keys, &mut self.link, self.pool, &mut self.counters);
+            self.address_changes(change);
+        }
+        let mut expired = 0;
+        while has_room(events) {
+            let mut work = Work { now, counters: &mut self.counters, events };
+            if !self.tcp.expire_one(&mut work) {
+                break;
             }
+            expired += 1;
+        }
+        expired
+    }
+
+    /// Takes frames from the front of `batch`, until it is empty or `events` might not have room: then the app has to run,
+    /// and the rest comes after it.
+    pub fn ingress(&mut self, batch: &mut Batch, now: Instant, events: &mut Events) {
+        while has_room(events) {
+            let Some(frame) = batch.pop_front() else { return };
+            self.counters.rx_frames += 1;
+            self.frame_arrives(frame, now, events);
         }
     }
 
-    fn receive_ipv4(&mut self, mut packet: PktBuf, from: Mac, now: Instant) -> Result<(), DropReason> {
-        let header = ipv4::parse(packet.bytes())?;
+    /// Carries out calls from the front of `calls`, until it is empty or `events` might not have room.
+    pub fn execute(&mut self, calls: &mut Calls, now: Instant, events: &mut Events) {
+        while has_room(events) {
+            let Some(call) = calls.pop_front() else { return };
+            let mut work = Work { now, counters: &mut self.counters, events };
+            self.tcp.call(call, &mut work);
+        }
+    }
+
+    /// Adds what there is to send to the back of `batch`: at most `room` frames, what the transmit ring takes. Call it again
+    /// after the batch was submitted, until it adds nothing.
+    pub fn egress(&mut self, now: Instant, room: usize, batch: &mut Batch, events: &mut Events) {
+        let mut sink = Sink::new(batch, room);
+        self.link.output(&mut sink);
+        let mut work = Work { now, counters: &mut self.counters, events };
+        self.tcp.output(&mut self.link, &mut sink, &mut work);
+        self.link.output(&mut sink); // requests for neighbors that TCP needs
+        self.counters.tx_frames += sink.sent;
+    }
+
+    fn frame_arrives(&mut self, mut frame: PktBuf, now: Instant, events: &mut Events) {
+        let (from, payload) = match ethernet::parse(frame.bytes(), self.link.mac()) {
+            Ok(parsed) => parsed,
+            Err(reason) => return self.counters.count(reason),
+        };
+        frame.trim_front(ethernet::HEADER_LEN);
+        match payload {
+            Payload::Arp => {
+                if self.link.arp_arrives(frame.bytes(), now, &mut self.counters) {
+                    self.tcp.neighbor_learned();
+                }
+            }
+            Payload::Ipv4 => self.packet_arrives(frame, from, now, events),
+        }
+    }
+
+    fn packet_arrives(&mut self, mut packet: PktBuf, from: Mac, now: Instant, events: &mut Events) {
+        let header = match ipv4::parse(packet.bytes()) {
+            Ok(header) => header,
+            Err(reason) => return self.counters.count(reason),
+        };
         packet.truncate(header.total_len);
         packet.trim_front(header.header_len);
         if header.protocol == protocol::UDP {
-            return self.receive_udp(&header, packet, now);
+            return self.datagram_arrives(packet.bytes(), &header, now);
         }
-        let Some(address) = self.iface.address else { return Err(|c| &mut c.drop_ip_no_address) };
-        header.is_unicast_for(&address)?;
+        let Some(own) = self.link.address() else { return self.counters.count(|c| &mut c.drop_ip_no_address) };
+        if let Err(reason) = header.is_unicast_for(&own) {
+            return self.counters.count(reason);
+        }
         match header.protocol {
-            protocol::TCP => self.tcp.receive(&header, packet, from, &mut self.iface, now),
-            protocol::ICMP => icmp::receive(&mut self.iface, &header, packet, from),
-            _ => Err(|c| &mut c.drop_ip_unknown_protocol),
-        }
-    }
-
-    /// Takes a datagram: to us, to everybody, or, without an address, whatever comes to our Ethernet address, as a DHCP
-    /// server may use the address that it is about to give us.
-    fn receive_udp(&mut self, header: &ipv4::Header, mut datagram: PktBuf, now: Instant) -> Result<(), DropReason> {
-        if let Some(address) = self.iface.address
-            && header.dst != address.ip
-            && !address.is_broadcast(header.dst)
-        {
-            return Err(|c| &mut c.drop_ip_not_for_us);
-        }
-        let ports = udp::parse(header, &mut datagram)?;
-        match &mut self.dhcp {
-            Some(dhcp) if ports == dhcp::PORTS => {
-                let change = dhcp.receive(&datagram, &mut self.iface, now)?;
-                self.readdress(change, now);
-                Ok(())
+            protocol::TCP => {
+                let addresses = Addresses { remote: header.src, local: own.ip };
+                let mut work = Work { now, counters: &mut self.counters, events };
+                if let Arrival::Reset { reset } = self.tcp.input(addresses, packet, &mut work) {
+                    match self.tcp.build_reset(&self.link, from, header.src, reset) {
+                        Some(frame) => self.link.reply(frame, &mut self.counters),
+                        None => self.counters.tx_no_buffer += 1,
+                    }
+                }
             }
-            _ => Err(|c| &mut c.drop_udp_no_port),
+            protocol::ICMP => {
+                icmp::input(packet.bytes(), &header, from, &mut self.link, self.pool, &mut self.counters);
+            }
+            _ => self.counters.drop_ip_unknown_protocol += 1,
         }
     }
 
-    /// Takes up or gives up an address. Connections end with the address that they were made to.
-    fn readdress(&mut self, change: Change, now: Instant) {
-        let address = match change {
-            Change::None => return,
-            Change::Lost => None,
-            Change::Acquired(address) => Some(address),
-        };
-        if self.iface.address == address {
-            return;
+    /// UDP is taken from anybody to any of our addresses: DHCP answers before there is one.
+    fn datagram_arrives(&mut self, datagram: &[u8], header: &ipv4::Header, now: Instant) {
+        match udp::parse(datagram, header) {
+            Ok((src_port, dst_port, message)) if dhcp::is_for_client(src_port, dst_port) => {
+                let Some(dhcp) = &mut self.dhcp else { return self.counters.count(|c| &mut c.drop_udp_no_port) };
+                let change = dhcp.input(message, now, &mut self.keys, &self.link, &mut self.counters);
+                self.address_changes(change);
+            }
+            Ok(_) => self.counters.drop_udp_no_port += 1,
+            Err(reason) => self.counters.count(reason),
         }
-        if self.iface.address.map(|old| old.ip) != address.map(|new| new.ip) {
-            self.tcp.lose_address(&mut self.iface, now);
-        }
-        self.iface.neighbors.clear();
-        self.iface.address = address;
-        arp::announce(&mut self.iface);
     }
+
+    fn address_changes(&mut self, change: Change) {
+        match change {
+            Change::None => {}
+            Change::Obtained(address) if self.link.address() == Some(address) => {}
+            Change::Obtained(address) => self.link.set_address(Some(address), &mut self.counters),
+            Change::Lost => self.link.set_address(None, &mut self.counters),
+        }
+    }
+}
+
+/// Whether one more frame, call or timer may cause its events.
+fn has_room(events: &Events) -> bool {
+    events.capacity() - events.len() >= MOST_EVENTS
 }

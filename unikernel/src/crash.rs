@@ -1,14 +1,13 @@
 //! The crash report: what an exception or a panic leaves on the console, and what follows it.
 //!
-//! The monitor hands an exception of ring 3 to [`crash_main`], on a stack of its own. A panic comes by its own way, on the
-//! stack it happened on. Both print lines that begin with `crash:`; code addresses in them have 16 digits, so that
-//! `memstorm` can name the functions.
+//! The monitor hands an exception of ring 3 to [`crash_main`], on a stack of its own; a panic gets there by an invalid opcode.
+//! The report's lines begin with `crash:`; code addresses in them have 16 digits, so that `memstorm` can name the functions.
 
 #![allow(unsafe_code)] // walks stacks
 
 use core::arch::asm;
 use core::fmt;
-use core::sync::atomic::{AtomicU8, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use abi::config::OnCrash;
 use abi::exit::Exit;
@@ -56,35 +55,43 @@ pub fn set_on_crash(on_crash: OnCrash) {
     ON_CRASH.store(on_crash as u8, Ordering::Relaxed);
 }
 
+/// Whether a panic led here.
+static PANICKED: AtomicBool = AtomicBool::new(false);
+
 /// Reports the exception in `record`. Entered by the monitor.
 #[cfg_attr(not(test), unsafe(no_mangle))]
 extern "C" fn crash_main(record: &CrashRecord) -> ! {
-    let cause = cause(record);
-    headline(cause, record.core);
-    line(format_args!("vector={} error={:#x} cr2={:#x}", record.vector, record.error, record.cr2));
-    line(format_args!("rip={:#018x} cs={:#x} rflags={:#x} rsp={:#x} ss={:#x}", record.rip, record.cs, record.rflags, record.rsp, record.ss));
-    line(format_args!("rax={:#x} rbx={:#x} rcx={:#x} rdx={:#x}", record.rax, record.rbx, record.rcx, record.rdx));
-    line(format_args!("rsi={:#x} rdi={:#x} rbp={:#x} r8={:#x}", record.rsi, record.rdi, record.rbp, record.r8));
-    line(format_args!("r9={:#x} r10={:#x} r11={:#x} r12={:#x}", record.r9, record.r10, record.r11, record.r12));
-    line(format_args!("r13={:#x} r14={:#x} r15={:#x}", record.r13, record.r14, record.r15));
+    let cause = if PANICKED.load(Ordering::Relaxed) { Exit::Panic } else { cause(record) };
+    if cause != Exit::Panic {
+        headline(cause);
+    }
+    print_registers(record);
     line(format_args!("#0 {:#018x}", record.rip));
-    backtrace(record.rbp, 1);
+    backtrace(record.rbp);
     end(cause)
 }
 
-/// Reports a panic.
+/// Reports a panic: what it says, then the rest by way of the monitor, which has the registers.
 pub fn panicked(info: &core::panic::PanicInfo<'_>) -> ! {
-    let rbp: u64;
-    // SAFETY: reads a register.
-    unsafe { asm!("mov {}, rbp", out(reg) rbp, options(nomem, nostack, preserves_flags)) };
-    headline(Exit::Panic, 0);
+    headline(Exit::Panic);
     line(format_args!("{}", info.message()));
     if let Some(location) = info.location() {
         line(format_args!("at {location}"));
     }
-    line(format_args!("rbp={rbp:#x}"));
-    backtrace(rbp, 0);
-    end(Exit::Panic)
+    PANICKED.store(true, Ordering::Relaxed);
+    // SAFETY: an invalid opcode that is not the gate: the monitor enters `crash_main`.
+    unsafe { asm!("ud2", options(noreturn)) }
+}
+
+fn print_registers(record: &CrashRecord) {
+    let CrashRecord { rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15, .. } = record;
+    let CrashRecord { vector, error, rip, cs, rflags, rsp, ss, cr2, core, .. } = record;
+    line(format_args!("core={core} vector={vector} error={error:#x} cr2={cr2:#x}"));
+    line(format_args!("rip={rip:#018x} cs={cs:#x} rflags={rflags:#x} rsp={rsp:#x} ss={ss:#x}"));
+    line(format_args!("rax={rax:#x} rbx={rbx:#x} rcx={rcx:#x} rdx={rdx:#x}"));
+    line(format_args!("rsi={rsi:#x} rdi={rdi:#x} rbp={rbp:#x} r8={r8:#x}"));
+    line(format_args!("r9={r9:#x} r10={r10:#x} r11={r11:#x} r12={r12:#x}"));
+    line(format_args!("r13={r13:#x} r14={r14:#x} r15={r15:#x}"));
 }
 
 /// What an exception means.
@@ -104,9 +111,8 @@ fn cause(record: &CrashRecord) -> Exit {
     }
 }
 
-fn headline(cause: Exit, core: u64) {
-    let build_id = image::build_id();
-    line(format_args!("cause={:?} code={} core={core} build={build_id}", cause, cause.code()));
+fn headline(cause: Exit) {
+    line(format_args!("cause={cause:?} code={} build={}", cause.code(), image::build_id()));
 }
 
 fn line(text: fmt::Arguments<'_>) {
@@ -115,8 +121,8 @@ fn line(text: fmt::Arguments<'_>) {
 
 /// Prints the return addresses that the chain of frame pointers leads to: each frame is the caller's frame pointer and
 /// then the return address. Ends at anything that is not a frame on a stack of the image.
-fn backtrace(mut rbp: u64, first: usize) {
-    for depth in first..DEEPEST {
+fn backtrace(mut rbp: u64) {
+    for depth in 1..DEEPEST {
         if !rbp.is_multiple_of(8) || !image::is_on_boot_stack(rbp..rbp + 16) {
             return;
         }

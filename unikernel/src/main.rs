@@ -5,15 +5,20 @@
 #![no_main]
 #![allow(unsafe_code)] // entered by the monitor
 
-use app_memcached::service::{Service, ServiceConfig};
-use app_memcached::store::StoreMemory;
+extern crate alloc;
+
 use core::ptr::NonNull;
+
+use abi::config::Evictions;
+use abi::exit::Exit;
+use app_memcached::service::{Error, Service, ServiceConfig};
+use app_memcached::store::{StoreMemory, WhenFull};
+use unikernel::crash;
 use unikernel::platform::heap::BootHeap;
 use unikernel::platform::machine::{BootProtocol, Machine};
 use unikernel::platform::network::{self, FoundNic};
 use unikernel::platform::{cores, power};
 use unikernel::runtime::launch::{Resources, launch};
-use unikernel::crash;
 
 // uhyve takes an image by this note; QEMU by the one in monitor/entry.S.
 hermit_entry::define_entry_version!();
@@ -33,7 +38,7 @@ extern "C" fn primary_main(boot_info: u64, boot_kind: u64) -> ! {
     match network::find(&mut machine) {
         Some(FoundNic::VirtioMmio(nic)) => launch(nic, machine, make_service),
         Some(FoundNic::VirtioPci(nic)) => launch(nic, machine, make_service),
-        None => power::exit(abi::exit::Exit::NoNic, format_args!("no network device: virtio-net is needed, on PCI or MMIO")),
+        None => power::exit(Exit::NoNic, format_args!("no network device: virtio-net is needed, on PCI or MMIO")),
     }
 }
 
@@ -43,3 +48,35 @@ extern "C" fn secondary_main(_index: u64) -> ! {
     cores::report_started();
     power::halt()
 }
+
+/// The memcached service, in the memory that the runtime gives it.
+fn make_service(resources: Resources) -> Result<Service, Error> {
+    let Resources { memory, pool, config, seed } = resources;
+    let bytes = (memory.end - memory.start) as usize;
+    let Some(base) = NonNull::new(memory.start as *mut u8) else {
+        return Err(Error::TooLittleMemory { bytes: 0, needed: 1 });
+    };
+    // SAFETY: the runtime took the range for the application: mapped RAM without another owner, for ever.
+    let memory = unsafe { StoreMemory::from_raw(base, bytes) };
+    let config = ServiceConfig {
+        conn_limit: config.conn_limit,
+        max_item_size: config.max_item_size,
+        when_full: match config.evictions {
+            Evictions::Enabled => WhenFull::Evict,
+            Evictions::Disabled => WhenFull::Refuse,
+        },
+        port: config.port,
+        threads: 1,
+        seed,
+    };
+    Service::new(config, memory, pool)
+}
+
+#[panic_handler]
+fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
+    crash::panicked(info)
+}
+
+/// Named by the precompiled `core`; never called, as nothing unwinds.
+#[unsafe(no_mangle)]
+extern "C" fn rust_eh_personality() {}

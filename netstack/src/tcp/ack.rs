@@ -1,128 +1,159 @@
-//! The established sender: what an ACK acknowledges, what it says about loss, and the window it gives.
+//! What the peer acknowledges, and the window it offers (RFC 9293, section 3.10.7.4, fifth check).
 
-use super::close::FinAcked;
-use super::congestion::Action;
-use super::context::{Context, Timer};
-use super::segments::NIL;
-use super::tcb::{Notices, Tcb, Wants};
-use super::wire::{Control, Segment};
+use super::congestion::OnDuplicate;
+use super::header::{Header, flag};
+use super::segments::NONE;
+use super::tcb::{Owner, State};
+use super::{Tcp, Work};
+use crate::app::{Event, Reason};
 
-/// Whether the rest of a segment is worth a look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// Payload and FIN come next.
-    Continue,
-    /// No.
-    Drop,
-}
-
-impl Tcb {
-    /// Takes the ACK and the window of an acceptable segment.
-    pub(super) fn ack_arrives(&mut self, segment: &Segment, cx: &mut Context<'_>) -> Verdict {
-        let ack = segment.ack;
-        // RFC 5961, section 5.2: SND.UNA - MAX.SND.WND <= SEG.ACK <= SND.NXT
-        if self.send.max.lt(ack) || ack.lt(self.send.una - self.send.max_wnd) {
-            cx.iface.counters.drop_tcp_bad_ack += 1;
-            self.challenge(cx);
-            return Verdict::Drop;
-        }
-        if self.send.una.lt(ack) {
-            let fin_acked = self.take_ack(segment, cx);
-            self.update_window(segment, cx);
-            if fin_acked == FinAcked::Yes {
-                self.fin_acked(cx);
+impl Tcp {
+    /// Takes the acknowledgement of a segment with `len` bytes of payload. Says whether its payload is to be looked at.
+    pub(super) fn ack_arrives(&mut self, index: u32, header: &Header, len: usize, work: &mut Work<'_>) -> bool {
+        let Some(tcb) = self.tcb(index) else { return false };
+        let (una, max) = (tcb.send.una, tcb.send.max);
+        // RFC 5961, section 5: what acknowledges the future, or the long past, is challenged.
+        let oldest = una - tcb.send.largest_window.max(1);
+        if max.lt(header.ack) || header.ack.lt(oldest) {
+            work.counters.drop_tcp_bad_ack += 1;
+            if tcb.state == State::SynReceived {
+                // RFC 9293, section 3.10.7.4: no handshake of ours.
+                self.end(index, Reason::Reset, work.events);
+            } else {
+                self.challenge_ack(index, work);
             }
-        } else {
-            if self.is_duplicate(segment) {
-                let (una, max, flight) = (self.send.una, self.send.max, self.flight());
-                let action = self.congestion.on_duplicate(una, max, flight);
-                cx.iface.counters.tcp_fast_retransmits += u64::from(action == Action::Retransmit);
-                self.act(action, cx);
-            }
-            self.update_window(segment, cx);
+            return false;
         }
-        if self.state == super::tcb::State::Closed { Verdict::Drop } else { Verdict::Continue }
+        if tcb.state == State::SynReceived {
+            if header.ack == una {
+                return false;
+            }
+            self.handshake_completes(index, work);
+        }
+        let window_changed = self.update_window(index, header);
+        if una.lt(header.ack) {
+            self.new_data_acknowledged(index, header, work);
+        } else if header.ack == una && len == 0 && !window_changed && !header.has(flag::FIN) {
+            self.duplicate_ack(index, work);
+        }
+        self.offer_credit(index, work);
+        self.after_ack(index, work)
     }
 
-    /// Takes an ACK of something new. Returns whether our FIN is part of it.
-    fn take_ack(&mut self, segment: &Segment, cx: &mut Context<'_>) -> FinAcked {
-        let ack = segment.ack;
-        let fin_acked = if self.send.fin && ack == self.send.end + 1 { FinAcked::Yes } else { FinAcked::No };
-        let acked = ack - self.send.una;
-        let payload = acked - u32::from(fin_acked == FinAcked::Yes);
-        let flight = self.send.max - self.send.una;
-        self.rtt.on_ack(ack, cx.now);
-        self.rtt.reset_backoff();
-        self.retries = 0;
-        let action = self.congestion.on_ack(ack, payload, flight);
-        self.drop_acked(payload, cx);
-        self.send.una = ack;
-        self.send.nxt = self.send.nxt.max(ack);
-        self.wants.remove(Wants::RETRANSMIT);
-        self.act(action, cx);
-        if self.is_all_acked() {
-            self.cancel(Timer::Retransmit, cx);
-        } else {
-            self.arm_retransmit(cx);
+    /// Takes the window that a segment offers, unless an older segment brings it. Says whether it changed.
+    fn update_window(&mut self, index: u32, header: &Header) -> bool {
+        let Some(tcb) = self.tcb(index) else { return false };
+        let send = &mut tcb.send;
+        let newer = send.window_seq.lt(header.seq) || (send.window_seq == header.seq && send.window_ack.le(header.ack));
+        if !newer {
+            return false;
         }
-        self.send.acked += payload;
-        self.notify(Notices::SENT, cx);
-        if self.has_unsent() {
-            self.mark_dirty(cx);
+        let window = u32::from(header.window) << send.shift;
+        let (before, was_shut) = (send.window, send.window == 0);
+        send.window = window;
+        send.largest_window = send.largest_window.max(window);
+        send.window_seq = header.seq;
+        send.window_ack = header.ack;
+        if was_shut && window > 0 {
+            send.rto.progress();
+            send.probe = false;
         }
-        fin_acked
+        if window > before {
+            self.dirty.push(index);
+        }
+        window != before
     }
 
-    /// Returns acknowledged buffers to the pool.
-    fn drop_acked(&mut self, mut bytes: u32, cx: &mut Context<'_>) {
-        while bytes > 0
-            && let Some(span) = cx.shared.segments.span(self.send.queue.head)
+    fn new_data_acknowledged(&mut self, index: u32, header: &Header, work: &mut Work<'_>) {
+        let Some(tcb) = self.tcbs[index as usize].as_mut() else { return };
+        let send = &mut tcb.send;
+        let bytes = header.ack - send.una;
+        send.una = header.ack;
+        send.nxt = send.nxt.max(send.una);
+        send.rto.progress();
+        if let Some((until, at)) = send.timed
+            && until.le(header.ack)
         {
-            if span.len > bytes {
-                cx.shared.segments.trim_front(self.send.queue.head, bytes);
-                return;
-            }
-            if self.send.cursor == self.send.queue.head {
-                self.send.cursor = cx.shared.segments.next(self.send.cursor);
-            }
-            self.pop_acked(cx);
-            bytes -= span.len;
+            send.rto.measure(work.now.since(at));
+            send.timed = None;
         }
+        while let Some(record) = self.segments.get(send.queue.head()) {
+            let (at, end) = (send.queue.head(), record.seq + record.payload.len() as u32);
+            if send.una.lt(end) {
+                break;
+            }
+            if send.cursor == at {
+                send.cursor = self.segments.next(at);
+            }
+            self.segments.pop(&mut send.queue);
+        }
+        send.retransmit_first = send.congestion.acknowledged(send.una, bytes);
+        if let Owner::App(cookie) = tcb.owner {
+            // The FIN takes a sequence number too, but is no payload.
+            let fin = u32::from(tcb.fin_acknowledged());
+            let credit = tcb.send.grant();
+            let _ = work.events.push_back(Event::Sent { cookie, acked: bytes - fin.min(bytes), credit }); // room: MOST_EVENTS
+        }
+        self.arm_retransmit(index, work.now);
+        self.dirty.push(index);
     }
 
-    /// RFC 5681, section 2: an ACK that acknowledges, carries and changes nothing while something is in flight.
-    fn is_duplicate(&self, segment: &Segment) -> bool {
-        segment.ack == self.send.una
-            && segment.len() == 0
-            && !self.is_all_acked()
-            && u32::from(segment.window) << self.send.shift == self.send.wnd
-            && !segment.has(Control::SYN)
-    }
-
-    /// RFC 9293, section 3.10.7.4: takes the window from the latest segment only.
-    fn update_window(&mut self, segment: &Segment, cx: &mut Context<'_>) {
-        let newer = self.send.wl1.lt(segment.seq) || (self.send.wl1 == segment.seq && self.send.wl2.le(segment.ack));
-        if !newer || segment.ack.lt(self.send.una) {
+    fn duplicate_ack(&mut self, index: u32, work: &mut Work<'_>) {
+        let Some(tcb) = self.tcb(index) else { return };
+        if !tcb.is_waiting_for_ack() || tcb.send.window == 0 {
             return;
         }
-        let before = self.send.wnd;
-        self.send.wnd = u32::from(segment.window) << self.send.shift;
-        self.send.max_wnd = self.send.max_wnd.max(self.send.wnd);
-        (self.send.wl1, self.send.wl2) = (segment.seq, segment.ack);
-        if self.send.wnd == 0 {
-            self.retries = 0; // it lives, and keeps its window shut (RFC 9293, section 3.8.6.1)
-        } else if self.send.wnd > before {
-            self.rtt.reset_backoff();
-            self.notify(Notices::SENT, cx);
-            if self.has_unsent() {
-                self.mark_dirty(cx);
-            }
+        let (flight, sent) = (tcb.flight(), tcb.send.max);
+        if tcb.send.congestion.duplicate(flight, sent) == OnDuplicate::Retransmit {
+            tcb.send.retransmit_first = true;
+            tcb.send.timed = None;
+            work.counters.tcp_fast_retransmits += 1;
+        }
+        self.dirty.push(index);
+    }
+
+    /// Tells the app of credit that a wider window brings.
+    fn offer_credit(&mut self, index: u32, work: &mut Work<'_>) {
+        let Some(tcb) = self.tcb(index) else { return };
+        let Owner::App(cookie) = tcb.owner else { return };
+        let credit = tcb.send.grant();
+        if credit > 0 {
+            let _ = work.events.push_back(Event::Sent { cookie, acked: 0, credit }); // room: MOST_EVENTS
         }
     }
 
-    fn act(&mut self, action: Action, cx: &mut Context<'_>) {
-        if action == Action::Retransmit && (self.send.queue.head != NIL || self.send.fin) {
-            self.want(Wants::RETRANSMIT, cx);
+    /// What our FIN's acknowledgement changes. Says whether payload is to be looked at.
+    fn after_ack(&mut self, index: u32, work: &mut Work<'_>) -> bool {
+        let Some(tcb) = self.tcb(index) else { return false };
+        let fin_acknowledged = tcb.fin_acknowledged();
+        match tcb.state {
+            State::FinWait1 if fin_acknowledged => {
+                tcb.state = State::FinWait2;
+                self.arm_fin_wait_2(index, work.now);
+            }
+            State::Closing if fin_acknowledged => {
+                self.enter_time_wait(index, work);
+                return false;
+            }
+            State::LastAck if fin_acknowledged => {
+                self.end(index, Reason::Closed, work.events);
+                return false;
+            }
+            State::TimeWait => return false,
+            _ => {}
         }
+        true
+    }
+
+    /// The last step of a connection that we closed first (RFC 9293, section 3.6): the app is told, the slot lingers.
+    pub(super) fn enter_time_wait(&mut self, index: u32, work: &mut Work<'_>) {
+        self.disown(index, Reason::Closed, work.events);
+        let Some(tcb) = self.tcbs[index as usize].as_mut() else { return };
+        tcb.state = State::TimeWait;
+        tcb.send.cursor = NONE;
+        self.segments.clear(&mut tcb.send.queue);
+        self.segments.clear(&mut tcb.receive.out_of_order);
+        self.time_wait.push(index);
+        self.restart_time_wait(index, work.now);
     }
 }

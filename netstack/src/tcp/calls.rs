@@ -1,120 +1,111 @@
-//! The app's calls: they change connections' state and mark them for egress; nothing is sent here.
+//! What the app asks for.
 
-use netdrv::pktbuf::PktBuf;
+use netdrv::pktbuf::{HEADROOM, PktBuf};
 
-use super::Tcp;
-use super::context::Context;
-use super::segments::NIL;
-use super::tcb::{Notices, Owner, State, Tcb, Wants};
-use super::wire::HEADERS_LEN;
-use crate::app::{Call, Cookie, Flow, MAX_SEND, Reason};
-use crate::interface::Interface;
-use crate::time::Instant;
+use super::segments::NONE;
+use super::tcb::{AckDue, Fin, Owner, State, Tcb};
+use super::{Tcp, Work};
+use crate::app::{Call, Event, Flow, MAX_SEND, Reason};
 
 impl Tcp {
-    /// Executes one call.
-    pub(crate) fn call(&mut self, call: Call, iface: &mut Interface, now: Instant) {
+    /// Carries out a call.
+    pub(crate) fn call(&mut self, call: Call, work: &mut Work<'_>) {
         let (Call::Accept { flow, .. }
         | Call::Reject { flow }
         | Call::Send { flow, .. }
         | Call::RecvDone { flow, .. }
         | Call::Close { flow }
-        | Call::Abort { flow }) = &call;
-        let Some(tcb) = find(&mut self.tcbs, *flow) else {
-            iface.counters.app_stale_calls += 1;
-            return;
-        };
-        let cx = &mut Context { iface, shared: &mut self.shared, now };
-        let index = tcb.index;
-        tcb.call(call, cx);
-        self.settle(index, iface, now);
-    }
-}
-
-/// The connection of a flow, if the app knows it.
-fn find(tcbs: &mut [Tcb], flow: Flow) -> Option<&mut Tcb> {
-    let tcb = tcbs.get_mut(flow.index as usize)?;
-    let known = matches!(tcb.owner, Owner::Knocking | Owner::Accepted(_));
-    (known && tcb.generation == flow.generation).then_some(tcb)
-}
-
-impl Tcb {
-    fn call(&mut self, call: Call, cx: &mut Context<'_>) {
-        match (call, self.owner) {
-            (Call::Accept { cookie, .. }, Owner::Knocking) => self.accept(cookie, cx),
-            (Call::Reject { .. }, Owner::Knocking) => self.reject(cx),
-            (Call::Send { payload, .. }, Owner::Accepted(_)) => self.send(payload, cx),
-            (Call::RecvDone { bytes, .. }, Owner::Accepted(_)) if self.state != State::Closed => {
-                self.recv_done(bytes, cx);
-            }
-            (Call::Close { .. }, Owner::Accepted(_)) => self.close(cx),
-            (Call::Abort { .. }, Owner::Accepted(_)) => self.abort(cx),
-            _ => cx.iface.counters.app_stale_calls += 1,
-        }
-    }
-
-    /// The app takes the connection. If it has died in the meantime, only its death is left to tell.
-    fn accept(&mut self, cookie: Cookie, cx: &mut Context<'_>) {
-        self.owner = Owner::Accepted(cookie);
-        let notice = if self.state == State::Closed { Notices::DEAD } else { Notices::CONNECTED };
-        self.notify(notice, cx);
-    }
-
-    fn reject(&mut self, cx: &mut Context<'_>) {
-        self.owner = Owner::Nobody;
-        self.abort(cx);
-    }
-
-    /// Queues payload. The last segment takes it in as long as it has never left and stays a full one: many short
-    /// buffers become few.
-    fn send(&mut self, payload: PktBuf, cx: &mut Context<'_>) {
-        if !matches!(self.state, State::Established | State::CloseWait) {
-            cx.iface.counters.app_stale_calls += 1;
+        | Call::Abort { flow }) = call;
+        if self.owned(flow).is_none() {
+            work.counters.app_stale_calls += 1;
             return;
         }
-        let len = payload.len();
-        let well_formed = (1..=MAX_SEND).contains(&len) && payload.is_unique() && payload.headroom() >= HEADERS_LEN;
-        if !well_formed || !self.spend(len) || !self.enqueue(payload, cx) {
-            cx.iface.counters.app_violations += 1;
-            return self.abort(cx);
+        match call {
+            Call::Accept { cookie, .. } => self.accept(flow.index, cookie, work),
+            Call::Send { payload, .. } => self.send(flow.index, payload, work),
+            Call::RecvDone { bytes, .. } => self.received(flow.index, bytes),
+            Call::Close { .. } => self.close(flow.index),
+            Call::Reject { .. } | Call::Abort { .. } => self.abort(flow.index, Reason::Closed, work),
         }
-        self.mark_dirty(cx);
     }
 
-    fn enqueue(&mut self, payload: PktBuf, cx: &mut Context<'_>) -> bool {
+    /// The connection, if the app has it.
+    fn owned(&mut self, flow: Flow) -> Option<&mut Tcb> {
+        self.tcb(flow.index).filter(|tcb| tcb.generation == flow.generation && tcb.owner != Owner::None)
+    }
+
+    fn accept(&mut self, index: u32, cookie: u32, work: &mut Work<'_>) {
+        let Some(tcb) = self.tcb(index) else { return };
+        if tcb.owner != Owner::Knocked {
+            work.counters.app_violations += 1;
+            return;
+        }
+        tcb.owner = Owner::App(cookie);
+        let credit = tcb.send.grant();
+        let _ = work.events.push_back(Event::Connected { cookie, credit }); // room: MOST_EVENTS
+        self.deliver_held(index, work);
+        self.take_fin(index, work);
+    }
+
+    /// Queues payload. It leaves at egress, as far as the window allows.
+    fn send(&mut self, index: u32, payload: PktBuf, work: &mut Work<'_>) {
+        let Some(tcb) = self.tcbs[index as usize].as_mut() else { return };
         let len = payload.len() as u32;
-        let tail = self.send.queue.tail;
-        let joined = match cx.shared.segments.span(tail) {
-            Some(span) if self.send.max.le(span.seq) && span.len + len <= self.send.mss => {
-                cx.shared.segments.buf(tail).and_then(|buf| buf.extend_from_slice(payload.bytes())).is_some()
+        let open = matches!(tcb.state, State::Established | State::CloseWait) && tcb.send.fin == Fin::No;
+        let usable = payload.is_unique() && payload.headroom() >= HEADROOM && (1..=MAX_SEND as u32).contains(&len);
+        if !open || !usable || len > tcb.send.room() || !matches!(tcb.owner, Owner::App(_)) {
+            work.counters.app_violations += 1;
+            return self.abort(index, Reason::Closed, work);
+        }
+        let send = &mut tcb.send;
+        match self.segments.push(&mut send.queue, send.end, payload) {
+            Ok(at) => {
+                if send.cursor == NONE {
+                    send.cursor = at;
+                }
+                send.end += len;
+                self.dirty.push(index);
             }
-            _ => false,
-        };
-        if !joined {
-            let Ok(id) = cx.shared.segments.push_back(&mut self.send.queue, self.send.end, payload) else {
-                return false;
-            };
-            if self.send.cursor == NIL {
-                self.send.cursor = id;
+            // There are as many records as buffers, so this takes a buffer of another pool.
+            Err(_) => {
+                work.counters.app_violations += 1;
+                self.abort(index, Reason::Closed, work);
             }
         }
-        self.send.end += len;
-        true
     }
-}
 
-impl Tcp {
-    /// Ends all connections at once: our address is gone, so nobody can reach us, nor we them.
-    pub(crate) fn lose_address(&mut self, iface: &mut Interface, now: Instant) {
-        self.clear_half_open();
-        self.clear_time_wait();
-        for index in 0..self.tcbs.len() as u32 {
-            let tcb = &mut self.tcbs[index as usize];
-            if tcb.state != State::Closed {
-                tcb.kill(Reason::TimedOut, &mut Context { iface, shared: &mut self.shared, now });
-            }
-            tcb.wants = Wants::empty();
-            self.settle(index, iface, now);
+    fn received(&mut self, index: u32, bytes: u32) {
+        let Some(tcb) = self.tcb(index) else { return };
+        tcb.receive.held_by_app = tcb.receive.held_by_app.saturating_sub(bytes);
+        if tcb.may_receive() && tcb.receive.window_update_is_due(tcb.send.mss) {
+            self.ack_now(index);
         }
+    }
+
+    fn close(&mut self, index: u32) {
+        let Some(tcb) = self.tcb(index) else { return };
+        match tcb.state {
+            State::Established => tcb.state = State::FinWait1,
+            State::CloseWait => tcb.state = State::LastAck,
+            _ => return,
+        }
+        tcb.send.fin = Fin::Wanted;
+        self.dirty.push(index);
+    }
+
+    /// Resets a connection. The reset leaves at egress; the app is told at once.
+    pub(super) fn abort(&mut self, index: u32, reason: Reason, work: &mut Work<'_>) {
+        self.disown(index, reason, work.events);
+        let Some(tcb) = self.tcbs[index as usize].as_mut() else { return };
+        tcb.owner = Owner::None;
+        if tcb.state == State::SynReceived {
+            self.half_open_count -= 1;
+        }
+        tcb.state = State::TimeWait; // nothing more is taken or sent but the reset
+        tcb.receive.ack = AckDue::Reset;
+        tcb.send.cursor = NONE;
+        self.segments.clear(&mut tcb.send.queue);
+        self.segments.clear(&mut tcb.receive.out_of_order);
+        self.dirty.push(index);
     }
 }

@@ -1,116 +1,91 @@
-//! Congestion control: NewReno (RFC 5681, RFC 6582) with an initial window of ten segments (RFC 6928).
-//!
-//! All quantities are bytes. The caller tells what was acknowledged and how much was in flight; this answers how much may
-//! be, and when to retransmit without waiting for the timeout.
+//! Congestion control: Reno (RFC 5681) with NewReno's recovery (RFC 6582).
 
 use super::seq::SeqNum;
 
-/// Segments in the initial and the restart window.
+/// Segments of the initial window (RFC 6928).
 const INITIAL_SEGMENTS: u32 = 10;
-/// Duplicate ACKs that mean a loss (RFC 5681, section 3.2).
+/// Duplicate acknowledgements that mean a loss.
 const DUPLICATES: u8 = 3;
-/// No window grows beyond this.
-const MAX_WINDOW: u32 = 1 << 20;
+/// The window grows no further: more than the peer's or our own limits ever allow.
+const MAX_WINDOW: u32 = 1 << 24;
 
-/// What to do after an ACK.
+/// What the sender should do after a duplicate acknowledgement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Action {
-    /// Nothing special.
-    None,
-    /// Send the first unacknowledged segment again.
+pub(super) enum OnDuplicate {
+    /// Nothing, or send what the window now allows.
+    Wait,
+    /// Retransmit the first segment: fast retransmit.
     Retransmit,
 }
 
-/// The state of one connection.
+/// Congestion state of one connection. Windows are in bytes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct NewReno {
-    cwnd: u32,
-    ssthresh: u32,
-    mss: u32,
-    /// The highest sequence number sent when the last loss was found.
-    recover: SeqNum,
+pub(super) struct Congestion {
+    window: u32,
+    threshold: u32,
     duplicates: u8,
-    recovering: bool,
+    /// In recovery until everything below this is acknowledged.
+    recover: Option<SeqNum>,
+    mss: u32,
 }
 
-impl NewReno {
-    /// A connection whose first byte is `start`.
-    pub(super) fn new(mss: u32, start: SeqNum) -> NewReno {
-        let cwnd = INITIAL_SEGMENTS * mss;
-        NewReno { cwnd, ssthresh: MAX_WINDOW, mss, recover: start, duplicates: 0, recovering: false }
+impl Congestion {
+    pub(super) fn new(mss: u16) -> Congestion {
+        let mss = u32::from(mss);
+        Congestion { window: INITIAL_SEGMENTS * mss, threshold: u32::MAX, duplicates: 0, recover: None, mss }
     }
 
-    /// Bytes that may be in flight.
+    /// The congestion window.
     pub(super) fn window(&self) -> u32 {
-        self.cwnd
+        self.window
     }
 
-    /// New data was acknowledged up to `ack`; `flight` was in flight before.
-    pub(super) fn on_ack(&mut self, ack: SeqNum, acked: u32, flight: u32) -> Action {
+    /// New data up to `una` was acknowledged, `bytes` of it. Says whether the next segment is lost too (a partial
+    /// acknowledgement, RFC 6582, section 3.2).
+    pub(super) fn acknowledged(&mut self, una: SeqNum, bytes: u32) -> bool {
         self.duplicates = 0;
-        if !self.recovering {
-            self.grow(acked, flight);
-            return Action::None;
+        match self.recover {
+            Some(recover) if una.lt(recover) => {
+                self.window = self.window.saturating_sub(bytes).max(self.mss) + self.mss;
+                true
+            }
+            Some(_) => {
+                self.recover = None;
+                self.window = self.threshold;
+                false
+            }
+            None => {
+                let slow_start = self.window < self.threshold;
+                let step = if slow_start { bytes.min(self.mss) } else { (self.mss * self.mss / self.window).max(1) };
+                self.window = (self.window + step).min(MAX_WINDOW);
+                false
+            }
         }
-        if ack.lt(self.recover) {
-            // A partial ACK: the next hole is lost as well (RFC 6582, section 3.2, step 3).
-            self.cwnd = (self.cwnd.saturating_sub(acked) + self.mss).max(self.mss);
-            return Action::Retransmit;
-        }
-        self.recovering = false;
-        self.cwnd = self.ssthresh.min(flight.saturating_sub(acked).max(self.mss) + self.mss);
-        Action::None
     }
 
-    /// An ACK came again, so something after it has arrived.
-    pub(super) fn on_duplicate(&mut self, una: SeqNum, max: SeqNum, flight: u32) -> Action {
-        if self.recovering {
-            self.cwnd = (self.cwnd + self.mss).min(MAX_WINDOW); // it has left the network
-            return Action::None;
-        }
+    /// A duplicate acknowledgement came while `flight` bytes were unacknowledged, sent up to `sent`.
+    pub(super) fn duplicate(&mut self, flight: u32, sent: SeqNum) -> OnDuplicate {
         self.duplicates = self.duplicates.saturating_add(1);
-        // Duplicates of what was sent before the last loss may come from its retransmissions (RFC 6582, section 4).
-        if self.duplicates != DUPLICATES || !self.recover.lt(una + 1) {
-            return Action::None;
+        if self.recover.is_some() {
+            self.window = (self.window + self.mss).min(MAX_WINDOW);
+            return OnDuplicate::Wait;
         }
-        self.ssthresh = self.half(flight);
-        self.cwnd = self.ssthresh + u32::from(DUPLICATES) * self.mss;
-        self.recover = max;
-        self.recovering = true;
-        Action::Retransmit
+        if self.duplicates != DUPLICATES {
+            return OnDuplicate::Wait;
+        }
+        self.recover = Some(sent);
+        self.threshold = (flight / 2).max(2 * self.mss);
+        self.window = self.threshold + u32::from(DUPLICATES) * self.mss;
+        OnDuplicate::Retransmit
     }
 
-    /// The retransmission timer ran out for the first time since the last answer, or again.
-    pub(super) fn on_timeout(&mut self, max: SeqNum, flight: u32, retries: u8) {
-        if retries <= 1 {
-            self.ssthresh = self.half(flight);
-        }
-        self.cwnd = self.mss;
-        self.recover = max;
+    /// The retransmission timer fired while `flight` bytes were unacknowledged (RFC 5681, section 3.1). `first`: not for a
+    /// segment that was retransmitted already.
+    pub(super) fn timed_out(&mut self, flight: u32) {
+        self.threshold = (flight / 2).max(2 * self.mss);
+        self.window = self.mss;
+        self.recover = None;
         self.duplicates = 0;
-        self.recovering = false;
-    }
-
-    /// The connection sends again after a timeout's worth of silence (RFC 5681, section 4.1).
-    pub(super) fn on_idle(&mut self) {
-        self.cwnd = self.cwnd.min(INITIAL_SEGMENTS * self.mss);
-    }
-
-    /// Slow start and congestion avoidance, only while the window is what limits us (RFC 7661, in short).
-    fn grow(&mut self, acked: u32, flight: u32) {
-        if flight < self.cwnd / 2 {
-            return;
-        }
-        let step = if self.cwnd < self.ssthresh {
-            acked.min(self.mss)
-        } else {
-            (u64::from(self.mss) * u64::from(self.mss) / u64::from(self.cwnd)).max(1) as u32
-        };
-        self.cwnd = (self.cwnd + step).min(MAX_WINDOW);
-    }
-
-    fn half(&self, flight: u32) -> u32 {
-        (flight / 2).max(2 * self.mss)
     }
 }
 
@@ -118,48 +93,34 @@ impl NewReno {
 mod tests {
     use super::*;
 
-    const MSS: u32 = 1000;
-
     #[test]
     fn slow_start_then_avoidance() {
-        let mut reno = NewReno::new(MSS, SeqNum(0));
+        let mut reno = Congestion::new(1000);
         assert_eq!(reno.window(), 10_000);
-        reno.on_ack(SeqNum(1000), 1000, 10_000);
+        reno.acknowledged(SeqNum(1000), 1000);
         assert_eq!(reno.window(), 11_000);
-        reno.on_ack(SeqNum(2000), 1000, 1_000);
-        assert_eq!(reno.window(), 11_000, "not limited by the window: no growth");
-        reno.on_timeout(SeqNum(9000), 8000, 1);
-        assert_eq!(reno.window(), MSS);
-        for _ in 0..3 {
-            reno.on_ack(SeqNum(9001), 1000, reno.window());
+        reno.timed_out(11_000);
+        assert_eq!((reno.window(), reno.threshold), (1000, 5500));
+        for n in 0..5 {
+            reno.acknowledged(SeqNum(2000 + n), 1000);
         }
-        assert_eq!(reno.window(), 4000, "the threshold");
-        reno.on_ack(SeqNum(9002), 1000, 4000);
-        assert_eq!(reno.window(), 4250);
+        let before = reno.window();
+        reno.acknowledged(SeqNum(9000), 1000);
+        assert!(reno.window() - before < 1000);
     }
 
     #[test]
-    fn three_duplicates_and_a_partial_ack() {
-        let mut reno = NewReno::new(MSS, SeqNum(0));
-        let (una, max) = (SeqNum(1), SeqNum(10_001));
-        assert_eq!(reno.on_duplicate(una, max, 10_000), Action::None);
-        assert_eq!(reno.on_duplicate(una, max, 10_000), Action::None);
-        assert_eq!(reno.on_duplicate(una, max, 10_000), Action::Retransmit);
+    fn third_duplicate_retransmits_and_recovery_ends() {
+        let mut reno = Congestion::new(1000);
+        let sent = SeqNum(10_000);
+        assert_eq!(reno.duplicate(10_000, sent), OnDuplicate::Wait);
+        assert_eq!(reno.duplicate(10_000, sent), OnDuplicate::Wait);
+        assert_eq!(reno.duplicate(10_000, sent), OnDuplicate::Retransmit);
         assert_eq!(reno.window(), 8000);
-        assert_eq!(reno.on_duplicate(una, max, 10_000), Action::None);
+        assert_eq!(reno.duplicate(10_000, sent), OnDuplicate::Wait);
         assert_eq!(reno.window(), 9000);
-        assert_eq!(reno.on_ack(SeqNum(2001), 2000, 10_000), Action::Retransmit);
-        assert_eq!(reno.window(), 8000);
-        assert_eq!(reno.on_ack(max, 8000, 8000), Action::None);
-        assert_eq!(reno.window(), 2000, "no burst after the recovery");
-    }
-
-    #[test]
-    fn duplicates_after_a_timeout_are_no_new_loss() {
-        let mut reno = NewReno::new(MSS, SeqNum(0));
-        reno.on_timeout(SeqNum(10_000), 10_000, 1);
-        for _ in 0..5 {
-            assert_eq!(reno.on_duplicate(SeqNum(5000), SeqNum(10_000), 5000), Action::None);
-        }
+        assert!(reno.acknowledged(SeqNum(5000), 5000), "partial: the next hole is lost too");
+        assert!(!reno.acknowledged(SeqNum(10_000), 5000));
+        assert_eq!(reno.window(), 5000);
     }
 }

@@ -1,78 +1,195 @@
-//! Segments of a connection: what is acceptable, and in which order its parts are looked at (RFC 9293, section 3.10.7.4,
-//! with the checks of RFC 5961 against blind attacks).
+//! A segment arrives (RFC 9293, section 3.10.7).
 
-use netdrv::pktbuf::PktBuf;
+use netdrv::pktbuf::{Checksum, PktBuf};
 
-use super::ack::Verdict;
-use super::context::Context;
-use super::tcb::{State, Tcb, Wants};
-use super::wire::{Control, Segment};
+use super::flow_table::FlowKey;
+use super::header::{self, Fields, Header, flag};
+use super::options::SynOptions;
+use super::seq::SeqNum;
+use super::tcb::{AckDue, State};
+use super::{Addresses, Tcp, Work};
 use crate::app::Reason;
 
-impl Tcb {
-    /// Takes a segment and its payload.
-    pub(super) fn segment_arrives(&mut self, segment: &Segment, payload: PktBuf, cx: &mut Context<'_>) {
-        if self.state == State::Closed {
-            cx.iface.counters.drop_tcp_no_connection += 1;
-            return;
-        }
-        if !self.is_acceptable(segment) {
-            return self.answer_unacceptable(segment, cx);
-        }
-        if segment.has(Control::RST) {
-            return self.reset_arrives(segment, cx);
-        }
-        if segment.has(Control::SYN) {
-            cx.iface.counters.drop_tcp_syn_in_window += 1;
-            return self.challenge(cx);
-        }
-        if !segment.has(Control::ACK) {
-            cx.iface.counters.drop_tcp_no_ack += 1;
-            return;
-        }
-        if self.ack_arrives(segment, cx) == Verdict::Continue && segment.len() > 0 {
-            self.payload_arrives(segment, payload, cx);
+/// What is to be answered to a segment that no connection answers.
+pub(crate) enum Arrival {
+    /// Nothing.
+    Done,
+    /// A reset.
+    Reset {
+        /// The segment to send.
+        reset: Reset,
+    },
+}
+
+/// A reset, or any other segment without a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reset {
+    pub(super) fields: Fields,
+}
+
+impl Tcp {
+    /// Takes a segment: `segment` is the IP payload.
+    pub(crate) fn input(&mut self, addresses: Addresses, mut segment: PktBuf, work: &mut Work<'_>) -> Arrival {
+        let verify = segment.checksum() != Checksum::Verified;
+        let pseudo = verify.then(|| header::pseudo_header(addresses.remote, addresses.local, segment.len()));
+        let header = match header::parse(segment.bytes(), pseudo) {
+            Ok(header) => header,
+            Err(reason) => {
+                work.counters.count(reason);
+                return Arrival::Done;
+            }
+        };
+        segment.trim_front(header.header_len);
+        let key = FlowKey { remote_ip: addresses.remote, remote_port: header.src_port, local_port: header.dst_port };
+        match self.flows.get(key) {
+            Some(index) => {
+                work.counters.tcp_segments_in += 1;
+                if self.reopens(index, &header) {
+                    work.counters.tcp_time_wait_reused += 1;
+                    self.free_slot(index);
+                    return self.no_connection(addresses, key, &header, segment.len(), work);
+                }
+                self.segment_arrives(index, &header, segment, work);
+                Arrival::Done
+            }
+            None => self.no_connection(addresses, key, &header, segment.len(), work),
         }
     }
 
-    /// The table of RFC 9293, section 3.4: whether any of the segment lies in the window. A window of zero still takes
-    /// the ACK of a segment that begins where it should; its payload is cut off later.
-    fn is_acceptable(&self, segment: &Segment) -> bool {
-        let (nxt, adv) = (self.recv.nxt, self.recv.adv);
-        let in_window = |seq| nxt.le(seq) && super::seq::SeqNum::lt(seq, adv);
-        let last = segment.seq + segment.len().saturating_sub(1);
-        segment.seq == nxt || in_window(segment.seq) || (segment.len() > 0 && in_window(last))
+    /// Whether a SYN may take over the slot of a connection in TIME-WAIT (RFC 9293, section 3.6.1).
+    fn reopens(&self, index: u32, header: &Header) -> bool {
+        let Some(tcb) = &self.tcbs[index as usize] else { return false };
+        tcb.state == State::TimeWait && header.flags & (flag::SYN | flag::ACK) == flag::SYN && tcb.receive.nxt.lt(header.seq)
     }
 
-    /// A segment outside the window is an old one come again, a probe, or forged: the answer is an ACK, but never to a
-    /// reset, and at a bounded rate to what could be an answer itself.
-    fn answer_unacceptable(&mut self, segment: &Segment, cx: &mut Context<'_>) {
-        cx.iface.counters.drop_tcp_out_of_window += 1;
-        if segment.has(Control::RST) {
-            return;
+    fn no_connection(&mut self, addresses: Addresses, key: FlowKey, header: &Header, len: usize, work: &mut Work<'_>) -> Arrival {
+        if header.has(flag::RST) {
+            work.counters.drop_tcp_no_connection += 1;
+            return Arrival::Done;
         }
-        if segment.len() > 0 {
-            self.want(Wants::ACK, cx);
+        if header.flags & (flag::SYN | flag::ACK) == flag::SYN {
+            if self.listen.contains(&header.dst_port) {
+                self.passive_open(addresses, key, header, work);
+                return Arrival::Done;
+            }
+            work.counters.drop_tcp_port_closed += 1;
         } else {
-            self.challenge(cx);
+            work.counters.drop_tcp_no_connection += 1;
+        }
+        if !self.resets.allow(work.now) {
+            work.counters.tcp_resets_suppressed += 1;
+            return Arrival::Done;
+        }
+        work.counters.tcp_resets_out += 1;
+        Arrival::Reset { reset: reset_for(header, len) }
+    }
+
+    fn segment_arrives(&mut self, index: u32, header: &Header, payload: PktBuf, work: &mut Work<'_>) {
+        if !self.is_acceptable(index, header, payload.len(), work) {
+            return;
+        }
+        if header.has(flag::RST) {
+            return self.reset_arrives(index, header, work);
+        }
+        if header.has(flag::SYN) {
+            return self.syn_arrives(index, header, work);
+        }
+        if !header.has(flag::ACK) {
+            work.counters.drop_tcp_no_ack += 1;
+            return;
+        }
+        if self.ack_arrives(index, header, payload.len(), work) {
+            self.payload_arrives(index, header, payload, work);
         }
     }
 
-    /// RFC 5961, section 3.2: a reset has to name exactly what we expect next.
-    fn reset_arrives(&mut self, segment: &Segment, cx: &mut Context<'_>) {
-        if segment.seq != self.recv.nxt {
-            cx.iface.counters.drop_tcp_inexact_reset += 1;
-            return self.challenge(cx);
+    /// The first check: does the segment lie in the receive window? If not it is answered by an ACK.
+    fn is_acceptable(&mut self, index: u32, header: &Header, len: usize, work: &mut Work<'_>) -> bool {
+        let Some(tcb) = self.tcb(index) else { return false };
+        let (nxt, edge) = (tcb.receive.nxt, tcb.receive.edge);
+        let len = len as u32 + u32::from(header.has(flag::FIN));
+        let (first, last) = (header.seq, header.seq + len.saturating_sub(1));
+        let in_window = |seq: SeqNum| nxt.le(seq) && seq.lt(edge);
+        let acceptable = match (len, edge == nxt) {
+            (0, true) => first == nxt,
+            (0, false) => in_window(first),
+            (_, true) => false,
+            // Payload around the window counts too: it begins before and ends behind it.
+            (_, false) => in_window(first) || in_window(last) || (first.lt(nxt) && edge.le(last)),
+        };
+        if acceptable {
+            return true;
         }
-        cx.iface.counters.tcp_resets_in += 1;
-        self.kill(Reason::Reset, cx);
+        if header.has(flag::RST) {
+            work.counters.drop_tcp_out_of_window += 1;
+            return false;
+        }
+        // An old duplicate is the peer's sign that our ACK was lost, and a probe of a shut window asks for one. What it
+        // acknowledges still counts.
+        let duplicate = first.lt(nxt) && len > 0;
+        work.counters.count(if duplicate { |c| &mut c.drop_tcp_duplicate } else { |c| &mut c.drop_tcp_out_of_window });
+        if header.has(flag::SYN) && tcb.state == State::SynReceived && first + 1 == nxt {
+            // Our SYN-ACK was lost.
+            tcb.send.nxt = tcb.send.iss;
+            work.counters.tcp_syn_ack_retransmits += 1;
+            self.dirty.push(index);
+            return false;
+        }
+        if tcb.state == State::TimeWait {
+            self.restart_time_wait(index, work.now);
+        }
+        if header.flags & (flag::ACK | flag::SYN) == flag::ACK && (first + 1 == nxt || edge == nxt) {
+            self.ack_arrives(index, header, 0, work);
+        }
+        self.challenge_ack(index, work);
+        false
     }
 
-    /// An ACK that makes the peer show whether it means it (RFC 5961).
-    pub(super) fn challenge(&mut self, cx: &mut Context<'_>) {
-        if cx.shared.challenges.allow(cx.now) {
-            cx.iface.counters.tcp_challenge_acks += 1;
-            self.want(Wants::ACK, cx);
+    /// RFC 5961, section 3: only the exact number resets; one that is merely in the window is challenged.
+    fn reset_arrives(&mut self, index: u32, header: &Header, work: &mut Work<'_>) {
+        let Some(tcb) = self.tcb(index) else { return };
+        if tcb.state == State::TimeWait {
+            work.counters.drop_tcp_time_wait += 1;
+        } else if header.seq == tcb.receive.nxt {
+            work.counters.tcp_resets_in += 1;
+            self.end(index, Reason::Reset, work.events);
+        } else {
+            work.counters.drop_tcp_inexact_reset += 1;
+            self.challenge_ack(index, work);
         }
     }
+
+    /// RFC 5961, section 4: a SYN within a connection is challenged.
+    fn syn_arrives(&mut self, index: u32, _: &Header, work: &mut Work<'_>) {
+        work.counters.drop_tcp_syn_in_window += 1;
+        self.challenge_ack(index, work);
+    }
+
+    /// Answers by an ACK, as often as the limit allows.
+    pub(super) fn challenge_ack(&mut self, index: u32, work: &mut Work<'_>) {
+        if self.challenge_acks.allow(work.now) {
+            work.counters.tcp_challenge_acks += 1;
+            self.ack_now(index);
+        }
+    }
+
+    /// Sends an ACK in this turn.
+    pub(super) fn ack_now(&mut self, index: u32) {
+        if let Some(tcb) = self.tcb(index) {
+            tcb.receive.ack = AckDue::Now;
+            self.dirty.push(index);
+        }
+    }
+}
+
+/// The reset that answers a segment (RFC 9293, section 3.10.7.1).
+fn reset_for(header: &Header, payload_len: usize) -> Reset {
+    let len = payload_len as u32 + u32::from(header.has(flag::SYN)) + u32::from(header.has(flag::FIN));
+    let (seq, ack, flags) = if header.has(flag::ACK) {
+        (header.ack, SeqNum(0), flag::RST)
+    } else {
+        (SeqNum(0), header.seq + len, flag::RST | flag::ACK)
+    };
+    let (src_port, dst_port) = (header.dst_port, header.src_port);
+    Reset { fields: Fields { src_port, dst_port, seq, ack, flags, window: 0, options: SynOptions::default() } }
 }

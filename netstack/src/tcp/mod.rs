@@ -1,297 +1,182 @@
-//! TCP (RFC 9293), server side: passive open, data both ways, orderly and disorderly ends.
+//! TCP (RFC 9293), the side that is connected to.
 //!
 //! ```text
-//! wire         segments as bytes             listen       LISTEN, SYN-RECEIVED
-//! options      MSS, window scale             time_wait    TIME-WAIT
-//! seq          sequence numbers              tcb          all other states
-//! flow_table   which connection              input        what is acceptable       close     FIN, RST
-//! segments     queues of buffers             ack          the established sender   timeout   RTO, persist
-//! age_slab     bounded tables of records     deliver      the receiver             output    what leaves
-//! context      what connections share        window       windows and credit       calls, notify  the app
-//! rto, congestion, isn: RFC 6298, RFC 5681 and 6582, RFC 6528
+//! header, options, seq   the wire                 input      a segment arrives: to which connection, and is it acceptable
+//! flow_table, segments   tables, sized at start   listen     passive open, and the end of the handshake
+//! tcb                    one connection           ack        what the peer acknowledges, its window
+//! rto, congestion        when and how much        receive    payload in and out of order, FIN
+//! calls                  what the app asks for    output     what is sent, in one place, at egress
+//! timers                 what happens when nothing does
 //! ```
 //!
-//! Called by [`Stack`](crate::Stack) with checked IPv4 packets. Connections, half-open connections and TIME-WAIT records
-//! share one range of indices, by which the flow table, the timers and the list of the dirty know them.
-//!
-//! Not yet: active open, SACK, timestamps, limited transmit and RACK, CUBIC, SYN cookies, keepalive, ECN, urgent data
-//! (which is delivered as ordinary data), path MTU discovery.
+//! Left out for now: connect, SACK, timestamps, PAWS, keepalive, SYN cookies, ECN.
 
 mod ack;
-mod age_slab;
 mod calls;
-mod close;
 mod congestion;
-mod context;
-mod deliver;
 mod flow_table;
+mod header;
 mod input;
-#[cfg(test)]
-mod invariants;
-mod isn;
 mod listen;
-mod notify;
 mod options;
 mod output;
+mod receive;
 mod rto;
 mod segments;
 mod seq;
 mod tcb;
-mod time_wait;
-mod timeout;
-mod window;
-mod wire;
+mod timers;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::net::{Ipv4Addr, SocketAddrV4};
 
-use netdrv::pktbuf::PktBuf;
+use netdrv::nic::TxChecksum;
+use netdrv::pktbuf::Pool;
+use siphasher::sip::SipHasher24;
 
-use crate::counters::DropReason;
-use crate::ethernet::Mac;
+use crate::app::{Event, Events, Reason};
+use crate::counters::Counters;
 use crate::index_queue::IndexQueue;
-use crate::interface::Interface;
-use crate::ipv4;
 use crate::keys::Keys;
-use crate::neighbor::ASK_EVERY;
 use crate::rate_limit::RateLimit;
 use crate::time::Instant;
 use crate::timer::TimerWheel;
-use age_slab::AgeSlab;
-use context::{Context, Shared, TIMERS, Timer};
 use flow_table::{FlowKey, FlowTable};
-use isn::IsnGenerator;
-use listen::{HalfOpen, HalfOpenResult};
-use output::Output;
-use segments::SegmentSlab;
-use tcb::{State, Tcb};
-use time_wait::TimeWait;
-use wire::{Control, Header, Segment};
+use segments::Segments;
+use tcb::{Owner, State, Tcb};
 
-/// Half-open connections, unless the connection limit is lower.
-const HALF_OPEN: usize = 1024;
-/// Challenge ACKs a second (RFC 5961, section 7).
-const CHALLENGES_PER_SECOND: u32 = 1000;
-/// Resets a second in answer to segments of no connection.
-const RESETS_PER_SECOND: u32 = 1000;
+pub(crate) use input::Arrival;
 
-/// All connections of a core.
+/// Events that one frame, call or timer can cause at most: what was held out of order, delivered at once, and the few
+/// around it.
+pub(crate) const MOST_EVENTS: usize = receive::MAX_HELD as usize + 8;
+
+/// All connections of one core.
 pub(crate) struct Tcp {
-    listen: Box<[u16]>,
-    tcbs: Box<[Tcb]>,
-    free: Vec<u32>,
-    half_open: AgeSlab<HalfOpen>,
-    time_wait: AgeSlab<TimeWait>,
-    /// The first index of each.
-    half_open_base: u32,
-    time_wait_base: u32,
-    isn: IsnGenerator,
-    shared: Shared,
-    /// When those that wait for their neighbor try again.
-    retry_parked: Option<Instant>,
+    tcbs: Box<[Option<Tcb>]>,
+    generations: Box<[u32]>,
+    /// Free slots, and those that can be taken back, oldest first.
+    free: IndexQueue,
+    half_open: IndexQueue,
+    time_wait: IndexQueue,
+    half_open_limit: usize,
+    half_open_count: usize,
+    flows: FlowTable,
+    segments: Segments,
+    wheel: TimerWheel,
+    /// Connections with something to send, and those that wait for their next hop's address.
+    dirty: IndexQueue,
+    unresolved: IndexQueue,
+    listen: Vec<u16>,
+    isn_hasher: SipHasher24,
+    resets: RateLimit,
+    challenge_acks: RateLimit,
+    mss: u16,
+    pool: &'static Pool,
+    tx_checksum: TxChecksum,
 }
 
-/// What an index names.
-enum Slot {
-    Connection(u32),
-    HalfOpen(u32),
-    TimeWait(u32),
-}
+/// Resets, and challenge ACKs, sent per second at most.
+const ANSWERS_PER_SECOND: u32 = 1000;
 
 impl Tcp {
-    /// Makes all tables, for `conn_limit` connections and the segments that `buffers` packet buffers can hold.
-    pub(crate) fn new(listen: &[u16], conn_limit: usize, buffers: usize, keys: &mut Keys, now: Instant) -> Tcp {
-        let half_open = conn_limit.min(HALF_OPEN);
-        let indices = conn_limit + half_open + conn_limit;
-        let tcbs: Vec<Tcb> = (0..conn_limit as u32).map(Tcb::free).collect();
+    pub(crate) fn new(listen: &[u16], conn_limit: usize, mtu: u16, tx_checksum: TxChecksum, keys: &mut Keys, pool: &'static Pool, now: Instant) -> Tcp {
+        // Beside the connections that the app may have: some that are being opened, and some that linger.
+        let slots = conn_limit + conn_limit / 4 + 64;
+        let mut free = IndexQueue::new(slots);
+        (0..slots as u32).for_each(|index| free.push(index));
+        let tcbs: Vec<Option<Tcb>> = (0..slots).map(|_| None).collect();
         Tcp {
-            listen: listen.into(),
-            tcbs: tcbs.into_boxed_slice(),
-            free: (0..conn_limit as u32).rev().collect(),
-            half_open: AgeSlab::new(half_open),
-            time_wait: AgeSlab::new(conn_limit),
-            half_open_base: conn_limit as u32,
-            time_wait_base: (conn_limit + half_open) as u32,
-            isn: IsnGenerator::new(keys.strong_hasher()),
-            shared: Shared {
-                flows: FlowTable::new(indices, keys.table_hasher()),
-                segments: SegmentSlab::new(buffers),
-                timers: TimerWheel::new((conn_limit + half_open) * TIMERS, now),
-                dirty: IndexQueue::new(indices),
-                parked: IndexQueue::new(indices),
-                notify: IndexQueue::new(conn_limit),
-                challenges: RateLimit::new(CHALLENGES_PER_SECOND),
-                resets: RateLimit::new(RESETS_PER_SECOND),
-                out_of_order: 0,
-                out_of_order_limit: (buffers / 4) as u32,
-            },
-            retry_parked: None,
+            tcbs: tcbs.into(),
+            generations: alloc::vec![0; slots].into(),
+            free,
+            half_open: IndexQueue::new(slots),
+            time_wait: IndexQueue::new(slots),
+            half_open_limit: conn_limit / 4 + 64,
+            half_open_count: 0,
+            flows: FlowTable::new(slots, keys.table_hasher()),
+            segments: Segments::new(pool.capacity()),
+            wheel: TimerWheel::new(2 * slots, now),
+            dirty: IndexQueue::new(slots),
+            unresolved: IndexQueue::new(slots),
+            listen: listen.to_vec(),
+            isn_hasher: keys.strong_hasher(),
+            resets: RateLimit::new(ANSWERS_PER_SECOND),
+            challenge_acks: RateLimit::new(ANSWERS_PER_SECOND),
+            mss: mtu - 40,
+            pool,
+            tx_checksum,
         }
     }
 
-    /// Takes a packet's payload, from the station `from`.
-    pub(crate) fn receive(
-        &mut self,
-        header: &ipv4::Header,
-        mut buf: PktBuf,
-        from: Mac,
-        iface: &mut Interface,
-        now: Instant,
-    ) -> Result<(), DropReason> {
-        let segment = wire::parse(header, &mut buf)?;
-        let Some(index) = self.shared.flows.get(segment.key) else {
-            return self.no_connection(&segment, buf, from, None, iface, now);
-        };
-        iface.counters.tcp_segments_in += 1;
-        match self.slot(index) {
-            Slot::Connection(index) => self.connection_segment(index, &segment, buf, iface, now),
-            Slot::HalfOpen(slot) => match self.half_open_segment(slot, &segment, iface, now)? {
-                HalfOpenResult::Taken => {}
-                HalfOpenResult::Promoted(index) => self.connection_segment(index, &segment, buf, iface, now),
-                HalfOpenResult::Reset => self.reset(&segment, buf, from, iface, now),
-            },
-            Slot::TimeWait(slot) => {
-                if let Some(floor) = self.time_wait_segment(slot, &segment, iface, now)? {
-                    self.no_connection(&segment, buf, from, Some(floor), iface, now)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn connection_segment(&mut self, index: u32, segment: &Segment, buf: PktBuf, iface: &mut Interface, now: Instant) {
-        let cx = &mut Context { iface, shared: &mut self.shared, now };
-        self.tcbs[index as usize].segment_arrives(segment, buf, cx);
-        self.settle(index, iface, now);
-    }
-
-    /// A segment that belongs to no connection: it begins one, or is answered by a reset (RFC 9293, section 3.10.7.1).
-    fn no_connection(
-        &mut self,
-        segment: &Segment,
-        buf: PktBuf,
-        from: Mac,
-        floor: Option<seq::SeqNum>,
-        iface: &mut Interface,
-        now: Instant,
-    ) -> Result<(), DropReason> {
-        if segment.has(Control::RST) {
-            return Err(|c| &mut c.drop_tcp_no_connection);
-        }
-        let syn = segment.control & (Control::SYN | Control::ACK) == Control::SYN;
-        if syn && self.listen.contains(&segment.key.local_port) {
-            return self.syn_arrives(segment, floor, iface, now);
-        }
-        self.reset(segment, buf, from, iface, now);
-        if syn { Err(|c| &mut c.drop_tcp_port_closed) } else { Err(|c| &mut c.drop_tcp_no_connection) }
-    }
-
-    /// Answers a segment by a reset that its sender will believe, in the segment's own buffer.
-    fn reset(&mut self, segment: &Segment, buf: PktBuf, from: Mac, iface: &mut Interface, now: Instant) {
-        if !self.shared.resets.allow(now) {
-            iface.counters.tcp_resets_suppressed += 1;
-            return;
-        }
-        let (seq, ack, control) = if segment.has(Control::ACK) {
-            (segment.ack, seq::SeqNum(0), Control::RST)
-        } else {
-            (seq::SeqNum(0), segment.seq + segment.len(), Control::RST | Control::ACK)
-        };
-        let header = Header { seq, ack, control, window: 0, options: Default::default() };
-        let mut frame = Interface::recycle(buf);
-        if wire::emit(iface, &mut frame, from, segment.key, header).is_some() {
-            iface.counters.tcp_resets_out += 1;
-            iface.reply(frame);
-        }
-    }
-
-    /// Fires the timers that are due.
-    pub(crate) fn expire(&mut self, iface: &mut Interface, now: Instant) {
-        while let Some(id) = self.shared.timers.expire(now) {
-            let (index, timer) = Timer::from_id(id);
-            if let Slot::HalfOpen(slot) = self.slot(index) {
-                self.half_open_timeout(slot, iface);
-                continue;
-            }
-            self.tcbs[index as usize].timer_fires(timer, &mut Context { iface, shared: &mut self.shared, now });
-            self.settle(index, iface, now);
-        }
-        self.expire_time_wait(now);
-        if self.retry_parked.is_some_and(|at| at <= now) {
-            self.unpark();
-        }
-    }
-
-    /// When [`expire`](Tcp::expire) next has something to do.
+    /// When a timer is due.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        [self.shared.timers.next_deadline(), self.time_wait_deadline(), self.retry_parked].into_iter().flatten().min()
+        self.wheel.next_deadline()
     }
 
-    /// A neighbor has answered: those that wait for theirs try again.
-    pub(crate) fn unpark(&mut self) {
-        self.retry_parked = None;
-        while let Some(index) = self.shared.parked.pop() {
-            self.shared.dirty.push(index);
+    /// Whether a connection has something to send.
+    pub(crate) fn has_output(&self) -> bool {
+        !self.dirty.is_empty()
+    }
+
+    /// Next hops have become known: those that waited try again.
+    pub(crate) fn neighbor_learned(&mut self) {
+        while let Some(index) = self.unresolved.pop() {
+            self.dirty.push(index);
         }
     }
 
-    /// The next frame that a connection has to send. `None` if there is none, or no buffer for it.
-    pub(crate) fn emit(&mut self, iface: &mut Interface, now: Instant) -> Option<PktBuf> {
-        while let Some(index) = self.shared.dirty.front() {
-            let output = match self.slot(index) {
-                Slot::Connection(index) => {
-                    self.tcbs[index as usize].emit(&mut Context { iface, shared: &mut self.shared, now })
-                }
-                Slot::HalfOpen(slot) => self.emit_syn_ack(slot, iface, now),
-                Slot::TimeWait(slot) => self.emit_time_wait(slot, iface, now),
-            };
-            match output {
-                Output::Frame(frame) => return Some(frame),
-                Output::NoBuffer => return None,
-                Output::Idle => {}
-                Output::Unresolved => {
-                    self.shared.parked.push(index);
-                    self.retry_parked.get_or_insert(now + ASK_EVERY);
-                }
-            }
-            self.shared.dirty.pop();
-            self.settle(index, iface, now);
-        }
-        None
+    fn tcb(&mut self, index: u32) -> Option<&mut Tcb> {
+        self.tcbs.get_mut(index as usize)?.as_mut()
     }
 
-    /// Whether connections wait for egress.
-    pub(crate) fn is_dirty(&self) -> bool {
-        !self.shared.dirty.is_empty()
+    /// Ends a connection: tells the app, if it has it, and frees everything.
+    fn end(&mut self, index: u32, reason: Reason, events: &mut Events) {
+        self.disown(index, reason, events);
+        self.free_slot(index);
     }
 
-    /// Puts a connection that has changed where it belongs: into a TIME-WAIT record, or back among the free.
-    fn settle(&mut self, index: u32, iface: &mut Interface, now: Instant) {
-        let Some(tcb) = self.tcbs.get_mut(index as usize) else { return };
-        if tcb.state == State::TimeWait {
-            tcb.state = State::Closed;
-            self.enter_time_wait(index, iface, now);
-        }
-        let tcb = &mut self.tcbs[index as usize];
-        if tcb.is_spent() && tcb.key != FlowKey::NONE {
-            let generation = tcb.generation.wrapping_add(1);
-            *tcb = Tcb { generation, ..Tcb::free(index) };
-            self.free.push(index);
+    /// Tells the app that a connection is no more, if the app has it.
+    fn disown(&mut self, index: u32, reason: Reason, events: &mut Events) {
+        if let Some(tcb) = self.tcb(index)
+            && let Owner::App(cookie) = core::mem::replace(&mut tcb.owner, Owner::None)
+        {
+            let _ = events.push_back(Event::Dead { cookie, reason }); // room: MOST_EVENTS
         }
     }
 
-    fn slot(&self, index: u32) -> Slot {
-        if index < self.half_open_base {
-            Slot::Connection(index)
-        } else if index < self.time_wait_base {
-            Slot::HalfOpen(index - self.half_open_base)
-        } else {
-            Slot::TimeWait(index - self.time_wait_base)
+    fn free_slot(&mut self, index: u32) {
+        let Some(mut tcb) = self.tcbs[index as usize].take() else { return };
+        self.segments.clear(&mut tcb.send.queue);
+        self.segments.clear(&mut tcb.receive.out_of_order);
+        self.flows.remove(tcb.key);
+        self.wheel.cancel(timers::main(index));
+        self.wheel.cancel(timers::delayed_ack(index));
+        if tcb.state == State::SynReceived {
+            self.half_open_count -= 1;
         }
+        self.generations[index as usize] = tcb.generation.wrapping_add(1);
+        self.free.push(index);
     }
 
-    /// Connections that have a TCB.
-    pub(crate) fn connections(&self) -> usize {
-        self.tcbs.len() - self.free.len()
+    fn remote(key: FlowKey) -> SocketAddrV4 {
+        SocketAddrV4::new(key.remote_ip, key.remote_port)
     }
+}
+
+/// The addresses of a segment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Addresses {
+    /// The peer's.
+    pub(crate) remote: Ipv4Addr,
+    /// Ours.
+    pub(crate) local: Ipv4Addr,
+}
+
+/// What the phases of TCP share while they work: the clock, the counters and the events.
+pub(crate) struct Work<'a> {
+    pub(crate) now: Instant,
+    pub(crate) counters: &'a mut Counters,
+    pub(crate) events: &'a mut Events,
 }

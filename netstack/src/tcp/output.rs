@@ -1,258 +1,323 @@
-//! Output: what a connection sends when egress visits it, one frame at a time.
-//!
-//! Segments leave from the retransmission queue in place: headers are written before the payload through the queue's
-//! handle, and a clone goes to the ring. While the ring holds that clone the segment has not left, so sending it again
-//! would be pointless, and writing to it wrong: such a retransmission is put off.
+//! What a connection sends, in one place, at egress: so that an acknowledgement rides on a reply, and many changes in one
+//! turn make one segment (RFC 9293, section 3.8).
 
-use netdrv::pktbuf::PktBuf;
+use core::net::Ipv4Addr;
 
-use super::context::{Context, Timer};
+use netdrv::nic::TxChecksum;
+use netdrv::pktbuf::{Checksum, PktBuf};
+
+use super::header::{self, CHECKSUM, Fields, flag};
+use super::input::Reset;
 use super::options::SynOptions;
+use super::segments::NONE;
 use super::seq::SeqNum;
-use super::tcb::{State, Tcb, Wants};
-use super::timeout::DELAYED_ACK;
-use super::window::SEND_SEGMENTS;
-use super::wire::{self, Control, Header};
-use crate::ethernet::Mac;
+use super::tcb::{AckDue, Fin, State, Tcb};
+use super::{Tcp, Work};
+use crate::ethernet::{self, Mac};
+use crate::ipv4;
+use crate::link::{Link, Sink};
 
-/// What a visit has come to.
-pub(super) enum Output {
-    /// A frame; there may be more.
-    Frame(PktBuf),
+/// Bytes in front of the TCP header: Ethernet and IPv4.
+const LOWER_HEADERS: usize = ethernet::HEADER_LEN + ipv4::HEADER_LEN;
+
+/// How far a connection got.
+enum Progress {
     /// Nothing is left to send now.
-    Idle,
-    /// The neighbor's link address is not known yet.
+    Done,
+    /// The ring is full, or the pool empty: on at the next egress.
+    Later,
+    /// The next hop's address is not known: on when it is.
     Unresolved,
+}
+
+/// Why a segment was not sent.
+enum Stop {
+    /// The window is full.
+    Window,
+    /// The ring still holds it.
+    InRing,
     /// The pool is empty.
     NoBuffer,
 }
 
-/// What to send next.
-#[derive(Clone, Copy)]
-enum Next {
-    /// The first `len` bytes of a segment of the retransmission queue.
-    Data { id: u32, len: u32 },
-    /// A segment without payload.
-    Bare { seq: SeqNum, control: Control },
+impl Tcp {
+    /// Sends what connections have to send, as far as `sink` takes it.
+    pub(crate) fn output(&mut self, link: &mut Link, sink: &mut Sink<'_>, work: &mut Work<'_>) {
+        while sink.has_room() {
+            let Some(index) = self.dirty.pop() else { return };
+            match self.output_of(index, link, sink, work) {
+                Progress::Done => {}
+                Progress::Later => {
+                    self.dirty.push(index);
+                    return;
+                }
+                Progress::Unresolved => self.unresolved.push(index),
+            }
+        }
+    }
+
+    /// Builds the frame of a reset without a connection.
+    pub(crate) fn build_reset(&self, link: &Link, mac: Mac, remote: Ipv4Addr, reset: Reset) -> Option<PktBuf> {
+        let mut frame = self.pool.alloc()?;
+        let checksum = wrap(&mut frame, reset.fields, link, mac, remote, self.tx_checksum)?;
+        frame.set_checksum(checksum);
+        Some(frame)
+    }
+
+    fn output_of(&mut self, index: u32, link: &mut Link, sink: &mut Sink<'_>, work: &mut Work<'_>) -> Progress {
+        let Some(tcb) = &self.tcbs[index as usize] else { return Progress::Done };
+        let Some(mac) = link.resolve(tcb.key.remote_ip, work.now, work.counters) else { return Progress::Unresolved };
+        if tcb.receive.ack == AckDue::Reset {
+            let sent = self.send_reset(index, mac, link, sink);
+            self.free_slot(index);
+            work.counters.tcp_resets_out += u64::from(sent);
+            return Progress::Done;
+        }
+        loop {
+            if !sink.has_room() {
+                return Progress::Later;
+            }
+            match self.send_next(index, mac, link, sink, work) {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(Stop::Window | Stop::InRing) => break,
+                Err(Stop::NoBuffer) => {
+                    work.counters.tx_no_buffer += 1;
+                    return Progress::Later;
+                }
+            }
+        }
+        self.send_pure_ack(index, mac, link, sink, work);
+        if !self.is_main_armed(index) {
+            self.arm_retransmit(index, work.now);
+        }
+        Progress::Done
+    }
+
+    /// Sends the next segment that takes sequence numbers. Says whether there was one.
+    fn send_next(&mut self, index: u32, mac: Mac, link: &Link, sink: &mut Sink<'_>, work: &mut Work<'_>) -> Result<bool, Stop> {
+        let Some(tcb) = self.tcb(index) else { return Ok(false) };
+        match tcb.state {
+            State::TimeWait => return Ok(false),
+            State::SynReceived => {
+                if tcb.send.nxt != tcb.send.iss {
+                    return Ok(false);
+                }
+                return self.send_syn_ack(index, mac, link, sink, work).map(|()| true);
+            }
+            _ => {}
+        }
+        if core::mem::take(&mut tcb.send.retransmit_first) && !tcb.send.queue.is_empty() {
+            let at = tcb.send.queue.head();
+            self.send_record(index, at, mac, link, sink, work)?;
+            self.arm_retransmit(index, work.now);
+            return Ok(true);
+        }
+        if tcb.send.cursor != NONE {
+            let at = tcb.send.cursor;
+            self.fit_record(index, at, work)?;
+            self.send_record(index, at, mac, link, sink, work)?;
+            return Ok(true);
+        }
+        let tcb_fin = tcb.send.fin == Fin::Wanted && tcb.send.nxt == tcb.send.end;
+        if tcb_fin {
+            return self.send_fin(index, mac, link, sink, work).map(|()| true);
+        }
+        Ok(false)
+    }
+
+    fn send_syn_ack(&mut self, index: u32, mac: Mac, link: &Link, sink: &mut Sink<'_>, work: &mut Work<'_>) -> Result<(), Stop> {
+        let our_mss = self.mss;
+        let Some(tcb) = self.tcb(index) else { return Ok(()) };
+        let scaled = tcb.receive.shift > 0;
+        let options = SynOptions { mss: Some(our_mss), window_shift: scaled.then_some(0) };
+        let fields = Fields { seq: tcb.send.iss, flags: flag::SYN | flag::ACK, options, ..fields_of(tcb) };
+        self.send_empty(index, fields, mac, link, sink)?;
+        work.counters.tcp_segments_out += 1;
+        let now = work.now;
+        if let Some(tcb) = self.tcb(index) {
+            let send = &mut tcb.send;
+            if send.max == send.iss {
+                send.timed = Some((send.iss + 1, now));
+            }
+            send.nxt = send.iss + 1;
+            send.max = send.max.max(send.nxt);
+            tcb.receive.ack = AckDue::No;
+        }
+        self.arm_retransmit(index, now);
+        Ok(())
+    }
+
+    fn send_fin(&mut self, index: u32, mac: Mac, link: &Link, sink: &mut Sink<'_>, work: &mut Work<'_>) -> Result<(), Stop> {
+        let Some(tcb) = self.tcb(index) else { return Ok(()) };
+        let again = tcb.fin_sent();
+        let fields = Fields { seq: tcb.send.end, flags: flag::FIN | flag::ACK, ..fields_of(tcb) };
+        self.send_empty(index, fields, mac, link, sink)?;
+        work.counters.tcp_segments_out += 1;
+        work.counters.tcp_retransmits += u64::from(again);
+        if let Some(tcb) = self.tcb(index) {
+            tcb.send.nxt = tcb.send.end + 1;
+            tcb.send.max = tcb.send.max.max(tcb.send.nxt);
+        }
+        self.acknowledged_by_segment(index);
+        if !self.is_main_armed(index) {
+            self.arm_retransmit(index, work.now);
+        }
+        Ok(())
+    }
+
+    /// Cuts the record at `at` to what MSS and window allow; [`Stop::Window`] if that is nothing worth sending (sender's
+    /// silly window avoidance, RFC 9293, section 3.8.6.2.1).
+    fn fit_record(&mut self, index: u32, at: u32, work: &mut Work<'_>) -> Result<(), Stop> {
+        let Some(tcb) = self.tcbs[index as usize].as_mut() else { return Err(Stop::Window) };
+        let Some(record) = self.segments.get(at) else { return Err(Stop::Window) };
+        let send = &mut tcb.send;
+        let len = record.payload.len() as u32;
+        let mss = u32::from(send.mss);
+        let available = (send.una + send.usable_window()).since(record.seq);
+        let worth = available >= len.min(mss) || available >= send.largest_window / 2 || send.probe;
+        if available == 0 || !worth {
+            return Err(Stop::Window);
+        }
+        let fits = len.min(mss).min(available);
+        if fits == len {
+            return Ok(());
+        }
+        let mut tail = self.pool.alloc().ok_or(Stop::NoBuffer)?;
+        tail.extend_from_slice(&record.payload.bytes()[fits as usize..]).ok_or(Stop::NoBuffer)?;
+        let tail_seq = record.seq + fits;
+        self.segments.insert(&mut send.queue, at, tail_seq, tail).map_err(|_| Stop::NoBuffer)?;
+        if let Some(record) = self.segments.get_mut(at) {
+            record.payload.truncate(fits as usize);
+        }
+        work.counters.tcp_segments_split += 1;
+        Ok(())
+    }
+
+    /// Sends the payload of a record: headers go in front of it, in place, and a second handle goes to the ring.
+    fn send_record(&mut self, index: u32, at: u32, mac: Mac, link: &Link, sink: &mut Sink<'_>, work: &mut Work<'_>) -> Result<(), Stop> {
+        let Some(tcb) = self.tcbs[index as usize].as_mut() else { return Err(Stop::Window) };
+        let (remote, nxt, max) = (tcb.key.remote_ip, tcb.send.nxt, tcb.send.max);
+        let next = self.segments.next(at);
+        let Some(record) = self.segments.get_mut(at) else { return Err(Stop::Window) };
+        if !record.payload.is_unique() {
+            // It has not even left: sending it again would only add to the queue it stands in.
+            work.counters.tcp_retransmits_deferred += 1;
+            return Err(Stop::InRing);
+        }
+        let (seq, len) = (record.seq, record.payload.len());
+        let end = seq + len as u32;
+        let push = if next == NONE { flag::PSH } else { 0 };
+        let fields = Fields { seq, flags: flag::ACK | push, ..fields_of(tcb) };
+        let checksum = wrap(&mut record.payload, fields, link, mac, remote, self.tx_checksum).ok_or(Stop::NoBuffer)?;
+        let mut frame = record.payload.clone();
+        frame.set_checksum(checksum);
+        record.payload.trim_front(frame.len() - len);
+        sink.push(frame);
+        work.counters.tcp_segments_out += 1;
+        work.counters.tcp_retransmits += u64::from(seq.lt(max));
+        self.sent(index, at, next, (seq, end), nxt, work);
+        Ok(())
+    }
+
+    /// Notes that a record was sent: where to go on, what to time.
+    fn sent(&mut self, index: u32, at: u32, next: u32, (seq, end): (SeqNum, SeqNum), nxt: SeqNum, work: &mut Work<'_>) {
+        let Some(tcb) = self.tcb(index) else { return };
+        let send = &mut tcb.send;
+        send.probe = false;
+        if send.cursor == at {
+            send.cursor = next;
+            send.nxt = nxt.max(end);
+        }
+        if send.timed.is_none() && send.max.le(seq) {
+            send.timed = Some((end, work.now));
+        }
+        send.max = send.max.max(end);
+        self.acknowledged_by_segment(index);
+        if !self.is_main_armed(index) {
+            self.arm_retransmit(index, work.now);
+        }
+    }
+
+    /// Sends an ACK or a probe, if one is due and nothing carried it.
+    fn send_pure_ack(&mut self, index: u32, mac: Mac, link: &Link, sink: &mut Sink<'_>, work: &mut Work<'_>) {
+        let Some(tcb) = self.tcb(index) else { return };
+        let probe = core::mem::take(&mut tcb.send.probe);
+        if tcb.state == State::SynReceived || (tcb.receive.ack != AckDue::Now && !probe) {
+            return;
+        }
+        // A probe repeats a byte that was acknowledged: it cannot be acceptable, so it is answered.
+        let seq = if probe && !tcb.is_waiting_for_ack() { tcb.send.una - 1 } else { tcb.send.max };
+        let fields = Fields { seq, ..fields_of(tcb) };
+        match self.send_empty(index, fields, mac, link, sink) {
+            Ok(()) => {
+                work.counters.tcp_segments_out += 1;
+                self.acknowledged_by_segment(index);
+            }
+            Err(_) => {
+                work.counters.tx_no_buffer += 1;
+                self.dirty.push(index);
+            }
+        }
+    }
+
+    /// Sends a reset. Says whether it could.
+    fn send_reset(&mut self, index: u32, mac: Mac, link: &Link, sink: &mut Sink<'_>) -> bool {
+        let Some(tcb) = self.tcb(index) else { return false };
+        let fields = Fields { seq: tcb.send.max, flags: flag::RST | flag::ACK, window: 0, ..fields_of(tcb) };
+        self.send_empty(index, fields, mac, link, sink).is_ok()
+    }
+
+    /// Sends a segment without payload.
+    fn send_empty(&mut self, index: u32, fields: Fields, mac: Mac, link: &Link, sink: &mut Sink<'_>) -> Result<(), Stop> {
+        let Some(tcb) = self.tcb(index) else { return Err(Stop::Window) };
+        let remote = tcb.key.remote_ip;
+        let mut frame = self.pool.alloc().ok_or(Stop::NoBuffer)?;
+        let checksum = wrap(&mut frame, fields, link, mac, remote, self.tx_checksum).ok_or(Stop::NoBuffer)?;
+        frame.set_checksum(checksum);
+        sink.push(frame);
+        Ok(())
+    }
+
+    /// Every segment carries an acknowledgement: none is due any more.
+    fn acknowledged_by_segment(&mut self, index: u32) {
+        if let Some(tcb) = self.tcb(index) {
+            tcb.receive.ack = AckDue::No;
+            tcb.receive.unacked_segments = 0;
+            self.cancel_delayed_ack(index);
+        }
+    }
 }
 
-impl Tcb {
-    /// Sends the next frame.
-    pub(super) fn emit(&mut self, cx: &mut Context<'_>) -> Output {
-        let Some(next) = self.next(cx) else {
-            self.delay_ack(cx);
-            return Output::Idle;
-        };
-        let Some(mac) = cx.iface.resolve(self.key.remote_ip, &mut self.hop, cx.now) else {
-            return self.await_neighbor(cx);
-        };
-        match next {
-            Next::Data { id, len } => self.emit_data(id, len, mac, cx),
-            Next::Bare { seq, control } => self.emit_bare(seq, control, mac, cx),
-        }
+/// The fields that most segments of a connection have. Telling the window moves its edge.
+fn fields_of(tcb: &mut Tcb) -> Fields {
+    Fields {
+        src_port: tcb.key.local_port,
+        dst_port: tcb.key.remote_port,
+        seq: tcb.send.max,
+        ack: tcb.receive.nxt,
+        flags: flag::ACK,
+        window: tcb.receive.window().min(u16::MAX.into()) as u16,
+        options: SynOptions::default(),
     }
+}
 
-    /// Chooses what to send: a reset, a fast retransmit, data, FIN, a probe, or an ACK, which all others carry as well.
-    fn next(&mut self, cx: &mut Context<'_>) -> Option<Next> {
-        if self.state == State::Closed {
-            let reset = Next::Bare { seq: self.send.nxt, control: Control::RST | Control::ACK };
-            return self.wants.contains(Wants::RESET).then_some(reset);
+/// Writes TCP, IPv4 and Ethernet headers in front of a payload. Says who completes the checksum; `None` if the headroom is
+/// too small or the buffer is shared.
+fn wrap(payload: &mut PktBuf, fields: Fields, link: &Link, mac: Mac, remote: Ipv4Addr, tx_checksum: TxChecksum) -> Option<Checksum> {
+    let local = link.address()?.ip;
+    let header_len = fields.len();
+    let segment_len = header_len + payload.len();
+    fields.emit(payload.prepend(header_len)?);
+    let pseudo = header::pseudo_header(local, remote, segment_len);
+    let (field, checksum) = match tx_checksum {
+        TxChecksum::Device => {
+            (pseudo.partial(), Checksum::Partial { start: LOWER_HEADERS as u8, field: CHECKSUM as u8 })
         }
-        if self.wants.contains(Wants::RETRANSMIT)
-            && let Some(next) = self.next_retransmit(cx)
-        {
-            return Some(next);
-        }
-        if let Some(next) = self.next_data(cx) {
-            return Some(next);
-        }
-        if self.send.fin && self.send.nxt == self.send.end && self.permit(1, cx) > 0 {
-            return Some(self.bare_fin());
-        }
-        if self.wants.contains(Wants::PROBE) {
-            // An old number makes the peer answer with its window, and costs none of our data if it is still shut.
-            return Some(Next::Bare { seq: self.send.una - 1, control: Control::ACK });
-        }
-        let ack = Next::Bare { seq: self.send.nxt, control: Control::ACK };
-        self.wants.contains(Wants::ACK).then_some(ack)
-    }
-
-    fn bare_fin(&self) -> Next {
-        Next::Bare { seq: self.send.end, control: Control::FIN | Control::ACK }
-    }
-
-    /// The first unacknowledged segment, whatever the windows say.
-    fn next_retransmit(&mut self, cx: &mut Context<'_>) -> Option<Next> {
-        let id = self.send.queue.head;
-        let Some(span) = cx.shared.segments.span(id) else {
-            return (self.send.fin && !self.is_all_acked()).then(|| self.bare_fin());
-        };
-        if cx.shared.segments.buf(id).is_some_and(|buf| buf.is_unique()) {
-            return Some(Next::Data { id, len: span.len.min(self.send.mss) });
-        }
-        cx.iface.counters.tcp_retransmits_deferred += 1;
-        self.wants.remove(Wants::RETRANSMIT);
-        None
-    }
-
-    /// The segment at SND.NXT, as much of it as the windows permit.
-    fn next_data(&mut self, cx: &mut Context<'_>) -> Option<Next> {
-        while let Some(span) = cx.shared.segments.span(self.send.cursor) {
-            let id = self.send.cursor;
-            let leaves_again = self.send.nxt.lt(self.send.max);
-            if leaves_again && cx.shared.segments.buf(id).is_some_and(|buf| !buf.is_unique()) {
-                cx.iface.counters.tcp_retransmits_deferred += 1;
-                self.send.nxt = span.end();
-                self.send.cursor = cx.shared.segments.next(id);
-                continue;
-            }
-            let len = self.permit(span.len, cx);
-            let waits_to_fill = len < self.send.mss
-                && id == self.send.queue.tail
-                && self.send.queue.len > SEND_SEGMENTS
-                && !leaves_again
-                && !self.send.fin;
-            return (len > 0 && !waits_to_fill).then_some(Next::Data { id, len });
-        }
-        None
-    }
-
-    /// How much of `len` bytes at SND.NXT may leave. Silly windows are not filled (RFC 9293, section 3.8.6.2.1): short of
-    /// a full segment, or all of this one, only half of the peer's greatest window is worth a segment, or any window
-    /// when the persist timer says so.
-    fn permit(&mut self, len: u32, cx: &mut Context<'_>) -> u32 {
-        let flight = self.flight();
-        let want = len.min(self.send.mss);
-        if self.is_all_acked() && cx.now.since(self.send.last) > self.rtt.timeout() {
-            self.congestion.on_idle();
-        }
-        if flight > 0 && self.congestion.window().saturating_sub(flight) < want {
-            return 0;
-        }
-        let usable = (self.send.una + self.send.wnd).since(self.send.nxt);
-        let timed_out = flight == 0 && !self.is_all_acked();
-        if usable >= want || timed_out {
-            return want;
-        }
-        if usable > 0 && (self.wants.contains(Wants::PROBE) || usable >= self.send.max_wnd / 2) {
-            return usable;
-        }
-        if flight == 0 && !self.is_retransmit_armed(cx) {
-            self.arm_retransmit(cx); // as persist timer
-        }
-        0
-    }
-
-    fn emit_data(&mut self, id: u32, len: u32, mac: Mac, cx: &mut Context<'_>) -> Output {
-        let Some(span) = cx.shared.segments.span(id) else { return Output::Idle };
-        if len < span.len && !self.split(id, len, cx) {
-            return Output::NoBuffer;
-        }
-        let (mut end, mut control) = (span.seq + len, Control::ACK);
-        if end == self.send.end {
-            control |= Control::PSH;
-        }
-        let usable = (self.send.una + self.send.wnd).since(end);
-        if end == self.send.end && self.send.fin && usable > 0 {
-            control |= Control::FIN;
-            end += 1;
-        }
-        let header = self.header(span.seq, control, cx);
-        let Some(buf) = cx.shared.segments.buf(id) else { return Output::Idle };
-        let emitted = wire::emit(cx.iface, buf, mac, self.key, header);
-        let frame = buf.clone();
-        buf.trim_front(buf.len() - len as usize);
-        self.wants.remove(Wants::RETRANSMIT | Wants::PROBE);
-        if self.send.cursor == id {
-            self.send.cursor = cx.shared.segments.next(id);
-        }
-        self.sent(span.seq, end, cx);
-        if emitted.is_some() { Output::Frame(frame) } else { Output::Idle }
-    }
-
-    fn emit_bare(&mut self, seq: SeqNum, control: Control, mac: Mac, cx: &mut Context<'_>) -> Output {
-        let Some(mut frame) = cx.iface.alloc() else { return Output::NoBuffer };
-        let header = self.header(seq, control, cx);
-        let emitted = wire::emit(cx.iface, &mut frame, mac, self.key, header);
-        if control.contains(Control::RST) {
-            cx.iface.counters.tcp_resets_out += 1;
-            self.wants.remove(Wants::RESET);
-        } else if control.contains(Control::FIN) {
-            self.wants.remove(Wants::RETRANSMIT);
-            self.sent(seq, seq + 1, cx);
-        } else if self.wants.contains(Wants::PROBE) {
-            cx.iface.counters.tcp_window_probes += 1;
-            self.wants.remove(Wants::PROBE);
-        }
-        self.ack_sent(cx);
-        if emitted.is_some() { Output::Frame(frame) } else { Output::Idle }
-    }
-
-    fn header(&mut self, seq: SeqNum, control: Control, cx: &Context<'_>) -> Header {
-        Header { seq, ack: self.recv.nxt, control, window: self.advertise(cx), options: SynOptions::default() }
-    }
-
-    /// Notes that `seq` to `end` leaves.
-    fn sent(&mut self, seq: SeqNum, end: SeqNum, cx: &mut Context<'_>) {
-        if self.send.max.lt(end) {
-            self.rtt.on_send(end, cx.now);
-            if self.is_all_acked() {
-                self.retries = 0;
-                self.arm_retransmit(cx);
-            }
-            self.send.max = end;
-        } else {
-            cx.iface.counters.tcp_retransmits += 1;
-            self.rtt.on_retransmit();
-        }
-        if seq == self.send.nxt {
-            self.send.nxt = end;
-        }
-        self.send.last = cx.now;
-        self.ack_sent(cx);
-    }
-
-    fn ack_sent(&mut self, cx: &mut Context<'_>) {
-        cx.iface.counters.tcp_segments_out += 1;
-        self.wants.remove(Wants::ACK | Wants::DELAYED_ACK);
-        self.recv.acked = self.recv.nxt;
-        self.cancel(Timer::DelayedAck, cx);
-    }
-
-    /// Cuts a segment of the queue after `len` bytes: the rest moves into a buffer of its own.
-    fn split(&mut self, id: u32, len: u32, cx: &mut Context<'_>) -> bool {
-        let Some(mut rest) = cx.iface.alloc() else { return false };
-        let Some((span, buf)) = cx.shared.segments.span(id).zip(cx.shared.segments.buf(id)) else { return false };
-        if rest.extend_from_slice(buf.bytes().get(len as usize..).unwrap_or_default()).is_none() {
-            return false;
-        }
-        if cx.shared.segments.insert_after(&mut self.send.queue, id, span.seq + len, rest).is_err() {
-            return false;
-        }
-        if let Some(buf) = cx.shared.segments.buf(id) {
-            buf.truncate(len as usize);
-        }
-        cx.iface.counters.tcp_segments_split += 1;
-        true
-    }
-
-    /// Nothing else has to leave: an ACK that is not urgent waits for a reply to ride on.
-    fn delay_ack(&mut self, cx: &mut Context<'_>) {
-        let timer = Timer::DelayedAck.id(self.index);
-        if self.wants.contains(Wants::DELAYED_ACK) && self.state != State::Closed && !cx.shared.timers.is_armed(timer) {
-            cx.shared.timers.arm(timer, cx.now + DELAYED_ACK);
-        }
-    }
-
-    /// Waits for the neighbor's answer, though not for ever if something has to arrive.
-    fn await_neighbor(&mut self, cx: &mut Context<'_>) -> Output {
-        if self.state == State::Closed {
-            self.wants.remove(Wants::RESET);
-            return Output::Idle;
-        }
-        if (self.has_unsent() || !self.is_all_acked()) && !self.is_retransmit_armed(cx) {
-            self.arm_retransmit(cx);
-        }
-        Output::Unresolved
-    }
+        TxChecksum::Software => (pseudo.add(payload.bytes()).checksum(), Checksum::None),
+    };
+    payload.bytes_mut()?[CHECKSUM..CHECKSUM + 2].copy_from_slice(&field);
+    ipv4::emit(payload.prepend(ipv4::HEADER_LEN)?.first_chunk_mut()?, local, remote, ipv4::protocol::TCP, segment_len);
+    ethernet::emit(payload.prepend(ethernet::HEADER_LEN)?.first_chunk_mut()?, link.mac(), mac, ethernet::Payload::Ipv4);
+    Some(checksum)
 }

@@ -1,4 +1,5 @@
-//! Queues of segments: chains through one slab of records, so that connections own no queue memory of their own.
+//! Segments that a connection holds: what it has sent or may send, and what arrived out of order. All connections share one
+//! slab, made at start-up with a record for every packet buffer there is, so that a record is never what runs out first.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -7,140 +8,125 @@ use netdrv::pktbuf::PktBuf;
 
 use super::seq::SeqNum;
 
-/// No record.
-pub(super) const NIL: u32 = u32::MAX;
+/// The end of a list.
+pub(super) const NONE: u32 = u32::MAX;
 
-/// A buffer of payload and the sequence number of its first byte.
-struct Record {
-    seq: SeqNum,
-    next: u32,
-    buf: Option<PktBuf>,
-}
-
-const _: () = assert!(size_of::<Record>() == 24);
-
-/// A queue of segments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Chain {
-    pub(super) head: u32,
-    pub(super) tail: u32,
-    pub(super) len: u32,
-}
-
-impl Chain {
-    /// No segments.
-    pub(super) const EMPTY: Chain = Chain { head: NIL, tail: NIL, len: 0 };
-}
-
-/// Where a segment lies on the circle of sequence numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Span {
+/// A held segment.
+pub(super) struct Record {
+    /// Sequence number of the first byte.
     pub(super) seq: SeqNum,
-    pub(super) len: u32,
+    /// The payload.
+    pub(super) payload: PktBuf,
+    next: u32,
 }
 
-impl Span {
-    /// The sequence number after the last byte.
-    pub(super) fn end(self) -> SeqNum {
-        self.seq + self.len
-    }
-}
-
-/// The slab of records.
-pub(super) struct SegmentSlab {
-    records: Box<[Record]>,
+/// The slab.
+pub(super) struct Segments {
+    records: Box<[Option<Record>]>,
+    /// Links of free records.
+    free_next: Box<[u32]>,
     free: u32,
+    free_count: usize,
 }
 
-impl SegmentSlab {
-    /// A slab of `capacity` records.
-    pub(super) fn new(capacity: usize) -> SegmentSlab {
-        let records: Vec<Record> = (0..capacity as u32)
-            .map(|index| Record {
-                seq: SeqNum(0),
-                next: if index + 1 < capacity as u32 { index + 1 } else { NIL },
-                buf: None,
-            })
-            .collect();
-        SegmentSlab { records: records.into_boxed_slice(), free: if capacity > 0 { 0 } else { NIL } }
+/// A list of records, in sequence order.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct List {
+    head: u32,
+    tail: u32,
+    len: u32,
+}
+
+impl List {
+    pub(super) const EMPTY: List = List { head: NONE, tail: NONE, len: 0 };
+
+    /// The first record.
+    pub(super) fn head(&self) -> u32 {
+        self.head
     }
 
-    /// Whether another segment can be queued.
-    pub(super) fn has_room(&self) -> bool {
-        self.free != NIL
+    /// How many records.
+    pub(super) fn len(&self) -> u32 {
+        self.len
     }
 
-    /// Adds a segment after `prev`, at the front if that is [`NIL`]. Gives the buffer back if the slab is full.
-    pub(super) fn insert_after(
-        &mut self,
-        chain: &mut Chain,
-        prev: u32,
-        seq: SeqNum,
-        buf: PktBuf,
-    ) -> Result<u32, PktBuf> {
-        let id = self.free;
-        if id == NIL {
-            return Err(buf);
+    pub(super) fn is_empty(&self) -> bool {
+        self.head == NONE
+    }
+}
+
+impl Segments {
+    /// A slab of `count` records.
+    pub(super) fn new(count: usize) -> Segments {
+        let records: Vec<Option<Record>> = (0..count).map(|_| None).collect();
+        let free_next: Vec<u32> = (0..count).map(|i| if i + 1 < count { i as u32 + 1 } else { NONE }).collect();
+        let free = if count > 0 { 0 } else { NONE };
+        Segments { records: records.into(), free_next: free_next.into(), free, free_count: count }
+    }
+
+    /// Records not in use.
+    pub(super) fn available(&self) -> usize {
+        self.free_count
+    }
+
+    /// The record at `at`, of a list.
+    pub(super) fn get(&self, at: u32) -> Option<&Record> {
+        self.records.get(at as usize)?.as_ref()
+    }
+
+    /// The record at `at`, to change it.
+    pub(super) fn get_mut(&mut self, at: u32) -> Option<&mut Record> {
+        self.records.get_mut(at as usize)?.as_mut()
+    }
+
+    /// The record behind `at`.
+    pub(super) fn next(&self, at: u32) -> u32 {
+        self.get(at).map_or(NONE, |record| record.next)
+    }
+
+    /// Adds a record behind `before` (at the front if that is [`NONE`]) and returns where it is; the payload comes back if
+    /// there is no record.
+    pub(super) fn insert(&mut self, list: &mut List, before: u32, seq: SeqNum, payload: PktBuf) -> Result<u32, PktBuf> {
+        let at = self.free;
+        if at == NONE {
+            return Err(payload);
         }
-        self.free = self.records[id as usize].next;
-        let next = if prev == NIL {
-            core::mem::replace(&mut chain.head, id)
-        } else {
-            core::mem::replace(&mut self.records[prev as usize].next, id)
+        self.free = self.free_next[at as usize];
+        self.free_count -= 1;
+        let next = match self.get_mut(before) {
+            Some(record) => core::mem::replace(&mut record.next, at),
+            None => core::mem::replace(&mut list.head, at),
         };
-        if next == NIL {
-            chain.tail = id;
+        if next == NONE {
+            list.tail = at;
         }
-        chain.len += 1;
-        self.records[id as usize] = Record { seq, next, buf: Some(buf) };
-        Ok(id)
+        list.len += 1;
+        self.records[at as usize] = Some(Record { seq, payload, next });
+        Ok(at)
     }
 
-    /// Adds a segment at the end.
-    pub(super) fn push_back(&mut self, chain: &mut Chain, seq: SeqNum, buf: PktBuf) -> Result<u32, PktBuf> {
-        self.insert_after(chain, chain.tail, seq, buf)
+    /// Adds a record at the end.
+    pub(super) fn push(&mut self, list: &mut List, seq: SeqNum, payload: PktBuf) -> Result<u32, PktBuf> {
+        self.insert(list, list.tail, seq, payload)
     }
 
-    /// Takes the first segment.
-    pub(super) fn pop_front(&mut self, chain: &mut Chain) -> Option<PktBuf> {
-        let id = chain.head;
-        let record = self.records.get_mut(id as usize)?;
-        chain.head = core::mem::replace(&mut record.next, self.free);
-        chain.len -= 1;
-        if chain.head == NIL {
-            chain.tail = NIL;
+    /// Takes the first record out.
+    pub(super) fn pop(&mut self, list: &mut List) -> Option<Record> {
+        let at = list.head;
+        let record = self.records.get_mut(at as usize)?.take()?;
+        list.head = record.next;
+        list.len -= 1;
+        if list.head == NONE {
+            list.tail = NONE;
         }
-        self.free = id;
-        record.buf.take()
+        self.free_next[at as usize] = self.free;
+        self.free = at;
+        self.free_count += 1;
+        Some(record)
     }
 
-    /// Drops all segments.
-    pub(super) fn clear(&mut self, chain: &mut Chain) {
-        while self.pop_front(chain).is_some() {}
-    }
-
-    /// The segment after `id`.
-    pub(super) fn next(&self, id: u32) -> u32 {
-        self.records.get(id as usize).map_or(NIL, |record| record.next)
-    }
-
-    /// Where the segment lies; `None` for [`NIL`].
-    pub(super) fn span(&self, id: u32) -> Option<Span> {
-        let record = self.records.get(id as usize)?;
-        Some(Span { seq: record.seq, len: record.buf.as_ref()?.len() as u32 })
-    }
-
-    /// The segment's buffer.
-    pub(super) fn buf(&mut self, id: u32) -> Option<&mut PktBuf> {
-        self.records.get_mut(id as usize)?.buf.as_mut()
-    }
-
-    /// Drops `n` bytes from the front of a segment.
-    pub(super) fn trim_front(&mut self, id: u32, n: u32) {
-        let Some(record) = self.records.get_mut(id as usize) else { return };
-        record.seq += n;
-        if let Some(buf) = &mut record.buf {
-            buf.trim_front(n as usize);
-        }
+    /// Drops all records of a list.
+    pub(super) fn clear(&mut self, list: &mut List) {
+        while self.pop(list).is_some() {}
     }
 }

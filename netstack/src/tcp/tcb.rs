@@ -1,266 +1,241 @@
-//! The transmission control block: the state of one connection (RFC 9293, section 3.3).
+//! The transmission control block: all state of one connection.
 //!
 //! ```text
-//! send:   1         2          3          4           5
-//!   ------|---------|----------|----------|-----------|------
-//!        una       nxt        max        end     una + wnd
+//! send:     una ........ nxt ........ max ........ end ........ granted
+//!           | in flight   | to send again | to send  | credit of the app |
 //!
-//!   1 acknowledged   2 in flight   3 sent before a timeout, to be sent again   4 given by the app, never sent
-//!   (una + wnd, the edge of the peer's window, may lie anywhere from una on)
-//!
-//! recv:   1               2                3
-//!   ------|---------------|----------------|------
-//!      nxt - held        nxt              adv
-//!
-//!   1 done with by the app   2 with the app or ready for it   3 may arrive; what has, out of order, waits
+//! receive:  nxt ........ nxt + window (edge)
+//!           | what may come, held out of order or not yet here |
 //! ```
-//!
-//! The methods of [`Tcb`] are in one file per phase: `input` (acceptance), `ack` (the established sender), `deliver` (the
-//! receiver), `window` (windows both ways, the app's credit), `output`, `timeout`, `close`.
 
-use bitflags::bitflags;
+use netdrv::pktbuf::BUF_BYTES;
 
-use super::congestion::NewReno;
+use super::congestion::Congestion;
 use super::flow_table::FlowKey;
-use super::rto::RttEstimator;
-use super::segments::{Chain, NIL};
+use super::rto::Rto;
+use super::segments::{List, NONE};
 use super::seq::SeqNum;
-use crate::app::{Cookie, Reason};
-use crate::neighbor::Hint;
+use crate::app::{Cookie, Flow};
 use crate::time::Instant;
 
-/// States (RFC 9293, section 3.3.2) of a connection that has a TCB. LISTEN has none; SYN-RECEIVED and TIME-WAIT have
-/// records of their own. FIN-WAIT-1 and LAST-ACK begin with the app's close, though data may leave before the FIN.
+/// The states of RFC 9293, section 3.3.2, less those before the SYN has come and after the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
+    SynReceived,
     Established,
     FinWait1,
     FinWait2,
-    Closing,
-    /// On its way into a TIME-WAIT record.
-    TimeWait,
     CloseWait,
+    Closing,
     LastAck,
-    /// Only events, or a reset, are left to deliver.
-    Closed,
+    TimeWait,
 }
 
-/// Who the connection belongs to.
+/// What the app knows of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Owner {
-    /// Nobody: free, or the app has been told all.
-    Nobody,
-    /// The app, which does not know yet.
-    Unannounced,
-    /// The app, which has not answered the knock.
-    Knocking,
-    /// The app.
-    Accepted(Cookie),
+    /// Nothing yet, or no longer.
+    None,
+    /// It knocked, and was neither accepted nor rejected.
+    Knocked,
+    /// The app accepted it.
+    App(Cookie),
 }
 
-bitflags! {
-    /// What egress has to send besides data.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub(super) struct Wants: u8 {
-        /// An ACK, now.
-        const ACK = 1;
-        /// An ACK, with a reply or after a while.
-        const DELAYED_ACK = 2;
-        /// The first unacknowledged segment again.
-        const RETRANSMIT = 4;
-        /// A window probe.
-        const PROBE = 8;
-        /// A reset.
-        const RESET = 16;
-    }
-
-    /// What the app has to be told, besides what is ready to be received.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub(super) struct Notices: u8 {
-        const CONNECTED = 1;
-        const SENT = 2;
-        const PEER_CLOSED = 4;
-        const DEAD = 8;
-    }
+/// When an acknowledgement is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AckDue {
+    No,
+    /// With the next segment, or when the delayed-ACK timer fires.
+    Delayed,
+    /// In this turn.
+    Now,
+    /// Not an acknowledgement but a reset is due, and then the end.
+    Reset,
 }
 
-/// The sending half.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct SendState {
-    /// SND.UNA: the first byte not acknowledged.
+/// The send half. Sequence numbers count the SYN before the data and the FIN behind it.
+pub(super) struct Send {
+    pub(super) iss: SeqNum,
+    /// First byte not acknowledged.
     pub(super) una: SeqNum,
-    /// SND.NXT: the next to send; goes back to `una` at a timeout.
+    /// Next byte to send; behind `max` after a timeout.
     pub(super) nxt: SeqNum,
-    /// The first never sent.
+    /// First byte never sent.
     pub(super) max: SeqNum,
-    /// After the last byte that the app gave; a FIN has this number.
+    /// Behind the last byte that the app gave.
     pub(super) end: SeqNum,
-    /// Whether a FIN follows the data.
-    pub(super) fin: bool,
-    /// SND.WND, in bytes.
-    pub(super) wnd: u32,
-    /// The greatest window that the peer ever gave.
-    pub(super) max_wnd: u32,
-    /// SND.WL1 and SND.WL2: the segment that gave the window.
-    pub(super) wl1: SeqNum,
-    pub(super) wl2: SeqNum,
-    /// Shift of the peer's windows.
+    /// What the app was told it may fill.
+    pub(super) granted: SeqNum,
+    /// The peer's window, its largest so far, and where it was last updated.
+    pub(super) window: u32,
+    pub(super) largest_window: u32,
+    pub(super) window_seq: SeqNum,
+    pub(super) window_ack: SeqNum,
     pub(super) shift: u8,
-    /// Greatest payload of a segment.
-    pub(super) mss: u32,
-    /// The retransmission queue: all from `una` to `end`.
-    pub(super) queue: Chain,
-    /// The segment of it that begins at `nxt`, if any.
+    pub(super) mss: u16,
+    /// Payload from `una` to `end`, and the record that `nxt` stands at.
+    pub(super) queue: List,
     pub(super) cursor: u32,
-    /// Bytes that the app may still send. Negative by what it sent on credit that an event on its way replaces.
-    pub(super) credit: i64,
-    /// Bytes acknowledged that the app has not been told of.
-    pub(super) acked: u32,
-    /// When something was last sent.
-    pub(super) last: Instant,
+    /// The first segment is to be sent again, whatever `nxt` is.
+    pub(super) retransmit_first: bool,
+    /// The peer's window is shut: a probe is due.
+    pub(super) probe: bool,
+    pub(super) fin: Fin,
+    pub(super) congestion: Congestion,
+    pub(super) rto: Rto,
+    /// A segment being timed: what acknowledges it, and when it was sent.
+    pub(super) timed: Option<(SeqNum, Instant)>,
 }
 
-/// The receiving half.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct RecvState {
-    /// RCV.NXT: the next expected.
+/// Our FIN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fin {
+    /// The app may still send.
+    No,
+    /// It follows the data; its sequence number is `end`.
+    Wanted,
+}
+
+/// The receive half.
+pub(super) struct Receive {
+    /// Next byte expected.
     pub(super) nxt: SeqNum,
-    /// The edge of the window as advertised: never taken back.
-    pub(super) adv: SeqNum,
-    /// RCV.NXT in the last segment sent.
-    pub(super) acked: SeqNum,
-    /// Where the peer's FIN is, once it has come.
-    pub(super) fin: Option<SeqNum>,
-    /// Bytes before `nxt` that the app is not done with.
-    pub(super) held: u32,
-    /// The longest segment seen: the peer's idea of a full one.
-    pub(super) longest: u32,
-    /// Shift of our windows.
+    /// Behind the last byte that the peer may send: never moves back.
+    pub(super) edge: SeqNum,
+    /// Bytes delivered that the app is not done with.
+    pub(super) held_by_app: u32,
     pub(super) shift: u8,
-    /// In order, for the app.
-    pub(super) ready: Chain,
-    /// Out of order, sorted, without overlaps.
-    pub(super) out_of_order: Chain,
+    /// What arrived out of order.
+    pub(super) out_of_order: List,
+    /// Where the peer's FIN is, once it was seen.
+    pub(super) fin: Option<SeqNum>,
+    pub(super) ack: AckDue,
+    /// Full segments received since the last acknowledgement.
+    pub(super) unacked_segments: u8,
 }
 
 /// A connection.
 pub(super) struct Tcb {
-    pub(super) index: u32,
-    /// Counts the connections that have used the slot.
+    pub(super) key: FlowKey,
     pub(super) generation: u32,
-    pub(super) key: FlowKey,
-    pub(super) owner: Owner,
     pub(super) state: State,
-    pub(super) wants: Wants,
-    pub(super) notices: Notices,
-    /// Why it is closed.
-    pub(super) reason: Reason,
-    /// Timeouts since the peer last answered.
-    pub(super) retries: u8,
-    pub(super) hop: Hint,
-    pub(super) send: SendState,
-    pub(super) recv: RecvState,
-    pub(super) rtt: RttEstimator,
-    pub(super) congestion: NewReno,
+    pub(super) owner: Owner,
+    pub(super) send: Send,
+    pub(super) receive: Receive,
 }
 
-/// The bound on a connection's memory that the stack's documentation promises.
-const _: () = assert!(size_of::<Tcb>() <= 288);
-
-/// What the handshake has agreed on.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Agreement {
-    pub(super) key: FlowKey,
-    /// Our initial sequence number.
-    pub(super) iss: SeqNum,
-    /// The peer's.
-    pub(super) irs: SeqNum,
-    /// Greatest payload that we may send in a segment.
-    pub(super) mss: u16,
-    /// The peer's window shift and ours.
-    pub(super) shifts: (u8, u8),
-    /// The window that we have advertised.
-    pub(super) window: u16,
-    pub(super) hop: Hint,
-}
+/// The largest window we offer: without a shift, so that it is told exactly.
+pub(super) const RECEIVE_WINDOW: u32 = 65_535;
+/// The most credit given to an app: what a connection can make the pool hold.
+pub(super) const MAX_CREDIT: u32 = 32 * BUF_BYTES as u32;
 
 impl Tcb {
-    /// A slot without a connection.
-    pub(super) fn free(index: u32) -> Tcb {
-        let nothing = Agreement {
-            key: FlowKey::NONE,
-            iss: SeqNum(0),
-            irs: SeqNum(0),
-            mss: 0,
-            shifts: (0, 0),
-            window: 0,
-            hop: Hint::default(),
-        };
-        Tcb { owner: Owner::Nobody, state: State::Closed, ..Tcb::established(index, 0, nothing) }
-    }
-
-    /// A connection whose handshake is complete, but for the window in the segment that completes it.
-    pub(super) fn established(index: u32, generation: u32, agreed: Agreement) -> Tcb {
-        let (first, expected) = (agreed.iss + 1, agreed.irs + 1);
-        let mss = u32::from(agreed.mss);
+    /// A connection whose SYN has arrived.
+    pub(super) fn new(key: FlowKey, generation: u32, iss: SeqNum, irs: SeqNum, mss: u16) -> Tcb {
+        let first = iss + 1;
         Tcb {
-            index,
+            key,
             generation,
-            key: agreed.key,
-            owner: Owner::Unannounced,
-            state: State::Established,
-            wants: Wants::empty(),
-            notices: Notices::empty(),
-            reason: Reason::Closed,
-            retries: 0,
-            hop: agreed.hop,
-            send: SendState {
-                una: first,
-                nxt: first,
-                max: first,
+            state: State::SynReceived,
+            owner: Owner::None,
+            send: Send {
+                iss,
+                una: iss,
+                nxt: iss,
+                max: iss,
                 end: first,
-                fin: false,
-                wnd: 0,
-                max_wnd: 0,
-                wl1: agreed.irs,
-                wl2: first,
-                shift: agreed.shifts.0,
+                granted: first,
+                window: 0,
+                largest_window: 0,
+                window_seq: irs,
+                window_ack: iss,
+                shift: 0,
                 mss,
-                queue: Chain::EMPTY,
-                cursor: NIL,
-                credit: 0,
-                acked: 0,
-                last: Instant::ZERO,
+                queue: List::EMPTY,
+                cursor: NONE,
+                retransmit_first: false,
+                probe: false,
+                fin: Fin::No,
+                congestion: Congestion::new(mss),
+                rto: Rto::new(),
+                timed: None,
             },
-            recv: RecvState {
-                nxt: expected,
-                adv: expected + u32::from(agreed.window),
-                acked: expected,
+            receive: Receive {
+                nxt: irs + 1,
+                edge: irs + 1 + RECEIVE_WINDOW,
+                held_by_app: 0,
+                shift: 0,
+                out_of_order: List::EMPTY,
                 fin: None,
-                held: 0,
-                longest: 0,
-                shift: agreed.shifts.1,
-                ready: Chain::EMPTY,
-                out_of_order: Chain::EMPTY,
+                ack: AckDue::No,
+                unacked_segments: 0,
             },
-            rtt: RttEstimator::new(),
-            congestion: NewReno::new(mss, first),
         }
     }
 
-    /// Bytes and FIN sent and not acknowledged.
+    pub(super) fn flow(&self, index: u32) -> Flow {
+        Flow { index, generation: self.generation }
+    }
+
+    /// Whether payload and FIN of the peer are still expected.
+    pub(super) fn may_receive(&self) -> bool {
+        matches!(self.state, State::Established | State::FinWait1 | State::FinWait2)
+    }
+
+    /// Bytes in flight.
     pub(super) fn flight(&self) -> u32 {
-        self.send.nxt - self.send.una
+        self.send.nxt.since(self.send.una)
     }
 
-    /// Whether everything ever sent has been acknowledged.
-    pub(super) fn is_all_acked(&self) -> bool {
-        self.send.una == self.send.max
+    /// Whether our FIN was sent.
+    pub(super) fn fin_sent(&self) -> bool {
+        self.send.fin == Fin::Wanted && self.send.end.lt(self.send.max)
     }
 
-    /// Whether there is something that was never sent, or has to be sent again.
-    pub(super) fn has_unsent(&self) -> bool {
-        let end = self.send.end + u32::from(self.send.fin);
-        self.send.nxt.lt(end)
+    /// Whether our FIN was acknowledged.
+    pub(super) fn fin_acknowledged(&self) -> bool {
+        self.send.fin == Fin::Wanted && self.send.end.lt(self.send.una)
+    }
+
+    /// Whether anything was sent that is not acknowledged.
+    pub(super) fn is_waiting_for_ack(&self) -> bool {
+        self.send.una.lt(self.send.max)
+    }
+}
+
+impl Send {
+    /// The window that both sides' limits leave.
+    pub(super) fn usable_window(&self) -> u32 {
+        self.window.min(self.congestion.window())
+    }
+
+    /// Widens the app's credit to what the window allows now and returns by how much.
+    pub(super) fn grant(&mut self) -> u32 {
+        let idle = self.una == self.end;
+        let window = self.usable_window().min(MAX_CREDIT).max(if idle { crate::app::MIN_ROOM as u32 } else { 0 });
+        let before = self.granted;
+        self.granted = before.max(self.una + window).max(self.end);
+        self.granted - before
+    }
+
+    /// Credit not used.
+    pub(super) fn room(&self) -> u32 {
+        self.granted.since(self.end)
+    }
+}
+
+impl Receive {
+    /// The window to tell the peer, in bytes. Never takes back what was told before (RFC 9293, section 3.8.6).
+    pub(super) fn window(&mut self) -> u32 {
+        let offered = self.nxt + RECEIVE_WINDOW.saturating_sub(self.held_by_app);
+        self.edge = self.edge.max(offered);
+        self.edge - self.nxt
+    }
+
+    /// Whether the window has opened so far beyond what was told that the peer should know (RFC 9293, section 3.8.6.2.2).
+    pub(super) fn window_update_is_due(&self, mss: u16) -> bool {
+        let offered = self.nxt + RECEIVE_WINDOW.saturating_sub(self.held_by_app);
+        offered.since(self.edge) >= (2 * u32::from(mss)).min(RECEIVE_WINDOW / 2)
     }
 }

@@ -101,12 +101,12 @@ impl TimerWheel {
                 break;
             }
             self.tick = tick.max(self.tick);
-            if location.level() == 0 {
-                let timer = self.heads[0][location.slot()];
-                self.cancel(timer);
+            let timer = self.heads[location.level()][location.slot()];
+            self.cancel(timer);
+            if self.nodes[timer as usize].deadline <= self.tick {
                 return Some(timer);
             }
-            self.cascade(location);
+            self.link(timer); // its digit is reached: down a level
         }
         self.tick = now.max(self.tick);
         None
@@ -115,18 +115,6 @@ impl TimerWheel {
     /// When [`expire`](TimerWheel::expire) next has something to do. May be early for timers far away, never late.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         self.earliest().map(|(_, tick)| Instant::from_nanos(tick << TICK_SHIFT))
-    }
-
-    /// Takes the timers of a slot whose digit is reached down, all of them: what is left behind would be passed over.
-    fn cascade(&mut self, location: Location) {
-        loop {
-            let timer = self.heads[location.level()][location.slot()];
-            if timer == NONE {
-                return;
-            }
-            self.cancel(timer);
-            self.link(timer);
-        }
     }
 
     /// The occupied slot that is reached first, and its tick. What is on a lower level is earlier.

@@ -35,7 +35,7 @@ impl Idle {
             return;
         }
         if shard.arm() == Armed::Idle {
-            clock.halt_until(shard.next_deadline());
+            clock.halt_until(shard.next_deadline(now));
         }
         shard.disarm();
         self.last_work = clock.now();

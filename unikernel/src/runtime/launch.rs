@@ -34,6 +34,9 @@ const BUFFER_SHARE: u64 = 8;
 /// Alignment of item memory: the store's segments.
 const STORE_ALIGN: u64 = 1 << 20;
 
+/// uhyve 0.10 cuts received frames to 1,500 bytes, Ethernet header included, though it promises an MTU of 1,500.
+const UHYVE_MTU: u16 = 1500 - 14;
+
 /// What an application starts with.
 pub struct Resources {
     /// Memory for its items, its own for ever.
@@ -42,10 +45,8 @@ pub struct Resources {
     pub pool: &'static Pool,
     /// The configuration.
     pub config: Config,
-    /// A seed.
-    pub seed: Seed,
-    /// Wall-clock time, in seconds since 1970.
-    pub unix_seconds: u64,
+    /// A random number.
+    pub seed: u64,
 }
 
 /// Runs `nic` and the application that `make_app` makes, for ever.
@@ -54,7 +55,10 @@ pub fn launch<N: Nic, A: App, E: core::fmt::Display>(
     mut machine: Machine,
     make_app: impl FnOnce(Resources) -> Result<A, E>,
 ) -> ! {
-    let info = nic.info();
+    let mut info = nic.info();
+    if machine.is_uhyve {
+        info.mtu = info.mtu.min(UHYVE_MTU);
+    }
     let pool = make_pool(&mut machine.ram);
     let memory = store_memory(&mut machine.ram, &machine.config);
     let store_bytes = memory.end - memory.start;
@@ -66,9 +70,9 @@ pub fn launch<N: Nic, A: App, E: core::fmt::Display>(
     machine.end_phase("nic");
 
     let (config, clock) = (machine.config, machine.clock);
-    let stack = Stack::new(stack_config(&config, &info, &machine.seed), pool, clock.now());
-    let unix_seconds = clock.unix_seconds(clock.now());
-    let app = match make_app(Resources { memory, pool, config, seed: machine.seed, unix_seconds }) {
+    let (stack_seed, app_seed) = split_seed(&machine.seed);
+    let stack = Stack::new(stack_config(&config, &info, &[config.port], stack_seed), pool, clock.now());
+    let app = match make_app(Resources { memory, pool, config, seed: app_seed }) {
         Ok(app) => app,
         Err(error) => power::exit(Exit::TooLittleMemory, format_args!("{error}")),
     };
@@ -85,7 +89,7 @@ pub fn launch<N: Nic, A: App, E: core::fmt::Display>(
             if let Some(address) = shard.stack().address() {
                 ready = true;
                 machine.end_phase("address");
-                report_ready(&machine, address, store_bytes);
+                report_ready(&machine, address.ip, store_bytes);
                 if let Some(test) = config.selftest {
                     selftest::run(test);
                 }
@@ -122,12 +126,18 @@ fn store_memory(ram: &mut Ram, config: &Config) -> Range<u64> {
     }
 }
 
-fn stack_config<'a>(config: &Config, info: &NicInfo, ports: &'a [u16], seed: &Seed) -> stack::Config<'a> {
+/// What the stack gets of the seed, and what the application gets.
+fn split_seed(seed: &Seed) -> ([u8; 16], u64) {
+    let (stack, rest) = seed.split_at(16);
+    let app = rest.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+    (core::array::from_fn(|i| stack[i]), app)
+}
+
+fn stack_config<'a>(config: &Config, info: &NicInfo, ports: &'a [u16], seed: [u8; 16]) -> stack::Config<'a> {
     let addressing = match config.address {
         Address::Dhcp => Addressing::Dhcp,
         Address::Static { ip, prefix } => Addressing::Static { ip, prefix, gateway: config.gateway },
     };
-    let (stack_seed, _) = seed.split_at(16);
     stack::Config {
         mac: info.mac,
         mtu: info.mtu,
@@ -135,7 +145,7 @@ fn stack_config<'a>(config: &Config, info: &NicInfo, ports: &'a [u16], seed: &Se
         address: addressing,
         listen: ports,
         conn_limit: config.conn_limit as usize,
-        seed: core::array::from_fn(|i| stack_seed[i]),
+        seed,
     }
 }
 

@@ -4,6 +4,7 @@
 //! shard   one turn: expire timers, poll, ingress, app, egress, doorbell
 //! idle    spin, then halt until an interrupt or the next timer
 //! launch  from a started NIC to a serving shard
+//! selftest  deliberate faults, to see the crash report
 //! ```
 //!
 //! Called by the binary; calls `netdrv`, `netstack` and `platform`. Generic over NIC and application: nothing on a
@@ -11,4 +12,5 @@
 
 pub mod idle;
 pub mod launch;
+pub mod selftest;
 pub mod shard;

@@ -47,13 +47,12 @@ impl<R: RxQueue, T: TxQueue, A: App> Shard<R, T, A> {
     /// One turn: takes at most a batch of what is there, never waiting for more, and sends what follows from it.
     pub fn turn(&mut self, now: Instant, unix_seconds: u64) -> Work {
         let reclaimed = self.queues.tx.reclaim();
-        self.stack.expire(now, &mut self.events);
-        let mut work = reclaimed + self.events.len();
+        let mut work = reclaimed + self.stack.expire(now, &mut self.events);
         work += self.queues.rx.poll(&mut self.received, self.batch_limit);
         loop {
             self.stack.ingress(&mut self.received, now, &mut self.events);
             let progress = self.run_app(now, unix_seconds);
-            if self.received.is_empty() && self.events.is_empty() && progress == Progress::Done {
+            if self.is_settled() && progress == Progress::Done {
                 break;
             }
         }
@@ -63,8 +62,8 @@ impl<R: RxQueue, T: TxQueue, A: App> Shard<R, T, A> {
     }
 
     /// When the stack wants its next turn, if nothing else happens.
-    pub fn next_deadline(&self) -> Option<Instant> {
-        self.stack.next_deadline()
+    pub fn next_deadline(&self, now: Instant) -> Option<Instant> {
+        self.stack.next_deadline(now)
     }
 
     /// Asks for an interrupt at the next frame, unless one is there already.
@@ -77,11 +76,16 @@ impl<R: RxQueue, T: TxQueue, A: App> Shard<R, T, A> {
         self.queues.rx.disarm();
     }
 
+    /// Whether everything that came in this turn has been worked on.
+    fn is_settled(&self) -> bool {
+        self.received.is_empty() && self.events.is_empty() && self.calls.is_empty()
+    }
+
     fn run_app(&mut self, now: Instant, unix_seconds: u64) -> Progress {
         let statistics = Below { rx: &self.queues.rx, tx: &self.queues.tx, stack: &self.stack, pool: self.pool };
         let turn = Turn { now, unix_seconds, statistics: &statistics };
         let progress = self.app.run(turn, &mut self.events, &mut self.calls);
-        self.stack.execute(&mut self.calls, now);
+        self.stack.execute(&mut self.calls, now, &mut self.events);
         progress
     }
 
@@ -89,7 +93,7 @@ impl<R: RxQueue, T: TxQueue, A: App> Shard<R, T, A> {
     fn send(&mut self, now: Instant) -> usize {
         let mut sent = 0;
         loop {
-            self.stack.egress(now, self.queues.tx.room(), &mut self.outgoing);
+            self.stack.egress(now, self.queues.tx.room(), &mut self.outgoing, &mut self.events);
             let submitted = self.queues.tx.submit(&mut self.outgoing);
             sent += submitted;
             if submitted == 0 {
@@ -118,6 +122,8 @@ impl<R: RxQueue, T: TxQueue> Statistics for Below<'_, R, T> {
         visit("drop_rx_bad_length", rx.bad_length);
         visit("drop_rx_oversized", rx.oversized);
         visit("drop_rx_bad_descriptor", rx.bad_descriptor);
+        visit("drop_tx_bad_length", tx.bad_length);
+        visit("drop_tx_bad_checksum", tx.bad_checksum);
         visit("tx_frames", tx.frames);
         visit("tx_bytes", tx.bytes);
         visit("tx_doorbells", tx.doorbells);

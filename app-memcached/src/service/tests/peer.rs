@@ -84,8 +84,8 @@ impl Stack {
         self.event(Event::Knock { flow, remote: "10.0.0.1:1000".parse().unwrap() });
         self.settle();
         if let Some(cookie) = self.peers[number].cookie {
-            self.peers[number].room = self.grant(number);
-            self.event(Event::Connected { cookie, room: self.peers[number].room });
+            let credit = self.grant(number);
+            self.event(Event::Connected { cookie, credit });
             self.settle();
         }
         number
@@ -208,19 +208,22 @@ impl Stack {
             }
             let acked = peer.in_flight.drain(..).map(|buffer| buffer.len() as u32).sum();
             any = true;
-            let room = self.grant(number);
-            self.peers[number].room = room;
-            self.events.push_back(Event::Sent { cookie, acked, room }).unwrap();
+            let credit = self.grant(number);
+            self.events.push_back(Event::Sent { cookie, acked, credit }).unwrap();
         }
         any
     }
 
-    /// The credit of a peer with nothing in flight.
-    fn grant(&self, number: usize) -> u32 {
-        match self.peers[number].credit {
+    /// Fills up the room of a peer with nothing in flight, and returns by how much.
+    fn grant(&mut self, number: usize) -> u32 {
+        let peer = &mut self.peers[number];
+        let whole = match peer.credit {
             Credit::Window(window) => window.max(MIN_ROOM as u32),
             Credit::Stalled => MIN_ROOM as u32,
-        }
+        };
+        let credit = whole.saturating_sub(peer.room); // what was given is not taken back
+        peer.room += credit;
+        credit
     }
 }
 

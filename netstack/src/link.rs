@@ -1,0 +1,201 @@
+//! The link: our addresses on it, our neighbors, and ARP (RFC 826).
+
+use core::net::Ipv4Addr;
+
+use netdrv::nic::Batch;
+use netdrv::pktbuf::{PktBuf, Pool};
+use smoltcp::wire::{ArpOperation, ArpPacket, ArpRepr};
+
+use crate::address::Address;
+use crate::counters::Counters;
+use crate::ethernet::{self, Mac, Payload};
+use crate::neighbor::{Lookup, NeighborCache};
+use crate::time::Instant;
+
+/// Bytes of an ARP packet for Ethernet and IPv4.
+const ARP_LEN: usize = 28;
+/// Replies that wait for egress at most.
+const REPLIES: usize = 32;
+
+/// Where frames go at egress.
+pub(crate) struct Sink<'a> {
+    batch: &'a mut Batch,
+    room: usize,
+    /// Frames that went.
+    pub(crate) sent: u64,
+}
+
+impl<'a> Sink<'a> {
+    /// Takes at most `room` frames.
+    pub(crate) fn new(batch: &'a mut Batch, room: usize) -> Sink<'a> {
+        Sink { batch, room, sent: 0 }
+    }
+
+    /// Whether one more frame fits.
+    pub(crate) fn has_room(&self) -> bool {
+        self.room > 0 && !self.batch.is_full()
+    }
+
+    /// Takes a frame, for which there must be room.
+    pub(crate) fn push(&mut self, frame: PktBuf) {
+        self.room = self.room.saturating_sub(1);
+        self.sent += u64::from(self.batch.push_back(frame).is_ok());
+    }
+}
+
+/// The link.
+pub(crate) struct Link {
+    mac: Mac,
+    address: Option<Address>,
+    neighbors: NeighborCache,
+    replies: heapless::Deque<PktBuf, REPLIES>,
+    pool: &'static Pool,
+}
+
+impl Link {
+    pub(crate) fn new(mac: [u8; 6], pool: &'static Pool) -> Link {
+        let neighbors = NeighborCache::new();
+        Link { mac: ethernet_address(mac), address: None, neighbors, replies: heapless::Deque::new(), pool }
+    }
+
+    pub(crate) fn mac(&self) -> Mac {
+        self.mac
+    }
+
+    /// Our address, if we have one.
+    pub(crate) fn address(&self) -> Option<Address> {
+        self.address
+    }
+
+    /// Takes an address, and tells the neighbors (RFC 5227, section 3), or gives it up.
+    pub(crate) fn set_address(&mut self, address: Option<Address>, counters: &mut Counters) {
+        self.address = address;
+        if let Some(Address { ip, .. }) = address {
+            self.send_arp(ArpOperation::Request, Mac::BROADCAST, ip, counters);
+        }
+    }
+
+    /// The Ethernet address of the next hop to `ip`. Asks for it if it is not known.
+    pub(crate) fn resolve(&mut self, ip: Ipv4Addr, now: Instant, counters: &mut Counters) -> Option<Mac> {
+        let hop = self.address?.next_hop(ip)?;
+        match self.neighbors.lookup(hop, now, counters) {
+            Lookup::Known(mac) => Some(mac),
+            Lookup::Asked => None,
+            Lookup::Ask => {
+                counters.arp_requests += 1;
+                self.send_arp(ArpOperation::Request, Mac::BROADCAST, hop, counters);
+                None
+            }
+        }
+    }
+
+    /// Queues a frame that answers another; one too many is dropped and counted.
+    pub(crate) fn reply(&mut self, frame: PktBuf, counters: &mut Counters) {
+        if self.replies.push_back(frame).is_err() {
+            counters.drop_reply_queue_full += 1;
+        }
+    }
+
+    /// Whether replies wait.
+    pub(crate) fn has_replies(&self) -> bool {
+        !self.replies.is_empty()
+    }
+
+    /// Sends the replies.
+    pub(crate) fn output(&mut self, sink: &mut Sink<'_>) {
+        while sink.has_room() {
+            let Some(frame) = self.replies.pop_front() else { return };
+            sink.push(frame);
+        }
+    }
+
+    /// Takes an ARP packet. Says whether a neighbor became known.
+    pub(crate) fn arp_arrives(&mut self, packet: &[u8], now: Instant, counters: &mut Counters) -> bool {
+        let repr = ArpPacket::new_checked(packet).and_then(|packet| ArpRepr::parse(&packet));
+        let Ok(ArpRepr::EthernetIpv4 {
+            operation,
+            source_hardware_addr: mac,
+            source_protocol_addr: ip,
+            target_protocol_addr: target,
+            ..
+        }) = repr
+        else {
+            counters.drop_arp_malformed += 1;
+            return false;
+        };
+        let Some(own) = self.address else {
+            counters.drop_arp_not_for_us += 1;
+            return false;
+        };
+        if ip == own.ip {
+            counters.arp_conflicts += u64::from(mac != self.mac);
+            counters.drop_arp_bad_sender += 1;
+            return false;
+        }
+        let plausible = mac.is_unicast() && own.is_on_link(ip) && !own.is_broadcast(ip) && !ip.is_unspecified();
+        if target != own.ip {
+            counters.drop_arp_not_for_us += 1;
+            return false;
+        }
+        if !plausible {
+            counters.drop_arp_bad_sender += 1;
+            return false;
+        }
+        match operation {
+            ArpOperation::Request => {
+                self.neighbors.learn(ip, mac, now, counters);
+                counters.arp_replies += 1;
+                self.send_arp_to(ArpOperation::Reply, mac, ip, counters);
+                true
+            }
+            ArpOperation::Reply if self.neighbors.is_expected(ip) => {
+                self.neighbors.learn(ip, mac, now, counters);
+                true
+            }
+            ArpOperation::Reply => {
+                counters.drop_arp_unsolicited += 1;
+                false
+            }
+            ArpOperation::Unknown(_) => {
+                counters.drop_arp_malformed += 1;
+                false
+            }
+        }
+    }
+
+    fn send_arp(&mut self, operation: ArpOperation, to: Mac, target: Ipv4Addr, counters: &mut Counters) {
+        self.send_arp_to(operation, to, target, counters);
+    }
+
+    fn send_arp_to(&mut self, operation: ArpOperation, to: Mac, target: Ipv4Addr, counters: &mut Counters) {
+        let Some(own) = self.address else { return };
+        let repr = ArpRepr::EthernetIpv4 {
+            operation,
+            source_hardware_addr: self.mac,
+            source_protocol_addr: own.ip,
+            target_hardware_addr: if to.is_broadcast() { Mac([0; 6]) } else { to },
+            target_protocol_addr: target,
+        };
+        let mut bytes = [0; ARP_LEN];
+        repr.emit(&mut ArpPacket::new_unchecked(&mut bytes[..]));
+        let frame = self.pool.alloc().and_then(|mut frame| {
+            frame.extend_from_slice(&bytes)?;
+            self.frame(&mut frame, to, Payload::Arp)?;
+            Some(frame)
+        });
+        match frame {
+            Some(frame) => self.reply(frame, counters),
+            None => counters.tx_no_buffer += 1,
+        }
+    }
+
+    /// Writes an Ethernet header in front of `frame`.
+    pub(crate) fn frame(&self, frame: &mut PktBuf, to: Mac, payload: Payload) -> Option<()> {
+        ethernet::emit(frame.prepend(ethernet::HEADER_LEN)?.first_chunk_mut()?, self.mac, to, payload);
+        Some(())
+    }
+}
+
+fn ethernet_address(mac: [u8; 6]) -> Mac {
+    Mac(mac)
+}

@@ -1,0 +1,112 @@
+//! The TCP header (RFC 9293, section 3.1).
+
+use core::net::Ipv4Addr;
+
+use super::options::{MAX_LEN as MAX_OPTIONS, SynOptions};
+use super::seq::SeqNum;
+use crate::checksum::Sum;
+use crate::counters::Counters;
+use crate::ipv4::protocol;
+
+/// Bytes of a header without options.
+pub(super) const HEADER_LEN: usize = 20;
+/// Offset of the checksum.
+pub(super) const CHECKSUM: usize = 16;
+
+/// Control bits.
+pub(super) mod flag {
+    pub(in crate::tcp) const FIN: u8 = 0x01;
+    pub(in crate::tcp) const SYN: u8 = 0x02;
+    pub(in crate::tcp) const RST: u8 = 0x04;
+    pub(in crate::tcp) const PSH: u8 = 0x08;
+    pub(in crate::tcp) const ACK: u8 = 0x10;
+}
+
+/// The header of a segment that passed the checks that need no connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Header {
+    pub(super) src_port: u16,
+    pub(super) dst_port: u16,
+    pub(super) seq: SeqNum,
+    pub(super) ack: SeqNum,
+    pub(super) flags: u8,
+    /// As on the wire, not scaled.
+    pub(super) window: u16,
+    /// Bytes before the payload.
+    pub(super) header_len: usize,
+    /// Of a SYN.
+    pub(super) options: SynOptions,
+}
+
+impl Header {
+    pub(super) fn has(&self, flag: u8) -> bool {
+        self.flags & flag != 0
+    }
+}
+
+/// Parses the header of `segment`, checking its checksum against the pseudo-header if `verify`.
+pub(super) fn parse(segment: &[u8], pseudo: Option<Sum>) -> Result<Header, fn(&mut Counters) -> &mut u64> {
+    let malformed: fn(&mut Counters) -> &mut u64 = |c| &mut c.drop_tcp_malformed;
+    let fixed = segment.first_chunk::<HEADER_LEN>().ok_or(malformed)?;
+    let header_len = usize::from(fixed[12] >> 4) * 4;
+    let options = segment.get(HEADER_LEN..header_len).ok_or(malformed)?;
+    if pseudo.is_some_and(|pseudo| !pseudo.add(segment).is_valid()) {
+        return Err(|c| &mut c.drop_tcp_checksum);
+    }
+    let word = |at: usize| u32::from_be_bytes([fixed[at], fixed[at + 1], fixed[at + 2], fixed[at + 3]]);
+    let half = |at: usize| u16::from_be_bytes([fixed[at], fixed[at + 1]]);
+    let flags = fixed[13];
+    let exclusive = (flags & (flag::SYN | flag::FIN | flag::RST)).count_ones();
+    if half(0) == 0 || half(2) == 0 || exclusive > 1 {
+        return Err(malformed);
+    }
+    Ok(Header {
+        src_port: half(0),
+        dst_port: half(2),
+        seq: SeqNum(word(4)),
+        ack: SeqNum(word(8)),
+        flags,
+        window: half(14),
+        header_len,
+        options: if flags & flag::SYN != 0 { SynOptions::parse(options) } else { SynOptions::default() },
+    })
+}
+
+/// What a segment that we send says.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fields {
+    pub(super) src_port: u16,
+    pub(super) dst_port: u16,
+    pub(super) seq: SeqNum,
+    pub(super) ack: SeqNum,
+    pub(super) flags: u8,
+    pub(super) window: u16,
+    pub(super) options: SynOptions,
+}
+
+impl Fields {
+    /// Bytes of the header.
+    pub(super) fn len(&self) -> usize {
+        HEADER_LEN + self.options.emit(&mut [0; MAX_OPTIONS])
+    }
+
+    /// Writes the header, with a checksum of zero. `out` has [`Fields::len`] bytes.
+    pub(super) fn emit(&self, out: &mut [u8]) {
+        let mut options = [0; MAX_OPTIONS];
+        let options_len = self.options.emit(&mut options);
+        out[0..2].copy_from_slice(&self.src_port.to_be_bytes());
+        out[2..4].copy_from_slice(&self.dst_port.to_be_bytes());
+        out[4..8].copy_from_slice(&self.seq.0.to_be_bytes());
+        out[8..12].copy_from_slice(&self.ack.0.to_be_bytes());
+        out[12] = ((HEADER_LEN + options_len) as u8 / 4) << 4;
+        out[13] = self.flags;
+        out[14..16].copy_from_slice(&self.window.to_be_bytes());
+        out[16..20].fill(0);
+        out[HEADER_LEN..HEADER_LEN + options_len].copy_from_slice(&options[..options_len]);
+    }
+}
+
+/// The pseudo-header of a segment of `len` bytes.
+pub(super) fn pseudo_header(src: Ipv4Addr, dst: Ipv4Addr, len: usize) -> Sum {
+    Sum::pseudo_header(src, dst, protocol::TCP, len as u16)
+}

@@ -1,0 +1,133 @@
+//! What happens when nothing does: retransmission, probes, delayed ACKs, and the end of lingering.
+//!
+//! A connection has two timers. The main one serves what excludes each other: a retransmission while something is in
+//! flight, a probe while the peer's window is shut, FIN-WAIT-2 and TIME-WAIT once everything is acknowledged.
+
+use core::time::Duration;
+
+use super::tcb::{AckDue, Fin, Owner, State, Tcb};
+use super::{Tcp, Work};
+use crate::app::Reason;
+use crate::time::Instant;
+use crate::timer::TimerId;
+
+/// An ACK waits so long for a reply to ride on (RFC 9293, section 3.8.6.3: at most half a second).
+const DELAYED_ACK: Duration = Duration::from_millis(40);
+/// Twice the maximum segment lifetime, which is taken as ten seconds instead of RFC 9293's two minutes: long enough for any
+/// path to a cache.
+const TIME_WAIT: Duration = Duration::from_secs(20);
+/// How long a peer may take to close after we did, when nobody of ours waits for it.
+const FIN_WAIT_2: Duration = Duration::from_secs(60);
+/// Timeouts in a row before a peer is given up: SYN-ACKs and anything else.
+const MAX_SYN_ACKS: u8 = 5;
+const MAX_RETRANSMITS: u8 = 10;
+
+/// The main timer of connection `index`.
+pub(super) fn main(index: u32) -> TimerId {
+    2 * index
+}
+
+/// The delayed-ACK timer of connection `index`.
+pub(super) fn delayed_ack(index: u32) -> TimerId {
+    2 * index + 1
+}
+
+impl Tcp {
+    /// Handles one timer that is due. Says whether there was one.
+    pub(crate) fn expire_one(&mut self, work: &mut Work<'_>) -> bool {
+        let Some(timer) = self.wheel.expire(work.now) else { return false };
+        let index = timer / 2;
+        if timer == delayed_ack(index) {
+            if self.tcb(index).is_some_and(|tcb| tcb.receive.ack == AckDue::Delayed) {
+                self.ack_now(index);
+            }
+        } else {
+            self.main_timer(index, work);
+        }
+        true
+    }
+
+    fn main_timer(&mut self, index: u32, work: &mut Work<'_>) {
+        let Some(tcb) = self.tcb(index) else { return };
+        match tcb.state {
+            State::TimeWait => self.free_slot(index),
+            State::FinWait2 => self.enter_time_wait(index, work),
+            _ if tcb.is_waiting_for_ack() => self.retransmission_timeout(index, work),
+            _ => self.window_probe(index, work),
+        }
+    }
+
+    fn retransmission_timeout(&mut self, index: u32, work: &mut Work<'_>) {
+        let Some(tcb) = self.tcb(index) else { return };
+        work.counters.tcp_timeouts += 1;
+        let half_open = tcb.state == State::SynReceived;
+        if tcb.send.rto.backoffs >= if half_open { MAX_SYN_ACKS } else { MAX_RETRANSMITS } {
+            work.counters.count(if half_open { |c| &mut c.tcp_half_open_timeouts } else { |c| &mut c.tcp_timed_out });
+            return self.abort(index, Reason::TimedOut, work);
+        }
+        if tcb.send.rto.backoffs == 0 {
+            let flight = tcb.flight();
+            tcb.send.congestion.timed_out(flight);
+        }
+        tcb.send.rto.back_off();
+        tcb.send.timed = None;
+        tcb.send.retransmit_first = false;
+        tcb.send.nxt = tcb.send.una;
+        tcb.send.cursor = tcb.send.queue.head();
+        self.arm_retransmit(index, work.now);
+        self.dirty.push(index);
+    }
+
+    /// The peer's window is shut, or too small to be worth filling: ask for it (RFC 9293, section 3.8.6.1).
+    fn window_probe(&mut self, index: u32, work: &mut Work<'_>) {
+        let Some(tcb) = self.tcb(index) else { return };
+        if !wants_to_send(tcb) {
+            return;
+        }
+        if tcb.send.rto.backoffs >= MAX_RETRANSMITS && tcb.owner == Owner::None {
+            // Nobody of ours waits any more.
+            work.counters.tcp_timed_out += 1;
+            return self.abort(index, Reason::TimedOut, work);
+        }
+        tcb.send.rto.back_off();
+        tcb.send.probe = true;
+        work.counters.tcp_window_probes += 1;
+        self.arm_retransmit(index, work.now);
+        self.dirty.push(index);
+    }
+
+    /// Arms the main timer for what is in flight or waits for the window, or disarms it.
+    pub(super) fn arm_retransmit(&mut self, index: u32, now: Instant) {
+        let Some(tcb) = &self.tcbs[index as usize] else { return };
+        if tcb.is_waiting_for_ack() || wants_to_send(tcb) {
+            self.wheel.arm(main(index), now + tcb.send.rto.timeout());
+        } else {
+            self.wheel.cancel(main(index));
+        }
+    }
+
+    pub(super) fn is_main_armed(&self, index: u32) -> bool {
+        self.wheel.is_armed(main(index))
+    }
+
+    pub(super) fn arm_delayed_ack(&mut self, index: u32, now: Instant) {
+        self.wheel.arm(delayed_ack(index), now + DELAYED_ACK);
+    }
+
+    pub(super) fn cancel_delayed_ack(&mut self, index: u32) {
+        self.wheel.cancel(delayed_ack(index));
+    }
+
+    pub(super) fn arm_fin_wait_2(&mut self, index: u32, now: Instant) {
+        self.wheel.arm(main(index), now + FIN_WAIT_2);
+    }
+
+    pub(super) fn restart_time_wait(&mut self, index: u32, now: Instant) {
+        self.wheel.arm(main(index), now + TIME_WAIT);
+    }
+}
+
+/// Whether payload or a FIN waits to be sent for the first time.
+fn wants_to_send(tcb: &Tcb) -> bool {
+    tcb.send.max.lt(tcb.send.end) || (tcb.send.fin == Fin::Wanted && !tcb.fin_sent())
+}
