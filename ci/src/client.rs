@@ -93,9 +93,9 @@ impl Client {
         let _ = setsockopt(self.stream.get_ref(), sockopt::Linger, &linger { l_onoff: 1, l_linger: 0 });
     }
 
-    /// The server's `stats`, in its order.
-    pub fn stats(&mut self) -> Result<Vec<(String, String)>> {
-        self.send(b"stats\r\n")?;
+    /// The server's `stats` about `topic`, which may be empty, in its order.
+    pub fn stats(&mut self, topic: &str) -> Result<Vec<(String, String)>> {
+        self.send(format!("stats {topic}\r\n").as_bytes())?;
         let mut stats = Vec::new();
         loop {
             let line = self.line()?;

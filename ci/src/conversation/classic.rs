@@ -151,7 +151,7 @@ fn session(server: SocketAddr) -> Result<()> {
     let version = client.line()?;
     ensure!(version.starts_with("VERSION ") && version.ends_with("\r\n"), "the version is '{}'", version.trim_end());
     client.exchange(b"verbosity 0\r\n", b"OK\r\n")?;
-    let stats = client.stats()?;
+    let stats = client.stats("")?;
     for name in ["pid", "uptime", "version", "curr_connections", "cmd_get", "get_hits", "curr_items", "limit_maxbytes"]
     {
         ensure!(stats.iter().any(|(stat, _)| stat == name), "stats has no '{name}'");

@@ -31,6 +31,8 @@ use crate::client::Client;
 use crate::namespace::{Namespace, TAP};
 use crate::packet::{PacketSocket, Receive};
 
+/// The topic of `stats` with the counters of frames.
+const TOPIC: &str = "dataplane";
 /// Frames between two looks at the appliance, each with new live connections.
 const ROUND: u64 = 5_000;
 
@@ -38,7 +40,7 @@ const ROUND: u64 = 5_000;
 pub fn run(namespace: &Namespace, server: SocketAddr, count: u64, seed: u64) -> Result<Report> {
     let socket = PacketSocket::open(TAP, Receive::Nothing)?;
     let mut rng = Rng::with_seed(seed);
-    let mut report = Report::new(Client::connect(server)?.stats()?);
+    let mut report = Report::new(Client::connect(server)?.stats(TOPIC)?);
     let began = Instant::now();
     let mut pacer = Pacer::new()?;
     while pacer.delivered() < count {
@@ -58,7 +60,7 @@ pub fn run(namespace: &Namespace, server: SocketAddr, count: u64, seed: u64) -> 
     report.dropped_by_tap = pacer.dropped();
     report.elapsed = began.elapsed();
     correct_neighbors(namespace)?;
-    report.finish(Client::connect(server).context("after the frames")?.stats()?);
+    report.finish(Client::connect(server).context("after the frames")?.stats(TOPIC)?);
     Ok(report)
 }
 
