@@ -25,4 +25,6 @@ pub use session::{Advance, LINE_LIMIT, REPLY_ROOM, Session, Status};
 pub use verb::version::VERSION;
 
 #[cfg(test)]
+mod recorded;
+#[cfg(test)]
 mod testkit;

@@ -64,3 +64,6 @@ impl Connection {
         inputs.clear(&mut self.input)
     }
 }
+
+/// There is one for each connection of the limit, used or not.
+const _: () = assert!(size_of::<Connection>() <= 104);

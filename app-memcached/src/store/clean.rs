@@ -3,7 +3,8 @@
 //! Two ways, chosen per victim:
 //!
 //! - **Compact** the segment with the least live bytes, if it is at most 7/8 live: live items move to the survivors' head.
-//!   As the least is never above the average, nothing live is lost while at most 7/8 of the sealed memory is live.
+//!   As the least is never above the average, nothing live is lost while at most 7/8 of the sealed memory is live (of
+//!   items that are small beside a segment: large ones leave gaps that no packing fills).
 //! - **Evict** the oldest segment: items that were read since they were written, or kept the last time, are kept once more, up
 //!   to half a segment of them; the others are gone (FIFO with reinsertion).
 //!
@@ -27,6 +28,9 @@ const EVICT_PACE: usize = 4;
 
 /// Bytes walked for each byte written, when inspecting.
 const INSPECT_PACE: usize = 16;
+
+/// Victims in a row that may leave no more free segments than before: 7/8 live ones need 8.
+const MAX_FUTILE: usize = 8;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
@@ -75,19 +79,28 @@ impl Store {
         self.cleaner.victim = Some(victim);
     }
 
-    /// Cleans one segment to its end. Returns whether there was one whose memory could come free.
-    pub(super) fn clean_segment(&mut self) -> bool {
-        match self.cleaner.victim.or_else(|| self.choose_victim()) {
-            Some(victim) if victim.mode == Mode::Inspect => {
-                self.cleaner.victim = Some(victim);
-                false
+    /// Cleans until `wanted` segments are free. Returns whether they are.
+    pub(super) fn clean_until_free(&mut self, wanted: usize) -> bool {
+        let mut most = self.segments.free_count();
+        let mut futile = 0;
+        while self.segments.free_count() < wanted {
+            // Compaction gains an eighth of a segment at least, but for large items, which may not pack any better.
+            let victim = match self.cleaner.victim {
+                Some(begun) if begun.mode != Mode::Inspect => Some(begun),
+                _ if futile > MAX_FUTILE => self.oldest_victim(),
+                _ => self.choose_victim(),
+            };
+            match victim {
+                Some(victim) if victim.mode != Mode::Inspect && futile < MAX_FUTILE + self.segments.total() => {
+                    self.clean_rest(victim);
+                }
+                _ => return false,
             }
-            Some(victim) => {
-                self.clean_rest(victim);
-                true
-            }
-            None => false,
+            let free = self.segments.free_count();
+            futile = if free > most { 0 } else { futile + 1 };
+            most = most.max(free);
         }
+        true
     }
 
     /// Cleans the segment that was begun, if any, to its end.
@@ -110,14 +123,18 @@ impl Store {
     /// Picks a victim among the segments that nobody holds. Looks at every segment.
     fn choose_victim(&mut self) -> Option<Victim> {
         let bytes = self.segments.bytes();
-        let cleanable = || self.segments.iter().filter(|(_, segment)| segment.is_cleanable());
-        let (number, emptiest) =
-            cleanable().filter(|(_, segment)| segment.span == 1).min_by_key(|(_, segment)| segment.live)?;
-        let live = emptiest.live as usize;
-        if live * 8 <= bytes * COMPACT_BELOW {
-            let pace = 2 * bytes / (bytes - live);
-            return Some(Victim { number, mode: Mode::Compact, at: 0, kept: 0, pace });
+        let compactable = self.segments.iter().filter(|(_, segment)| segment.is_compactable(bytes));
+        match compactable.min_by_key(|(_, segment)| segment.live) {
+            Some((number, emptiest)) if emptiest.live as usize * 8 <= bytes * COMPACT_BELOW => {
+                let pace = 2 * bytes / (bytes - emptiest.live as usize);
+                Some(Victim { number, mode: Mode::Compact, at: 0, kept: 0, pace })
+            }
+            _ => self.oldest_victim(),
         }
+    }
+
+    /// The victim when compaction does not pay.
+    fn oldest_victim(&mut self) -> Option<Victim> {
         let (mode, pace) = match self.when_full {
             WhenFull::Evict => (Mode::Evict, EVICT_PACE),
             WhenFull::Refuse => (Mode::Inspect, INSPECT_PACE),

@@ -114,16 +114,10 @@ impl Store {
 
     /// A free segment, by cleaning if need be.
     fn take_segment(&mut self, state: State) -> Option<Number> {
-        // Each round frees an eighth of a segment at least, unless readers keep it from that.
-        for _ in 0..2 * self.segments.total() {
-            if let Some(number) = self.segments.take(state, RESERVE) {
-                return Some(number);
-            }
-            if !self.clean_segment() {
-                return None;
-            }
+        if self.segments.free_count() <= RESERVE && !self.clean_until_free(RESERVE + 1) {
+            return None;
         }
-        None
+        self.segments.take(state, RESERVE)
     }
 
     /// Room for an item that needs `span` whole segments: as many are freed first, anywhere, and then the run that is
@@ -133,12 +127,7 @@ impl Store {
             return None;
         }
         self.finish_cleaning();
-        for _ in 0..2 * self.segments.total() {
-            if self.segments.free_count() >= span as usize + RESERVE || !self.clean_segment() {
-                break;
-            }
-        }
-        if self.segments.free_count() < span as usize + RESERVE {
+        if !self.clean_until_free(span as usize + RESERVE) {
             return None;
         }
         let first = self.cheapest_run(span)?;

@@ -50,6 +50,9 @@ pub(super) struct Segment {
 /// A segment's number.
 pub(super) type Number = u32;
 
+/// Segments of the largest arena whose segments may be smaller than the largest item.
+const MAX_WITH_RUNS: usize = 128;
+
 /// All segments of an arena.
 pub(super) struct Segments {
     table: Vec<Segment>,
@@ -116,12 +119,30 @@ impl Segments {
         if self.free_count() <= reserve {
             return None;
         }
-        let number = match self.free.pop() {
-            Some(number) => number,
-            None => self.extend()?,
+        let number = match (state, self.free.pop()) {
+            (State::Index, used) => {
+                self.free.extend(used);
+                self.take_last()?
+            }
+            (_, Some(used)) => used,
+            (_, None) => self.extend()?,
         };
         self.open(number, state, 1);
         Some(number)
+    }
+
+    /// Takes the last free segment out of the free ones. What never moves stands at the arena's end, out of the way of runs;
+    /// a large arena, which has no runs, does not care.
+    fn take_last(&mut self) -> Option<Number> {
+        while self.total <= MAX_WITH_RUNS
+            && let Some(number) = self.extend()
+        {
+            self.free.insert(0, number);
+        }
+        match (0..self.free.len()).max_by_key(|&i| self.free[i]) {
+            Some(last) => Some(self.free.swap_remove(last)),
+            None => self.extend(),
+        }
     }
 
     /// Sets a free segment aside for a run; one that is not free stays as it is.
@@ -230,5 +251,12 @@ impl Segment {
     /// Whether the cleaner may take it.
     pub(super) fn is_cleanable(&self) -> bool {
         self.state == State::Sealed && !self.is_pinned()
+    }
+
+    /// Whether moving its live items elsewhere could gain memory: some are dead, or it was sealed half empty. The end of a
+    /// segment that a large item did not fit into is no gain.
+    pub(super) fn is_compactable(&self, segment_bytes: usize) -> bool {
+        let dead = (self.used - self.live) as usize;
+        self.is_cleanable() && self.span == 1 && (dead >= segment_bytes / 16 || self.used as usize <= segment_bytes / 2)
     }
 }

@@ -1,0 +1,154 @@
+//! Exchanges recorded from memcached 1.6.18, replayed here.
+//!
+//! `fixtures/memcached-1.6.18.txt` holds one exchange after another, each with a server of its own: lines that begin with `> `
+//! are sent together, lines with `< ` are what came back, in Rust's escapes, with `{byte*count}` for runs. To record anew:
+//! `RECORD=1 cargo test -p app-memcached -- --ignored memcached_says_so_still`.
+
+use std::fmt::Write;
+use std::io::{Read, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use super::testkit::exchange;
+use super::verb::version::VERSION;
+
+const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/protocol/fixtures/memcached-1.6.18.txt");
+const RECORDED: &str = include_str!("fixtures/memcached-1.6.18.txt");
+
+/// Runs of a byte from this length on are abbreviated.
+const MIN_RUN: usize = 40;
+
+struct Exchange {
+    comment: String,
+    request: Vec<u8>,
+    reply: Vec<u8>,
+}
+
+fn exchanges() -> Vec<Exchange> {
+    let mut exchanges = Vec::new();
+    for block in RECORDED.split("\n\n").filter(|block| block.contains("\n> ") || block.starts_with("> ")) {
+        let lines = |mark: &str| -> Vec<u8> {
+            block.lines().filter_map(|line| line.strip_prefix(mark)).flat_map(unescape).collect()
+        };
+        let comment = block.lines().take_while(|line| line.starts_with('#')).collect::<Vec<_>>().join("\n");
+        exchanges.push(Exchange { comment, request: lines("> "), reply: lines("< ") });
+    }
+    exchanges
+}
+
+fn unescape(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => match chars.next().unwrap() {
+                'r' => bytes.push(b'\r'),
+                'n' => bytes.push(b'\n'),
+                't' => bytes.push(b'\t'),
+                'x' => bytes.push(u8::from_str_radix(&chars.by_ref().take(2).collect::<String>(), 16).unwrap()),
+                other => bytes.push(other as u8),
+            },
+            '{' => {
+                let run: String = chars.by_ref().take_while(|&c| c != '}').collect();
+                let (byte, count) = run.split_once('*').unwrap();
+                bytes.resize(bytes.len() + count.parse::<usize>().unwrap(), byte.as_bytes()[0]);
+            }
+            other => bytes.push(other as u8),
+        }
+    }
+    bytes
+}
+
+/// The lines of `bytes`, each after `mark`.
+fn escape(mark: &str, bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for line in bytes.split_inclusive(|&byte| byte == b'\n') {
+        text.push_str(mark);
+        for run in line.chunk_by(|a, b| a == b) {
+            if run.len() >= MIN_RUN {
+                write!(text, "{{{}*{}}}", run[0].escape_ascii(), run.len()).unwrap();
+            } else {
+                write!(text, "{}", run.escape_ascii()).unwrap();
+            }
+        }
+        text.push('\n');
+    }
+    text
+}
+
+#[test]
+fn answers_as_memcached_did() {
+    let exchanges = exchanges();
+    assert!(exchanges.len() > 50);
+    for Exchange { comment, request, reply } in exchanges {
+        let ours = exchange(&request);
+        let ours = escape("< ", &ours).replace(VERSION, "1.6.18");
+        assert_eq!(ours, escape("< ", &reply), "{comment}\n{}", escape("> ", &request));
+    }
+}
+
+struct Memcached {
+    child: Child,
+    port: u16,
+}
+
+impl Memcached {
+    fn start() -> Memcached {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let child = Command::new("memcached")
+            .args(["-u", "nobody", "-l", "127.0.0.1", "-t", "1", "-p", &port.to_string()])
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("memcached 1.6.18 is installed");
+        Memcached { child, port }
+    }
+
+    fn exchange(&self, request: &[u8]) -> Vec<u8> {
+        let mut stream = (0..100)
+            .find_map(|_| {
+                std::thread::sleep(Duration::from_millis(10));
+                TcpStream::connect(("127.0.0.1", self.port)).ok()
+            })
+            .expect("it listens");
+        stream.set_read_timeout(Some(Duration::from_millis(150))).unwrap();
+        stream.write_all(request).unwrap();
+        let (mut reply, mut part) = (Vec::new(), [0; 65_536]);
+        loop {
+            match stream.read(&mut part) {
+                Ok(0) => {
+                    reply.extend_from_slice(b"<closed>");
+                    return reply;
+                }
+                Ok(n) => reply.extend_from_slice(&part[..n]),
+                Err(_) => return reply,
+            }
+        }
+    }
+}
+
+impl Drop for Memcached {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+#[ignore = "needs memcached 1.6.18"]
+fn memcached_says_so_still() {
+    let mut recorded = String::new();
+    for Exchange { comment, request, .. } in exchanges() {
+        let reply = Memcached::start().exchange(&request);
+        if !comment.is_empty() {
+            recorded += &format!("{comment}\n");
+        }
+        recorded += &escape("> ", &request);
+        recorded += &escape("< ", &reply);
+        recorded.push('\n');
+    }
+    if std::env::var_os("RECORD").is_some() {
+        std::fs::write(PATH, &recorded).unwrap();
+    }
+    assert_eq!(recorded, RECORDED, "memcached and the recording differ");
+}
