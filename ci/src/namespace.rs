@@ -20,6 +20,9 @@ pub const HOST: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
 pub const GUEST: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 2);
 /// Length of the network prefix of both, in bits.
 pub const PREFIX: u8 = 24;
+/// Frames that the host's end of the tap queues: several of each of a thousand connections. The default, 1,000, overflows
+/// whenever the VMM is off its core for a moment, and what is lost there is no fault of the appliance.
+const QUEUE_FRAMES: &str = "10000";
 
 const NAME_PREFIX: &str = "memstorm-ci-";
 
@@ -40,7 +43,7 @@ impl Namespace {
         namespace.ip(&["link", "set", "lo", "up"])?;
         namespace.ip(&["tuntap", "add", "dev", TAP, "mode", "tap"])?;
         namespace.ip(&["addr", "add", &format!("{HOST}/{PREFIX}"), "dev", TAP])?;
-        namespace.ip(&["link", "set", TAP, "up"])?;
+        namespace.ip(&["link", "set", TAP, "txqueuelen", QUEUE_FRAMES, "up"])?;
         Ok(namespace)
     }
 
