@@ -1,8 +1,9 @@
 //! Network namespaces of our own, each with a tap in it: a wire between this machine and one appliance that nothing
-//! else is on.
+//! else is on, and that loses nothing.
 
 use std::fs::{self, File};
 use std::net::Ipv4Addr;
+use std::ops::Sub;
 use std::panic;
 use std::path::Path;
 use std::process::Command;
@@ -24,6 +25,8 @@ pub const PREFIX: u8 = 24;
 /// whenever the VMM is off its core for a moment, and what is lost there is no fault of the appliance.
 const QUEUE_FRAMES: &str = "10000";
 
+/// Frames that may wait for the VMM: more than a thousand connections send at once, as this wire should lose none.
+const QUEUE: &str = "20000";
 const NAME_PREFIX: &str = "memstorm-ci-";
 
 /// A network namespace, removed with this value.
@@ -69,6 +72,35 @@ impl Drop for Namespace {
     fn drop(&mut self) {
         // A failure here leaves the namespace to the next `create`.
         let _ = ip(&["netns", "delete", &self.name]);
+    }
+}
+
+/// What the tap has done with the frames for the appliance.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TapCounters {
+    /// Frames that the VMM has taken.
+    pub delivered: u64,
+    /// Frames that found no room in the queue.
+    pub dropped: u64,
+}
+
+impl TapCounters {
+    /// Reads the counters of the tap in the calling thread's namespace.
+    pub fn read() -> Result<TapCounters> {
+        let table = fs::read_to_string("/proc/thread-self/net/dev")?;
+        let row = table.lines().find_map(|line| line.trim_start().strip_prefix(TAP)?.strip_prefix(':'));
+        let row = row.with_context(|| format!("no {TAP} in /proc/net/dev"))?;
+        let column = |index: usize| row.split_ascii_whitespace().nth(index).and_then(|word| word.parse().ok());
+        let (delivered, dropped) = column(9).zip(column(11)).context("/proc/net/dev has an unknown form")?;
+        Ok(TapCounters { delivered, dropped })
+    }
+}
+
+impl Sub for TapCounters {
+    type Output = TapCounters;
+
+    fn sub(self, earlier: TapCounters) -> TapCounters {
+        TapCounters { delivered: self.delivered - earlier.delivered, dropped: self.dropped - earlier.dropped }
     }
 }
 

@@ -8,7 +8,7 @@ use super::{frames, load};
 use crate::appliance::{Appliance, Machine, Memstorm, Net};
 use crate::client::Client;
 use crate::host;
-use crate::namespace::{GUEST, Namespace};
+use crate::namespace::{GUEST, Namespace, TAP, TapCounters};
 use crate::ping;
 
 /// How long and how much.
@@ -46,14 +46,16 @@ pub fn basic(options: &Options) -> Result<()> {
 
 fn both_parts(namespace: &Namespace, appliance: &Appliance<'_>, options: &Options) -> Result<()> {
     let server = appliance.address();
+    let before = TapCounters::read()?;
     let report = load::run(server, options.load, options.connections, options.seed)?;
-    println!("{report}");
+    let wire = TapCounters::read()? - before;
+    println!("{report}  frames to the appliance {:>12}, lost by the tap {}", wire.delivered, wire.dropped);
     report.check()?;
     let report = frames::run(namespace, server, options.frames, options.seed)?;
     println!("{report}");
     report.check()?;
     // The frames may have given the appliance false neighbors. A host that asks for its address again corrects that.
-    namespace.ip(&["neigh", "flush", "dev", crate::namespace::TAP])?;
+    namespace.ip(&["neigh", "flush", "dev", TAP])?;
     let round_trip = ping::ping(GUEST).context("after the frames")?;
     let mut client = Client::connect(server).context("after the frames")?;
     client.exchange(b"set after 0 0 6\r\nframes\r\n", b"STORED\r\n")?;

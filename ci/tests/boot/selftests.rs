@@ -43,7 +43,7 @@ fn crashes(name: &str, accel: &'static str, exit: Exit) -> Result<()> {
     );
     let report: Vec<&str> = console.lines().filter(|line| line.contains(abi::console::CRASH)).collect();
     let first = report.first().with_context(|| format!("no crash report in:\n{console}"))?;
-    for field in ["cause", "core", "build"] {
+    for field in ["cause", "code", "build"] {
         ensure!(abi::console::field(first, field).is_some(), "no {field}= in '{first}'");
     }
     let has_registers = report.iter().any(|line| line.contains("rbp=0x"));

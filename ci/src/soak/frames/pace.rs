@@ -1,12 +1,11 @@
 //! Sends frames no faster than the VMM takes them from the tap, so that every frame arrives.
 
-use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 
-use crate::namespace::TAP;
+use crate::namespace::TapCounters;
 use crate::packet::{PacketSocket, Sent};
 use crate::soak::check_interrupted;
 
@@ -17,54 +16,34 @@ const WAITING: u64 = 256;
 /// How long the tap's queue may stand still.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What the tap has done with frames towards the VMM.
-#[derive(Clone, Copy, Debug, Default)]
-struct Tap {
-    delivered: u64,
-    dropped: u64,
-}
-
-impl Tap {
-    /// Reads the counters of the tap in the calling thread's network namespace.
-    fn read() -> Result<Tap> {
-        let table = fs::read_to_string("/proc/thread-self/net/dev")?;
-        let row = table.lines().find_map(|line| line.trim_start().strip_prefix(TAP)?.strip_prefix(':'));
-        let row = row.with_context(|| format!("no {TAP} in /proc/net/dev"))?;
-        let column = |index: usize| row.split_ascii_whitespace().nth(index).and_then(|word| word.parse().ok());
-        let (delivered, dropped) = column(9).zip(column(11)).context("/proc/net/dev has an unknown form")?;
-        Ok(Tap { delivered, dropped })
-    }
-}
-
 /// Sends frames at the pace of the VMM.
 #[derive(Debug)]
 pub(super) struct Pacer {
-    before: Tap,
-    /// Frames sent so far, the kernel's own included as far as they have been seen.
-    now: Tap,
+    before: TapCounters,
+    now: TapCounters,
 }
 
 impl Pacer {
     /// Counts from now on.
     pub(super) fn new() -> Result<Pacer> {
-        let now = Tap::read()?;
+        let now = TapCounters::read()?;
         Ok(Pacer { before: now, now })
     }
 
     /// Frames that the VMM has taken, the few of the kernel's own included.
     pub(super) fn delivered(&self) -> u64 {
-        self.now.delivered - self.before.delivered
+        (self.now - self.before).delivered
     }
 
     /// Frames that found no room in the tap's queue.
     pub(super) fn dropped(&self) -> u64 {
-        self.now.dropped - self.before.dropped
+        (self.now - self.before).dropped
     }
 
     /// Sends frames made by `next` until the VMM has taken `count` more.
     pub(super) fn send(&mut self, socket: &PacketSocket, count: u64, mut next: impl FnMut() -> Vec<u8>) -> Result<()> {
         let mut sent = 0;
-        let start = Tap::read()?;
+        let start = TapCounters::read()?;
         while sent < count {
             check_interrupted()?;
             for _ in 0..BURST.min(count - sent) {
@@ -79,12 +58,12 @@ impl Pacer {
     }
 
     /// Waits until at most `waiting` of the `sent` frames are still in the tap's queue.
-    fn wait(&mut self, start: Tap, sent: u64, waiting: u64) -> Result<()> {
+    fn wait(&mut self, start: TapCounters, sent: u64, waiting: u64) -> Result<()> {
         let began = Instant::now();
         loop {
-            self.now = Tap::read()?;
-            let gone = (self.now.delivered - start.delivered) + (self.now.dropped - start.dropped);
-            if sent <= gone + waiting {
+            self.now = TapCounters::read()?;
+            let gone = self.now - start;
+            if sent <= gone.delivered + gone.dropped + waiting {
                 return Ok(());
             }
             ensure!(began.elapsed() < PATIENCE, "the VMM has taken no frame for {PATIENCE:?}");
