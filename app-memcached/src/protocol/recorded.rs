@@ -113,7 +113,7 @@ impl Memcached {
             .expect("it listens");
         stream.set_read_timeout(Some(Duration::from_millis(150))).unwrap();
         stream.write_all(request).unwrap();
-        let (mut reply, mut part) = (Vec::new(), [0; 65_536]);
+        let (mut reply, mut part) = (Vec::new(), [0; 8192]);
         loop {
             match stream.read(&mut part) {
                 Ok(0) => {

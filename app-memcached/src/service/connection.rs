@@ -66,4 +66,4 @@ impl Connection {
 }
 
 /// There is one for each connection of the limit, used or not.
-const _: () = assert!(size_of::<Connection>() <= 104);
+const _: () = assert!(size_of::<Connection>() <= 64);

@@ -68,7 +68,7 @@ fn more_replies_than_calls() {
     // 30,000 requests in a few buffers ask for 480 buffers of replies, more than a call array holds.
     let mut stack = Stack::new(2048);
     let peer = stack.connect(Credit::Window(1 << 30));
-    stack.send(peer, &[&b"set a 0 0 30000\r\n"[..], &[b'v'; 30_000], b"\r\n"].concat(), 1460);
+    stack.send(peer, &[&b"set a 0 0 30000\r\n"[..], &vec![b'v'; 30_000], b"\r\n"].concat(), 1460);
     stack.peers[peer].replies.clear();
     let asked = 300;
     for segment in b"get a\r\n".repeat(asked).chunks(1460) {
@@ -83,7 +83,7 @@ fn more_replies_than_calls() {
 fn replies_wait_for_buffers_and_come() {
     let mut stack = Stack::new(32);
     let peer = stack.connect(Credit::Window(1 << 20));
-    stack.send(peer, &[&b"set a 0 0 200000\r\n"[..], &[b'v'; 200_000], b"\r\nget a\r\n"].concat(), 1000);
+    stack.send(peer, &[&b"set a 0 0 200000\r\n"[..], &vec![b'v'; 200_000], b"\r\nget a\r\n"].concat(), 1000);
     assert!(stack.service.server.connections.waited_for_buffers > 0);
     assert_eq!(stack.peers[peer].replies.len(), 8 + 18 + 200_000 + 2 + 5);
     stack.assert_nothing_leaked();

@@ -46,14 +46,14 @@ fn pins_are_bounded_and_leave_room() {
     let mut store = store_with(8 << 20, WhenFull::Evict);
     let mut pins = Vec::new();
     for i in 0..200u32 {
-        store.put(&i.to_le_bytes(), &[b'v'; 60_000]).unwrap();
+        store.put(&i.to_le_bytes(), &vec![b'v'; 60_000]).unwrap();
         pins.extend(store.pin(&i.to_le_bytes()));
     }
     assert!(store.pinned_segments() <= store.segments.total() / 2);
     churn(&mut store, 20 << 20);
     store.put(b"still", b"room").unwrap();
     for pin in pins {
-        assert!(store.pinned_value(&pin).starts_with(&[b'v'; 60_000]));
+        assert!(store.pinned_value(&pin).starts_with(&vec![b'v'; 60_000]));
         store.unpin(pin);
     }
     assert_eq!(store.pinned_segments(), 0);
