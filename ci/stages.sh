@@ -5,7 +5,7 @@ failures=() skips=()
 log=$(mktemp -d)
 trap 'rm -rf "$log"' EXIT
 
-# stage NAME COMMAND...: one command, one result.
+# stage NAME COMMAND...: one command, one result. Whether it passed.
 stage() {
     local name=$1 begin=$SECONDS
     shift
@@ -17,6 +17,7 @@ stage() {
         failed=$((failed + 1))
         failures+=("$name")
         printf -- '--- %s: FAILED, %d s\n' "$name" $((SECONDS - begin))
+        return 1
     fi
 }
 

@@ -25,8 +25,6 @@ pub const PREFIX: u8 = 24;
 /// whenever the VMM is off its core for a moment, and what is lost there is no fault of the appliance.
 const QUEUE_FRAMES: &str = "10000";
 
-/// Frames that may wait for the VMM: more than a thousand connections send at once, as this wire should lose none.
-const QUEUE: &str = "20000";
 const NAME_PREFIX: &str = "memstorm-ci-";
 
 /// A network namespace, removed with this value.
