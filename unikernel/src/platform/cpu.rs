@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code)] // instructions that need a feature
 
-use core::arch::x86_64::{__cpuid, __cpuid_count, CpuidResult, _rdrand64_step, _rdseed64_step, _rdtsc};
+use core::arch::x86_64::{__cpuid, __cpuid_count, _rdrand64_step, _rdseed64_step, _rdtsc, CpuidResult};
 
 /// CPUID leaf where hypervisors begin.
 pub const HYPERVISOR_LEAF: u32 = 0x4000_0000;

@@ -98,7 +98,10 @@ impl Machine {
 
         let apic = monitor::apic();
         let Some(clock) = Clock::start(tsc_at_entry, apic.timer, info.uhyve) else {
-            power::exit(Exit::BadPlatform, format_args!("no clock: neither kvmclock nor CPUID nor a PIT tells its rate"))
+            power::exit(
+                Exit::BadPlatform,
+                format_args!("no clock: neither kvmclock nor CPUID nor a PIT tells its rate"),
+            )
         };
         log!(Debug, "clock from {:?}", clock.source);
         let acpi = if info.uhyve.is_some() { Acpi::default() } else { acpi::read(info.rsdp) };

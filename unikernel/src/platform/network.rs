@@ -55,7 +55,10 @@ fn refuse(error: Error) -> Option<FoundNic> {
 }
 
 /// `None` if the device is not a network device.
-fn take_mmio(device: &VirtioMmio, interrupts: &mut Interrupts) -> Option<Result<VirtioNet<MmioTransport<Mmio>>, Error>> {
+fn take_mmio(
+    device: &VirtioMmio,
+    interrupts: &mut Interrupts,
+) -> Option<Result<VirtioNet<MmioTransport<Mmio>>, Error>> {
     // SAFETY: firmware names it as the registers of a virtio device, whose driver lets it touch only memory it was given.
     let base = unsafe { memory::map_device(device.base, device.len) }.ok()?;
     // SAFETY: just mapped, for ever; registers are not Rust memory.
@@ -69,7 +72,11 @@ fn take_mmio(device: &VirtioMmio, interrupts: &mut Interrupts) -> Option<Result<
     Some(MmioTransport::new(registers).and_then(|transport| VirtioNet::new(transport, Delivery::Line)))
 }
 
-fn take_pci(function: &Function, interrupts: &mut Interrupts, is_uhyve: bool) -> Result<VirtioNet<PciTransport<Mmio>>, Error> {
+fn take_pci(
+    function: &Function,
+    interrupts: &mut Interrupts,
+    is_uhyve: bool,
+) -> Result<VirtioNet<PciTransport<Mmio>>, Error> {
     function.enable();
     let message = interrupts.message().and_then(|message| pci::enable_msix(function, message));
     let delivery = match message {

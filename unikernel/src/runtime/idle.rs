@@ -25,7 +25,13 @@ impl Idle {
     }
 
     /// To be called after every turn, with what it found.
-    pub fn after_turn<R: RxQueue, T: TxQueue, A: App>(&mut self, shard: &mut Shard<R, T, A>, work: Work, now: Instant, clock: &Clock) {
+    pub fn after_turn<R: RxQueue, T: TxQueue, A: App>(
+        &mut self,
+        shard: &mut Shard<R, T, A>,
+        work: Work,
+        now: Instant,
+        clock: &Clock,
+    ) {
         if work == Work::Done {
             self.last_work = now;
             return;

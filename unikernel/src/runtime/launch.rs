@@ -94,7 +94,10 @@ pub fn launch<N: Nic, A: App, E: core::fmt::Display>(
                     selftest::run(test);
                 }
             } else if now > deadline {
-                power::exit(Exit::NoAddress, format_args!("no IP address: no DHCP server answered; set ip=A.B.C.D/LEN"));
+                power::exit(
+                    Exit::NoAddress,
+                    format_args!("no IP address: no DHCP server answered; set ip=A.B.C.D/LEN"),
+                );
             }
         }
         idle.after_turn(&mut shard, work, now, &clock);

@@ -116,20 +116,23 @@ struct Below<'a, R, T> {
 impl<R: RxQueue, T: TxQueue> Statistics for Below<'_, R, T> {
     fn visit(&self, visit: &mut dyn FnMut(&str, u64)) {
         let (rx, tx) = (self.rx.counters(), self.tx.counters());
-        visit("rx_frames", rx.frames);
-        visit("rx_bytes", rx.bytes);
-        visit("rx_pool_empty", rx.pool_empty);
-        visit("drop_rx_bad_length", rx.bad_length);
-        visit("drop_rx_oversized", rx.oversized);
-        visit("drop_rx_bad_descriptor", rx.bad_descriptor);
-        visit("drop_tx_bad_length", tx.bad_length);
-        visit("drop_tx_bad_checksum", tx.bad_checksum);
-        visit("tx_frames", tx.frames);
-        visit("tx_bytes", tx.bytes);
-        visit("tx_doorbells", tx.doorbells);
-        visit("tx_bad_descriptor", tx.bad_descriptor);
+        visit("nic_rx_frames", rx.frames);
+        visit("nic_rx_bytes", rx.bytes);
+        visit("nic_rx_pool_empty", rx.pool_empty);
+        visit("drop_nic_rx_bad_length", rx.bad_length);
+        visit("drop_nic_rx_oversized", rx.oversized);
+        visit("drop_nic_rx_bad_descriptor", rx.bad_descriptor);
+        visit("drop_nic_tx_bad_length", tx.bad_length);
+        visit("drop_nic_tx_bad_checksum", tx.bad_checksum);
+        visit("nic_tx_frames", tx.frames);
+        visit("nic_tx_bytes", tx.bytes);
+        visit("nic_tx_doorbells", tx.doorbells);
+        visit("nic_tx_bad_descriptor", tx.bad_descriptor);
         visit("packet_buffers", self.pool.capacity() as u64);
         visit("packet_buffers_free", self.pool.available() as u64);
         self.stack.counters().visit(visit);
     }
 }
+
+#[cfg(test)]
+mod tests;

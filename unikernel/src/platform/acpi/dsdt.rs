@@ -78,10 +78,8 @@ mod tests {
     #[test]
     fn devices_are_found() {
         let dsdt = [b"DSDT".to_vec(), device(0xfeb0_0000, 24), device(0xfeb0_0e00, 31)].concat();
-        let expected = [
-            VirtioMmio { base: 0xfeb0_0000, len: 512, gsi: 24 },
-            VirtioMmio { base: 0xfeb0_0e00, len: 512, gsi: 31 },
-        ];
+        let expected =
+            [VirtioMmio { base: 0xfeb0_0000, len: 512, gsi: 24 }, VirtioMmio { base: 0xfeb0_0e00, len: 512, gsi: 31 }];
         assert_eq!(virtio_mmio(&dsdt).collect::<Vec<_>>(), expected);
         for len in 0..device(1, 1).len() - 2 {
             assert_eq!(virtio_mmio(&device(1, 1)[..len]).count(), 0);

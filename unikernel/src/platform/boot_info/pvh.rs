@@ -115,7 +115,9 @@ mod tests {
     #[test]
     fn only_ram_counts() {
         let mut map = Vec::new();
-        for (start, size, kind) in [(0u64, 0x9fc00u64, 1u32), (0xf0000, 0x10000, 2), (0x100000, 0x3f00000, 1), (5, u64::MAX, 1)] {
+        for (start, size, kind) in
+            [(0u64, 0x9fc00u64, 1u32), (0xf0000, 0x10000, 2), (0x100000, 0x3f00000, 1), (5, u64::MAX, 1)]
+        {
             map.extend(start.to_le_bytes());
             map.extend(size.to_le_bytes());
             map.extend(kind.to_le_bytes());

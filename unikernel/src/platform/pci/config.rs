@@ -83,7 +83,10 @@ impl ConfigSpace {
 }
 
 fn memory_offset(bus: u8, device: u8, function: u8, offset: u16) -> usize {
-    usize::from(bus) << 20 | usize::from(device & 31) << 15 | usize::from(function & 7) << 12 | usize::from(offset & 0xffc)
+    usize::from(bus) << 20
+        | usize::from(device & 31) << 15
+        | usize::from(function & 7) << 12
+        | usize::from(offset & 0xffc)
 }
 
 fn port_address(bus: u8, device: u8, function: u8, offset: u16) -> u32 {

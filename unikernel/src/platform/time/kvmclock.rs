@@ -67,8 +67,7 @@ pub(super) fn read() -> Option<KvmClock> {
     unsafe { monitor::kvmclock(SYSTEM_TIME.0.get() as u64, WALL_CLOCK.0.get() as u64) };
     // SAFETY: valid statics; KVM has filled them before the call returned, and this core is not entered while it
     // updates its own page.
-    let (system, wall) =
-        unsafe { (ptr::read_volatile(SYSTEM_TIME.0.get()), ptr::read_volatile(WALL_CLOCK.0.get())) };
+    let (system, wall) = unsafe { (ptr::read_volatile(SYSTEM_TIME.0.get()), ptr::read_volatile(WALL_CLOCK.0.get())) };
     let tsc_hz = frequency(system.tsc_to_ns_mul, system.tsc_shift)?;
     Some(KvmClock { tsc_hz, unix_seconds: u64::from(wall.seconds) + system.system_time_ns / 1_000_000_000 })
 }
