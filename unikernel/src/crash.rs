@@ -59,7 +59,7 @@ pub fn set_on_crash(on_crash: OnCrash) {
 static PANICKED: AtomicBool = AtomicBool::new(false);
 
 /// Reports the exception in `record`. Entered by the monitor.
-#[cfg_attr(not(test), unsafe(no_mangle))]
+#[unsafe(no_mangle)]
 extern "C" fn crash_main(record: &CrashRecord) -> ! {
     let cause = if PANICKED.load(Ordering::Relaxed) { Exit::Panic } else { cause(record) };
     if cause != Exit::Panic {
