@@ -49,3 +49,21 @@ impl StoreMemory {
         &mut self.bytes[skip..]
     }
 }
+
+/// Lends `use_it` memory that is used again by the thread's next such call, for tests with many stores. The store made of it has
+/// to end with `use_it`.
+#[cfg(test)]
+pub(crate) fn lend(bytes: usize, use_it: impl FnOnce(StoreMemory)) {
+    use std::cell::RefCell;
+    use std::collections::HashMap;
+
+    thread_local! {
+        static RETURNED: RefCell<HashMap<usize, NonNull<u8>>> = RefCell::default();
+    }
+    let returned = RETURNED.with_borrow_mut(|returned| returned.remove(&bytes));
+    let base = returned.unwrap_or_else(|| NonNull::from(StoreMemory::leak(bytes).bytes).cast());
+    // SAFETY: the range was leaked with `bytes` bytes, and it is in nobody else's hands until it is returned below, when
+    // the store that `use_it` made is no more.
+    use_it(unsafe { StoreMemory::from_raw(base, bytes) });
+    RETURNED.with_borrow_mut(|returned| returned.insert(bytes, base));
+}

@@ -37,6 +37,8 @@ use item::Addr;
 pub use item::NewItem;
 use log::Heads;
 pub use memory::StoreMemory;
+#[cfg(test)]
+pub(crate) use memory::lend;
 pub use read::{Item, Miss, Pin};
 use segment::{Segments, State};
 pub use write::{Condition, OutOfMemory, Outcome, Reservation};

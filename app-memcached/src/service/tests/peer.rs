@@ -60,8 +60,13 @@ pub(super) const CONFIG: ServiceConfig = ServiceConfig {
 
 impl Stack {
     pub(super) fn new(buffers: usize) -> Stack {
+        Stack::with_memory(buffers, StoreMemory::leak(8 << 20))
+    }
+
+    /// A stack whose service has its items in `memory`.
+    pub(super) fn with_memory(buffers: usize, memory: StoreMemory) -> Stack {
         let pool = Pool::leak(PoolMemory::leak(buffers));
-        let service = Service::new(CONFIG, StoreMemory::leak(8 << 20), pool).ok().unwrap();
+        let service = Service::new(CONFIG, memory, pool).ok().unwrap();
         Stack { service, pool, peers: Vec::new(), events: Events::new(), calls: Calls::new(), now: Instant::ZERO }
     }
 

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::peer::{Credit, Stack};
+use crate::store::lend;
 
 /// What a peer does.
 #[derive(Clone, Debug)]
@@ -70,6 +71,33 @@ fn action() -> impl Strategy<Value = Action> {
     ]
 }
 
+/// Performs the actions, and then checks that all comes back.
+fn run(actions: &[(usize, Action)], segment: usize, mut stack: Stack) {
+    for _ in 0..4 {
+        stack.connect(Credit::Window(4000));
+    }
+    for &(number, ref action) in actions {
+        match action {
+            Action::Send(bytes) => {
+                for piece in bytes.chunks(segment) {
+                    stack.deliver(number, piece);
+                    stack.settle();
+                }
+            }
+            Action::Finish => stack.finish(number),
+            Action::Kill => stack.kill(number),
+            Action::Connect => drop(stack.connect(Credit::Window(1460))),
+            Action::Credit(Some(window)) => stack.set_credit(number, Credit::Window(*window)),
+            Action::Credit(None) => stack.set_credit(number, Credit::Stalled),
+            Action::Sleep(seconds) => stack.sleep(*seconds),
+        }
+    }
+    for number in 0..stack.peers.len() {
+        stack.set_credit(number, Credit::Window(65_536));
+    }
+    stack.assert_nothing_leaked();
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
@@ -79,29 +107,6 @@ proptest! {
         segment in 1usize..1460,
         buffers in prop::sample::select(vec![24usize, 64, 512]),
     ) {
-        let mut stack = Stack::new(buffers);
-        for _ in 0..4 {
-            stack.connect(Credit::Window(4000));
-        }
-        for (number, action) in actions {
-            match action {
-                Action::Send(bytes) => {
-                    for piece in bytes.chunks(segment) {
-                        stack.deliver(number, piece);
-                        stack.settle();
-                    }
-                }
-                Action::Finish => stack.finish(number),
-                Action::Kill => stack.kill(number),
-                Action::Connect => drop(stack.connect(Credit::Window(1460))),
-                Action::Credit(Some(window)) => stack.set_credit(number, Credit::Window(window)),
-                Action::Credit(None) => stack.set_credit(number, Credit::Stalled),
-                Action::Sleep(seconds) => stack.sleep(seconds),
-            }
-        }
-        for number in 0..stack.peers.len() {
-            stack.set_credit(number, Credit::Window(65_536));
-        }
-        stack.assert_nothing_leaked();
+        lend(6 << 20, |memory| run(&actions, segment, Stack::with_memory(buffers, memory)));
     }
 }

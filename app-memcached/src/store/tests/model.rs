@@ -75,8 +75,15 @@ impl Model {
 }
 
 /// Runs the operations. Where memory is ample, nothing may be missing; where it is not, what is there must be right.
-fn run(ops: &[Op], memory: usize, when_full: WhenFull, is_ample: bool) {
-    let mut store = store_with(memory, when_full);
+fn run(ops: &[Op], bytes: usize, when_full: WhenFull, is_ample: bool) {
+    lend(bytes, |memory| {
+        let config = StoreConfig { when_full, seed: 42 };
+        run_in(ops, &mut Store::new(memory, config).ok().unwrap(), is_ample);
+    });
+}
+
+fn run_in(ops: &[Op], store: &mut Store, is_ample: bool) {
+    let memory = store.capacity();
     let mut model = Model { now: FIRST_SECOND, ..Model::default() };
     let mut noise = 0u32;
     for (version, op) in ops.iter().enumerate() {
@@ -114,7 +121,7 @@ fn run(ops: &[Op], memory: usize, when_full: WhenFull, is_ample: bool) {
                     model.items.get_mut(&key).expect("a ghost").1 = exptime;
                 }
             }
-            Op::Get(key) => check(&mut store, &model, key, is_ample),
+            Op::Get(key) => check(store, &model, key, is_ample),
             Op::Tick(seconds) => {
                 store.set_now(model.now + seconds);
                 model.set_now(model.now + seconds);
@@ -134,7 +141,7 @@ fn run(ops: &[Op], memory: usize, when_full: WhenFull, is_ample: bool) {
         }
     }
     for key in 0..=255 {
-        check(&mut store, &model, key, is_ample);
+        check(store, &model, key, is_ample);
     }
     store.check();
     assert_eq!(store.pinned_segments(), 0);
