@@ -9,7 +9,7 @@ use core::time::Duration;
 use abi::config::{Address, Config};
 use abi::console::Ready;
 use abi::exit::Exit;
-use netdrv::nic::{Nic, NicInfo};
+use netdrv::nic::{Nic, NicInfo, RxQueue, TxQueue};
 use netdrv::pktbuf::{BUF_BYTES, Pool, PoolMemory};
 use netstack::app::App;
 use netstack::stack::{self, Addressing, Stack};
@@ -69,36 +69,41 @@ pub fn launch<N: Nic, A: App, E: core::fmt::Display>(
     let Some(queues) = pairs.pop() else { power::exit(Exit::NoNic, format_args!("the network device has no queues")) };
     machine.end_phase("nic");
 
-    let (config, clock) = (machine.config, machine.clock);
+    let config = machine.config;
     let (stack_seed, app_seed) = split_seed(&machine.seed);
-    let stack = Stack::new(stack_config(&config, &info, &[config.port], stack_seed), pool, clock.now());
+    let stack = Stack::new(stack_config(&config, &info, &[config.port], stack_seed), pool, machine.clock.now());
     let app = match make_app(Resources { memory, pool, config, seed: app_seed }) {
         Ok(app) => app,
         Err(error) => power::exit(Exit::TooLittleMemory, format_args!("{error}")),
     };
-    let mut shard = Shard::new(queues, pool, stack, app, config.batch.into());
+    let shard = Shard::new(queues, pool, stack, app, config.batch.into());
     machine.end_phase("service");
+    serve(shard, machine, store_bytes)
+}
 
+/// The loop of the first core. Says when there is an address; ends the appliance if there is none in time.
+fn serve<R: RxQueue, T: TxQueue, A: App>(mut shard: Shard<R, T, A>, mut machine: Machine, store_bytes: u64) -> ! {
+    let (config, clock) = (machine.config, machine.clock);
     let mut idle = Idle::new(config.spin_us, clock.now());
     let mut ready = false;
     let deadline = clock.now() + ADDRESS_TIMEOUT;
     loop {
         let now = clock.now();
         let work = shard.turn(now, clock.unix_seconds(now));
-        if !ready {
-            if let Some(address) = shard.stack().address() {
+        match shard.stack().address() {
+            _ if ready => {}
+            Some(address) => {
                 ready = true;
                 machine.end_phase("address");
                 report_ready(&machine, address.ip, store_bytes);
                 if let Some(test) = config.selftest {
                     selftest::run(test);
                 }
-            } else if now > deadline {
-                power::exit(
-                    Exit::NoAddress,
-                    format_args!("no IP address: no DHCP server answered; set ip=A.B.C.D/LEN"),
-                );
             }
+            None if now > deadline => {
+                power::exit(Exit::NoAddress, format_args!("no IP address: no DHCP server answered; set ip=A.B.C.D/LEN"))
+            }
+            None => {}
         }
         idle.after_turn(&mut shard, work, now, &clock);
     }
