@@ -175,4 +175,6 @@ pub enum Progress {
     Done,
     /// Out of room in the call array: run again once it is drained.
     More,
+    /// Out of packet buffers: run again when some may have come back, even without events.
+    Starved,
 }

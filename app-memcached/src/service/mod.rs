@@ -130,10 +130,9 @@ impl Service {
         size_of::<Connection>() + 2 * size_of::<Cookie>()
     }
 
-    /// Whether some connections wait for packet buffers: run again when the stack has given some back, even without
-    /// events.
-    pub fn is_starved(&self) -> bool {
-        !self.ready.is_empty() && self.pool.available() <= self.kept
+    /// Whether connections that have work to do wait for packet buffers.
+    fn is_starved(&self) -> bool {
+        self.pool.available() <= self.kept
     }
 
     /// The state that all sessions share: items, counters, clock.
@@ -268,8 +267,11 @@ impl App for Service {
         {
             self.handle(event, turn, calls);
         }
-        let is_left = !events.is_empty() || (!self.ready.is_empty() && !self.is_starved());
-        if is_left { Progress::More } else { Progress::Done }
+        match (events.is_empty(), self.ready.is_empty()) {
+            (true, true) => Progress::Done,
+            (true, false) if self.is_starved() => Progress::Starved,
+            _ => Progress::More,
+        }
     }
 }
 

@@ -1,10 +1,15 @@
 //! A shard: one core's queue pair, stack and application, run to completion, without locks.
 
+use core::time::Duration;
+
 use netdrv::nic::{Armed, Batch, QueuePair, RxQueue, TxQueue};
 use netdrv::pktbuf::Pool;
 use netstack::app::{App, Calls, Events, Progress, Statistics, Turn};
 use netstack::stack::Stack;
 use netstack::time::Instant;
+
+/// How soon buffers that are waited for are looked for again.
+const BUFFER_WAIT: Duration = Duration::from_millis(1);
 
 /// Whether a turn found anything to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +32,8 @@ pub struct Shard<R, T, A> {
     outgoing: Batch,
     events: Events,
     calls: Calls,
+    /// The app waits for packet buffers.
+    starved: bool,
 }
 
 impl<R: RxQueue, T: TxQueue, A: App> Shard<R, T, A> {
@@ -34,7 +41,8 @@ impl<R: RxQueue, T: TxQueue, A: App> Shard<R, T, A> {
     pub fn new(queues: QueuePair<R, T>, pool: &'static Pool, stack: Stack, app: A, batch_limit: usize) -> Self {
         let (received, outgoing) = (Batch::new(), Batch::new());
         let (events, calls) = (Events::new(), Calls::new());
-        let mut shard = Shard { queues, pool, stack, app, batch_limit, received, outgoing, events, calls };
+        let mut shard =
+            Shard { queues, pool, stack, app, batch_limit, received, outgoing, events, calls, starved: false };
         shard.queues.rx.refill(pool);
         shard
     }
@@ -52,7 +60,8 @@ impl<R: RxQueue, T: TxQueue, A: App> Shard<R, T, A> {
         loop {
             self.stack.ingress(&mut self.received, now, &mut self.events);
             let progress = self.run_app(now, unix_seconds);
-            if self.is_settled() && progress == Progress::Done {
+            if self.is_settled() && progress != Progress::More {
+                self.starved = progress == Progress::Starved;
                 break;
             }
         }
@@ -61,9 +70,11 @@ impl<R: RxQueue, T: TxQueue, A: App> Shard<R, T, A> {
         if work > 0 { Work::Done } else { Work::None }
     }
 
-    /// When the stack wants its next turn, if nothing else happens.
+    /// When the next turn is due, if nothing else happens. Buffers that the device gives back raise no interrupt, so whoever
+    /// waits for them has to look.
     pub fn next_deadline(&self, now: Instant) -> Option<Instant> {
-        self.stack.next_deadline(now)
+        let buffers = self.starved.then_some(now + BUFFER_WAIT);
+        self.stack.next_deadline(now).into_iter().chain(buffers).min()
     }
 
     /// Asks for an interrupt at the next frame, unless one is there already.

@@ -147,7 +147,7 @@ impl Stack {
             assert_eq!(before, 0);
             let progress = self.run();
             let moved = self.execute() || self.acknowledge();
-            if progress == Progress::Done && !moved && self.events.is_empty() {
+            if progress != Progress::More && !moved && self.events.is_empty() {
                 return;
             }
         }
