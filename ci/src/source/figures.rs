@@ -69,8 +69,9 @@ impl Figures {
 
 impl Display for Figures {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let total: usize = self.monitor.iter().map(|(_, lines)| lines).sum();
-        writeln!(f, "{MONITOR}: {total} lines")?;
+        let lines = |extension| self.monitor.iter().filter(move |(file, _)| file.ends_with(extension)).map(|(_, n)| n);
+        let (assembly, script) = (lines(".S").sum::<usize>(), lines(".ld").sum::<usize>());
+        writeln!(f, "{MONITOR}: {assembly} lines of assembly, {script} of linker script")?;
         for (file, lines) in &self.monitor {
             writeln!(f, "  {lines:>6}  {file}")?;
         }
