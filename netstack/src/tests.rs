@@ -5,3 +5,4 @@ mod dhcp;
 mod icmp;
 mod ip;
 mod mutated;
+mod smoltcp_peer;
