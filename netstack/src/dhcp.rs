@@ -88,7 +88,14 @@ impl Dhcp {
     }
 
     /// Sends what is due.
-    pub(crate) fn expire(&mut self, now: Instant, keys: &mut Keys, link: &mut Link, pool: &'static Pool, counters: &mut Counters) -> Change {
+    pub(crate) fn expire(
+        &mut self,
+        now: Instant,
+        keys: &mut Keys,
+        link: &mut Link,
+        pool: &'static Pool,
+        counters: &mut Counters,
+    ) -> Change {
         if now < self.next_deadline() {
             return Change::None;
         }
@@ -114,12 +121,18 @@ impl Dhcp {
     }
 
     /// Takes a datagram to our port.
-    pub(crate) fn input(&mut self, message: &[u8], now: Instant, keys: &mut Keys, link: &Link, counters: &mut Counters) -> Change {
+    pub(crate) fn input(
+        &mut self,
+        message: &[u8],
+        now: Instant,
+        keys: &mut Keys,
+        link: &Link,
+        counters: &mut Counters,
+    ) -> Change {
         let packet = DhcpPacket::new_checked(message);
         let repr = packet.as_ref().ok().and_then(|packet| DhcpRepr::parse(packet).ok());
-        let expected = |repr: &DhcpRepr<'_>| {
-            repr.transaction_id == self.transaction && repr.client_hardware_address == link.mac()
-        };
+        let expected =
+            |repr: &DhcpRepr<'_>| repr.transaction_id == self.transaction && repr.client_hardware_address == link.mac();
         let Some(repr) = repr.filter(expected) else {
             counters.drop_dhcp_unexpected += 1;
             return Change::None;

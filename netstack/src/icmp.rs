@@ -14,7 +14,14 @@ const ECHO_REPLY: u8 = 0;
 const HEADER_LEN: usize = 8;
 
 /// Takes an ICMP message from the station `from`.
-pub(crate) fn input(message: &[u8], ip: &Header, from: Mac, link: &mut Link, pool: &'static Pool, counters: &mut Counters) {
+pub(crate) fn input(
+    message: &[u8],
+    ip: &Header,
+    from: Mac,
+    link: &mut Link,
+    pool: &'static Pool,
+    counters: &mut Counters,
+) {
     if message.len() < HEADER_LEN {
         counters.drop_icmp_malformed += 1;
         return;

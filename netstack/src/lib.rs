@@ -30,3 +30,8 @@ mod tcp;
 pub mod time;
 mod timer;
 mod udp;
+
+#[cfg(test)]
+mod testkit;
+#[cfg(test)]
+mod tests;

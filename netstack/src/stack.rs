@@ -148,6 +148,11 @@ impl Stack {
         self.counters.tx_frames += sink.sent;
     }
 
+    #[cfg(test)]
+    pub(crate) fn tcp(&self) -> &Tcp {
+        &self.tcp
+    }
+
     fn frame_arrives(&mut self, mut frame: PktBuf, now: Instant, events: &mut Events) {
         let (from, payload) = match ethernet::parse(frame.bytes(), self.link.mac()) {
             Ok(parsed) => parsed,
@@ -214,7 +219,10 @@ impl Stack {
             Change::None => {}
             Change::Obtained(address) if self.link.address() == Some(address) => {}
             Change::Obtained(address) => self.link.set_address(Some(address), &mut self.counters),
-            Change::Lost => self.link.set_address(None, &mut self.counters),
+            Change::Lost => {
+                self.link.set_address(None, &mut self.counters);
+                self.tcp.address_lost();
+            }
         }
     }
 }

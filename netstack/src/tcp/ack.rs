@@ -16,21 +16,13 @@ impl Tcp {
         let oldest = una - tcb.send.largest_window.max(1);
         if max.lt(header.ack) || header.ack.lt(oldest) {
             work.counters.drop_tcp_bad_ack += 1;
-            if tcb.state == State::SynReceived {
-                // RFC 9293, section 3.10.7.4: no handshake of ours.
-                self.end(index, Reason::Reset, work.events);
-            } else {
-                self.challenge_ack(index, work);
-            }
+            self.challenge_ack(index, work);
             return false;
         }
         if tcb.state == State::SynReceived {
-            if header.ack == una {
-                return false;
-            }
             self.handshake_completes(index, work);
         }
-        let window_changed = self.update_window(index, header);
+        let window_changed = self.update_window(index, header, work);
         if una.lt(header.ack) {
             self.new_data_acknowledged(index, header, work);
         } else if header.ack == una && len == 0 && !window_changed && !header.has(flag::FIN) {
@@ -41,9 +33,12 @@ impl Tcp {
     }
 
     /// Takes the window that a segment offers, unless an older segment brings it. Says whether it changed.
-    fn update_window(&mut self, index: u32, header: &Header) -> bool {
+    fn update_window(&mut self, index: u32, header: &Header, work: &mut Work<'_>) -> bool {
         let Some(tcb) = self.tcb(index) else { return false };
         let send = &mut tcb.send;
+        if send.window == 0 {
+            send.rto.answered();
+        }
         let newer = send.window_seq.lt(header.seq) || (send.window_seq == header.seq && send.window_ack.le(header.ack));
         if !newer {
             return false;
@@ -57,6 +52,7 @@ impl Tcp {
         if was_shut && window > 0 {
             send.rto.progress();
             send.probe = false;
+            self.arm_retransmit(index, work.now);
         }
         if window > before {
             self.dirty.push(index);

@@ -18,6 +18,10 @@ impl Tcp {
         | Call::Abort { flow }) = call;
         if self.owned(flow).is_none() {
             work.counters.app_stale_calls += 1;
+            // It died between its knock and this call: the app is told, or the cookie would never be free.
+            if let Call::Accept { cookie, .. } = call {
+                let _ = work.events.push_back(Event::Dead { cookie, reason: Reason::Reset }); // room: MOST_EVENTS
+            }
             return;
         }
         match call {
@@ -106,6 +110,8 @@ impl Tcp {
         tcb.send.cursor = NONE;
         self.segments.clear(&mut tcb.send.queue);
         self.segments.clear(&mut tcb.receive.out_of_order);
+        // If the next hop stays unknown, the slot is freed without the reset.
+        self.restart_time_wait(index, work.now);
         self.dirty.push(index);
     }
 }

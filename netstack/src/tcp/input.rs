@@ -49,6 +49,10 @@ impl Tcp {
                     self.free_slot(index);
                     return self.no_connection(addresses, key, &header, segment.len(), work);
                 }
+                if self.is_no_handshake(index, &header) {
+                    work.counters.drop_tcp_bad_ack += 1;
+                    return self.refuse(&header, segment.len(), work);
+                }
                 self.segment_arrives(index, &header, segment, work);
                 Arrival::Done
             }
@@ -59,10 +63,19 @@ impl Tcp {
     /// Whether a SYN may take over the slot of a connection in TIME-WAIT (RFC 9293, section 3.6.1).
     fn reopens(&self, index: u32, header: &Header) -> bool {
         let Some(tcb) = &self.tcbs[index as usize] else { return false };
-        tcb.state == State::TimeWait && header.flags & (flag::SYN | flag::ACK) == flag::SYN && tcb.receive.nxt.lt(header.seq)
+        tcb.state == State::TimeWait
+            && header.flags & (flag::SYN | flag::ACK) == flag::SYN
+            && tcb.receive.nxt.lt(header.seq)
     }
 
-    fn no_connection(&mut self, addresses: Addresses, key: FlowKey, header: &Header, len: usize, work: &mut Work<'_>) -> Arrival {
+    fn no_connection(
+        &mut self,
+        addresses: Addresses,
+        key: FlowKey,
+        header: &Header,
+        len: usize,
+        work: &mut Work<'_>,
+    ) -> Arrival {
         if header.has(flag::RST) {
             work.counters.drop_tcp_no_connection += 1;
             return Arrival::Done;
@@ -76,6 +89,19 @@ impl Tcp {
         } else {
             work.counters.drop_tcp_no_connection += 1;
         }
+        self.refuse(header, len, work)
+    }
+
+    /// Whether a segment acknowledges something else than our SYN, which alone is to be acknowledged: it is reset, and the
+    /// handshake goes on (RFC 9293, section 3.10.7.4, fifth check).
+    fn is_no_handshake(&self, index: u32, header: &Header) -> bool {
+        let Some(tcb) = &self.tcbs[index as usize] else { return false };
+        let plain = header.flags & (flag::SYN | flag::RST | flag::ACK) == flag::ACK;
+        tcb.state == State::SynReceived && plain && (header.ack != tcb.send.iss + 1 || tcb.send.max == tcb.send.iss)
+    }
+
+    /// Answers by a reset, as often as the limit allows.
+    fn refuse(&mut self, header: &Header, len: usize, work: &mut Work<'_>) -> Arrival {
         if !self.resets.allow(work.now) {
             work.counters.tcp_resets_suppressed += 1;
             return Arrival::Done;
@@ -107,6 +133,7 @@ impl Tcp {
     fn is_acceptable(&mut self, index: u32, header: &Header, len: usize, work: &mut Work<'_>) -> bool {
         let Some(tcb) = self.tcb(index) else { return false };
         let (nxt, edge) = (tcb.receive.nxt, tcb.receive.edge);
+        let payload_len = len;
         let len = len as u32 + u32::from(header.has(flag::FIN));
         let (first, last) = (header.seq, header.seq + len.saturating_sub(1));
         let in_window = |seq: SeqNum| nxt.le(seq) && seq.lt(edge);
@@ -131,7 +158,6 @@ impl Tcp {
         if header.has(flag::SYN) && tcb.state == State::SynReceived && first + 1 == nxt {
             // Our SYN-ACK was lost.
             tcb.send.nxt = tcb.send.iss;
-            work.counters.tcp_syn_ack_retransmits += 1;
             self.dirty.push(index);
             return false;
         }
@@ -139,7 +165,7 @@ impl Tcp {
             self.restart_time_wait(index, work.now);
         }
         if header.flags & (flag::ACK | flag::SYN) == flag::ACK && (first + 1 == nxt || edge == nxt) {
-            self.ack_arrives(index, header, 0, work);
+            self.ack_arrives(index, header, payload_len, work);
         }
         self.challenge_ack(index, work);
         false
@@ -175,7 +201,9 @@ impl Tcp {
 
     /// Sends an ACK in this turn.
     pub(super) fn ack_now(&mut self, index: u32) {
-        if let Some(tcb) = self.tcb(index) {
+        if let Some(tcb) = self.tcb(index)
+            && tcb.receive.ack != AckDue::Reset
+        {
             tcb.receive.ack = AckDue::Now;
             self.dirty.push(index);
         }

@@ -81,7 +81,15 @@ pub(crate) struct Tcp {
 const ANSWERS_PER_SECOND: u32 = 1000;
 
 impl Tcp {
-    pub(crate) fn new(listen: &[u16], conn_limit: usize, mtu: u16, tx_checksum: TxChecksum, keys: &mut Keys, pool: &'static Pool, now: Instant) -> Tcp {
+    pub(crate) fn new(
+        listen: &[u16],
+        conn_limit: usize,
+        mtu: u16,
+        tx_checksum: TxChecksum,
+        keys: &mut Keys,
+        pool: &'static Pool,
+        now: Instant,
+    ) -> Tcp {
         // Beside the connections that the app may have: some that are being opened, and some that linger.
         let slots = conn_limit + conn_limit / 4 + 64;
         let mut free = IndexQueue::new(slots);
@@ -124,6 +132,23 @@ impl Tcp {
     pub(crate) fn neighbor_learned(&mut self) {
         while let Some(index) = self.unresolved.pop() {
             self.dirty.push(index);
+        }
+    }
+
+    /// Slots in use.
+    #[cfg(test)]
+    pub(crate) fn connections(&self) -> usize {
+        self.tcbs.iter().flatten().count()
+    }
+
+    /// Our address is gone, and all connections with it: each ends when its timer is handled, at once but one by one, as the
+    /// app has room for events.
+    pub(crate) fn address_lost(&mut self) {
+        for index in 0..self.tcbs.len() as u32 {
+            if let Some(tcb) = self.tcb(index) {
+                tcb.address_lost = true;
+                self.wheel.arm(timers::main(index), Instant::ZERO);
+            }
         }
     }
 
@@ -180,3 +205,6 @@ pub(crate) struct Work<'a> {
     pub(crate) counters: &'a mut Counters,
     pub(crate) events: &'a mut Events,
 }
+
+#[cfg(test)]
+mod tests;

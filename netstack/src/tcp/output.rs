@@ -66,7 +66,12 @@ impl Tcp {
 
     fn output_of(&mut self, index: u32, link: &mut Link, sink: &mut Sink<'_>, work: &mut Work<'_>) -> Progress {
         let Some(tcb) = &self.tcbs[index as usize] else { return Progress::Done };
-        let Some(mac) = link.resolve(tcb.key.remote_ip, work.now, work.counters) else { return Progress::Unresolved };
+        let Some(mac) = link.resolve(tcb.key.remote_ip, work.now, work.counters) else {
+            if !self.is_main_armed(index) {
+                self.arm_retransmit(index, work.now); // or nobody would ask again
+            }
+            return Progress::Unresolved;
+        };
         if tcb.receive.ack == AckDue::Reset {
             let sent = self.send_reset(index, mac, link, sink);
             self.free_slot(index);
@@ -87,7 +92,10 @@ impl Tcp {
                 }
             }
         }
-        self.send_pure_ack(index, mac, link, sink, work);
+        if self.send_pure_ack(index, mac, link, sink, work).is_err() {
+            work.counters.tx_no_buffer += 1;
+            return Progress::Later;
+        }
         if !self.is_main_armed(index) {
             self.arm_retransmit(index, work.now);
         }
@@ -95,7 +103,14 @@ impl Tcp {
     }
 
     /// Sends the next segment that takes sequence numbers. Says whether there was one.
-    fn send_next(&mut self, index: u32, mac: Mac, link: &Link, sink: &mut Sink<'_>, work: &mut Work<'_>) -> Result<bool, Stop> {
+    fn send_next(
+        &mut self,
+        index: u32,
+        mac: Mac,
+        link: &Link,
+        sink: &mut Sink<'_>,
+        work: &mut Work<'_>,
+    ) -> Result<bool, Stop> {
         let Some(tcb) = self.tcb(index) else { return Ok(false) };
         match tcb.state {
             State::TimeWait => return Ok(false),
@@ -107,9 +122,13 @@ impl Tcp {
             }
             _ => {}
         }
-        if core::mem::take(&mut tcb.send.retransmit_first) && !tcb.send.queue.is_empty() {
+        tcb.send.retransmit_first &= !tcb.send.queue.is_empty();
+        if tcb.send.retransmit_first {
             let at = tcb.send.queue.head();
             self.send_record(index, at, mac, link, sink, work)?;
+            if let Some(tcb) = self.tcb(index) {
+                tcb.send.retransmit_first = false;
+            }
             self.arm_retransmit(index, work.now);
             return Ok(true);
         }
@@ -126,7 +145,14 @@ impl Tcp {
         Ok(false)
     }
 
-    fn send_syn_ack(&mut self, index: u32, mac: Mac, link: &Link, sink: &mut Sink<'_>, work: &mut Work<'_>) -> Result<(), Stop> {
+    fn send_syn_ack(
+        &mut self,
+        index: u32,
+        mac: Mac,
+        link: &Link,
+        sink: &mut Sink<'_>,
+        work: &mut Work<'_>,
+    ) -> Result<(), Stop> {
         let our_mss = self.mss;
         let Some(tcb) = self.tcb(index) else { return Ok(()) };
         let scaled = tcb.receive.shift > 0;
@@ -137,9 +163,9 @@ impl Tcp {
         let now = work.now;
         if let Some(tcb) = self.tcb(index) {
             let send = &mut tcb.send;
-            if send.max == send.iss {
-                send.timed = Some((send.iss + 1, now));
-            }
+            let first = send.max == send.iss;
+            send.timed = first.then_some((send.iss + 1, now)); // Karn
+            work.counters.tcp_syn_ack_retransmits += u64::from(!first);
             send.nxt = send.iss + 1;
             send.max = send.max.max(send.nxt);
             tcb.receive.ack = AckDue::No;
@@ -148,7 +174,14 @@ impl Tcp {
         Ok(())
     }
 
-    fn send_fin(&mut self, index: u32, mac: Mac, link: &Link, sink: &mut Sink<'_>, work: &mut Work<'_>) -> Result<(), Stop> {
+    fn send_fin(
+        &mut self,
+        index: u32,
+        mac: Mac,
+        link: &Link,
+        sink: &mut Sink<'_>,
+        work: &mut Work<'_>,
+    ) -> Result<(), Stop> {
         let Some(tcb) = self.tcb(index) else { return Ok(()) };
         let again = tcb.fin_sent();
         let fields = Fields { seq: tcb.send.end, flags: flag::FIN | flag::ACK, ..fields_of(tcb) };
@@ -195,7 +228,15 @@ impl Tcp {
     }
 
     /// Sends the payload of a record: headers go in front of it, in place, and a second handle goes to the ring.
-    fn send_record(&mut self, index: u32, at: u32, mac: Mac, link: &Link, sink: &mut Sink<'_>, work: &mut Work<'_>) -> Result<(), Stop> {
+    fn send_record(
+        &mut self,
+        index: u32,
+        at: u32,
+        mac: Mac,
+        link: &Link,
+        sink: &mut Sink<'_>,
+        work: &mut Work<'_>,
+    ) -> Result<(), Stop> {
         let Some(tcb) = self.tcbs[index as usize].as_mut() else { return Err(Stop::Window) };
         let (remote, nxt, max) = (tcb.key.remote_ip, tcb.send.nxt, tcb.send.max);
         let next = self.segments.next(at);
@@ -223,6 +264,7 @@ impl Tcp {
     /// Notes that a record was sent: where to go on, what to time.
     fn sent(&mut self, index: u32, at: u32, next: u32, (seq, end): (SeqNum, SeqNum), nxt: SeqNum, work: &mut Work<'_>) {
         let Some(tcb) = self.tcb(index) else { return };
+        let idle = !tcb.is_waiting_for_ack();
         let send = &mut tcb.send;
         send.probe = false;
         if send.cursor == at {
@@ -234,31 +276,34 @@ impl Tcp {
         }
         send.max = send.max.max(end);
         self.acknowledged_by_segment(index);
-        if !self.is_main_armed(index) {
+        // When idle, it may be armed for the window.
+        if idle || !self.is_main_armed(index) {
             self.arm_retransmit(index, work.now);
         }
     }
 
     /// Sends an ACK or a probe, if one is due and nothing carried it.
-    fn send_pure_ack(&mut self, index: u32, mac: Mac, link: &Link, sink: &mut Sink<'_>, work: &mut Work<'_>) {
-        let Some(tcb) = self.tcb(index) else { return };
+    fn send_pure_ack(
+        &mut self,
+        index: u32,
+        mac: Mac,
+        link: &Link,
+        sink: &mut Sink<'_>,
+        work: &mut Work<'_>,
+    ) -> Result<(), Stop> {
+        let Some(tcb) = self.tcb(index) else { return Ok(()) };
         let probe = core::mem::take(&mut tcb.send.probe);
-        if tcb.state == State::SynReceived || (tcb.receive.ack != AckDue::Now && !probe) {
-            return;
+        let before_syn_ack = tcb.send.max == tcb.send.iss;
+        if before_syn_ack || (tcb.receive.ack != AckDue::Now && !probe) {
+            return Ok(());
         }
         // A probe repeats a byte that was acknowledged: it cannot be acceptable, so it is answered.
         let seq = if probe && !tcb.is_waiting_for_ack() { tcb.send.una - 1 } else { tcb.send.max };
         let fields = Fields { seq, ..fields_of(tcb) };
-        match self.send_empty(index, fields, mac, link, sink) {
-            Ok(()) => {
-                work.counters.tcp_segments_out += 1;
-                self.acknowledged_by_segment(index);
-            }
-            Err(_) => {
-                work.counters.tx_no_buffer += 1;
-                self.dirty.push(index);
-            }
-        }
+        self.send_empty(index, fields, mac, link, sink)?;
+        work.counters.tcp_segments_out += 1;
+        self.acknowledged_by_segment(index);
+        Ok(())
     }
 
     /// Sends a reset. Says whether it could.
@@ -269,7 +314,14 @@ impl Tcp {
     }
 
     /// Sends a segment without payload.
-    fn send_empty(&mut self, index: u32, fields: Fields, mac: Mac, link: &Link, sink: &mut Sink<'_>) -> Result<(), Stop> {
+    fn send_empty(
+        &mut self,
+        index: u32,
+        fields: Fields,
+        mac: Mac,
+        link: &Link,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), Stop> {
         let Some(tcb) = self.tcb(index) else { return Err(Stop::Window) };
         let remote = tcb.key.remote_ip;
         let mut frame = self.pool.alloc().ok_or(Stop::NoBuffer)?;
@@ -304,7 +356,14 @@ fn fields_of(tcb: &mut Tcb) -> Fields {
 
 /// Writes TCP, IPv4 and Ethernet headers in front of a payload. Says who completes the checksum; `None` if the headroom is
 /// too small or the buffer is shared.
-fn wrap(payload: &mut PktBuf, fields: Fields, link: &Link, mac: Mac, remote: Ipv4Addr, tx_checksum: TxChecksum) -> Option<Checksum> {
+fn wrap(
+    payload: &mut PktBuf,
+    fields: Fields,
+    link: &Link,
+    mac: Mac,
+    remote: Ipv4Addr,
+    tx_checksum: TxChecksum,
+) -> Option<Checksum> {
     let local = link.address()?.ip;
     let header_len = fields.len();
     let segment_len = header_len + payload.len();

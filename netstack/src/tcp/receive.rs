@@ -41,13 +41,25 @@ impl Tcp {
         if !payload.is_empty() {
             let in_order = seq == nxt && tcb.owner != Owner::Knocked;
             if in_order {
-                self.deliver(index, payload, work);
+                // What is held came first, and counts; what lies behind it comes again.
+                if let Some(held) = self.held_from(index) {
+                    payload.truncate(held.since(seq) as usize);
+                }
+                if !payload.is_empty() {
+                    self.deliver(index, payload, work);
+                }
                 self.deliver_held(index, work);
             } else {
                 self.hold(index, seq, payload, work);
             }
         }
         self.take_fin(index, work);
+    }
+
+    /// Where the first payload held out of order begins.
+    fn held_from(&mut self, index: u32) -> Option<SeqNum> {
+        let head = self.tcb(index)?.receive.out_of_order.head();
+        self.segments.get(head).map(|record| record.seq)
     }
 
     /// Hands the next payload to the app and says when it is to be acknowledged.

@@ -16,11 +16,13 @@ pub(super) struct Rto {
     rto_us: u32,
     /// Timeouts in a row.
     pub(super) backoffs: u8,
+    /// Those since the peer was last heard of.
+    pub(super) unanswered: u8,
 }
 
 impl Rto {
     pub(super) fn new() -> Rto {
-        Rto { smoothed_us: 0, variation_us: 0, rto_us: INITIAL_US, backoffs: 0 }
+        Rto { smoothed_us: 0, variation_us: 0, rto_us: INITIAL_US, backoffs: 0, unanswered: 0 }
     }
 
     /// Takes a measurement of a segment that was sent once (Karn), and ends the backoff.
@@ -40,11 +42,18 @@ impl Rto {
     /// Progress was made: the next timeout is not backed off.
     pub(super) fn progress(&mut self) {
         self.backoffs = 0;
+        self.unanswered = 0;
+    }
+
+    /// The peer answered, but keeps its window shut: it is asked no more often, and not given up.
+    pub(super) fn answered(&mut self) {
+        self.unanswered = 0;
     }
 
     /// The timer fired (section 5.5).
     pub(super) fn back_off(&mut self) {
         self.backoffs = self.backoffs.saturating_add(1);
+        self.unanswered = self.unanswered.saturating_add(1);
     }
 
     /// The timeout now.

@@ -121,6 +121,8 @@ pub(super) struct Tcb {
     pub(super) generation: u32,
     pub(super) state: State,
     pub(super) owner: Owner,
+    /// Our address is gone: it ends when its timer is handled.
+    pub(super) address_lost: bool,
     pub(super) send: Send,
     pub(super) receive: Receive,
 }
@@ -139,6 +141,7 @@ impl Tcb {
             generation,
             state: State::SynReceived,
             owner: Owner::None,
+            address_lost: false,
             send: Send {
                 iss,
                 una: iss,

@@ -5,7 +5,7 @@
 
 use core::time::Duration;
 
-use super::tcb::{AckDue, Fin, Owner, State, Tcb};
+use super::tcb::{AckDue, Fin, State, Tcb};
 use super::{Tcp, Work};
 use crate::app::Reason;
 use crate::time::Instant;
@@ -50,9 +50,12 @@ impl Tcp {
     fn main_timer(&mut self, index: u32, work: &mut Work<'_>) {
         let Some(tcb) = self.tcb(index) else { return };
         match tcb.state {
+            _ if tcb.address_lost => self.end(index, Reason::TimedOut, work.events),
             State::TimeWait => self.free_slot(index),
             State::FinWait2 => self.enter_time_wait(index, work),
-            _ if tcb.is_waiting_for_ack() => self.retransmission_timeout(index, work),
+            _ if tcb.is_waiting_for_ack() || tcb.state == State::SynReceived => {
+                self.retransmission_timeout(index, work)
+            }
             _ => self.window_probe(index, work),
         }
     }
@@ -61,8 +64,12 @@ impl Tcp {
         let Some(tcb) = self.tcb(index) else { return };
         work.counters.tcp_timeouts += 1;
         let half_open = tcb.state == State::SynReceived;
-        if tcb.send.rto.backoffs >= if half_open { MAX_SYN_ACKS } else { MAX_RETRANSMITS } {
-            work.counters.count(if half_open { |c| &mut c.tcp_half_open_timeouts } else { |c| &mut c.tcp_timed_out });
+        if half_open && tcb.send.rto.backoffs >= MAX_SYN_ACKS {
+            work.counters.tcp_half_open_timeouts += 1;
+            return self.end(index, Reason::TimedOut, work.events);
+        }
+        if is_given_up(tcb) {
+            work.counters.tcp_timed_out += 1;
             return self.abort(index, Reason::TimedOut, work);
         }
         if tcb.send.rto.backoffs == 0 {
@@ -71,7 +78,8 @@ impl Tcp {
         }
         tcb.send.rto.back_off();
         tcb.send.timed = None;
-        tcb.send.retransmit_first = false;
+        // Even beyond the window, should it have shrunk: that asks for it, too (RFC 9293, section 3.8.6).
+        tcb.send.retransmit_first = true;
         tcb.send.nxt = tcb.send.una;
         tcb.send.cursor = tcb.send.queue.head();
         self.arm_retransmit(index, work.now);
@@ -84,8 +92,7 @@ impl Tcp {
         if !wants_to_send(tcb) {
             return;
         }
-        if tcb.send.rto.backoffs >= MAX_RETRANSMITS && tcb.owner == Owner::None {
-            // Nobody of ours waits any more.
+        if is_given_up(tcb) {
             work.counters.tcp_timed_out += 1;
             return self.abort(index, Reason::TimedOut, work);
         }
@@ -99,6 +106,9 @@ impl Tcp {
     /// Arms the main timer for what is in flight or waits for the window, or disarms it.
     pub(super) fn arm_retransmit(&mut self, index: u32, now: Instant) {
         let Some(tcb) = &self.tcbs[index as usize] else { return };
+        if tcb.state == State::TimeWait || tcb.address_lost {
+            return;
+        }
         if tcb.is_waiting_for_ack() || wants_to_send(tcb) {
             self.wheel.arm(main(index), now + tcb.send.rto.timeout());
         } else {
@@ -125,6 +135,13 @@ impl Tcp {
     pub(super) fn restart_time_wait(&mut self, index: u32, now: Instant) {
         self.wheel.arm(main(index), now + TIME_WAIT);
     }
+}
+
+/// Whether to wait for the peer no longer: it is silent, or the app has closed the connection and the peer takes nothing.
+fn is_given_up(tcb: &Tcb) -> bool {
+    let rto = &tcb.send.rto;
+    let tries = if tcb.send.fin == Fin::Wanted { rto.backoffs } else { rto.unanswered };
+    tries >= MAX_RETRANSMITS
 }
 
 /// Whether payload or a FIN waits to be sent for the first time.

@@ -117,16 +117,18 @@ impl TimerWheel {
         self.earliest().map(|(_, tick)| Instant::from_nanos(tick << TICK_SHIFT))
     }
 
-    /// The occupied slot that is reached first, and its tick. What is on a lower level is earlier.
+    /// The occupied slot that is reached first, and its tick. While a slot is being emptied, what is left in it may be earlier
+    /// than what has come down a level already.
     fn earliest(&self) -> Option<(Location, u64)> {
-        (0..LEVELS).find_map(|level| {
+        let first_of = |level: usize| {
             let shift = DIGIT_BITS * level as u32;
             let current = (self.tick >> shift) as usize % SLOTS;
             let slot = self.occupied[level].first_from(current)?;
             let round = (self.tick >> shift) & !(SLOTS as u64 - 1);
             let wrapped = if slot < current { SLOTS as u64 } else { 0 };
             Some((Location::new(level, slot), (round + wrapped + slot as u64) << shift))
-        })
+        };
+        (0..LEVELS).filter_map(first_of).min_by_key(|(_, tick)| *tick)
     }
 
     /// Puts a timer into the slot of its deadline.

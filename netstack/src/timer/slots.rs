@@ -46,8 +46,8 @@ impl Occupancy {
         if from_start != 0 {
             return Some(start / 64 * 64 + from_start.trailing_zeros() as usize);
         }
-        (1..=words).map(|step| (start / 64 + step) % words).find_map(|word| {
-            (self.0[word] != 0).then(|| word * 64 + self.0[word].trailing_zeros() as usize)
-        })
+        (1..=words)
+            .map(|step| (start / 64 + step) % words)
+            .find_map(|word| (self.0[word] != 0).then(|| word * 64 + self.0[word].trailing_zeros() as usize))
     }
 }

@@ -59,6 +59,15 @@ fn cancel_from_the_middle_of_a_slot() {
     assert_eq!(wheel.next_deadline(), None);
 }
 
+#[test]
+fn a_later_timer_of_the_same_slot_hides_no_earlier_one() {
+    let mut wheel = TimerWheel::new(2, Instant::ZERO);
+    wheel.arm(0, Instant::from_nanos(260 * TICK));
+    wheel.arm(1, Instant::from_nanos(400 * TICK));
+    assert_eq!(fire_all(&mut wheel, 300 * TICK), [0]);
+    assert_eq!(fire_all(&mut wheel, 400 * TICK), [1]);
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Arm(u32, u64),

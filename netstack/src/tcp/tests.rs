@@ -1,0 +1,8 @@
+//! Scripts of segments on a virtual clock, by phase.
+
+mod ack;
+mod close;
+mod data;
+mod handshake;
+mod probe;
+mod reset;

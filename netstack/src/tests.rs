@@ -1,0 +1,8 @@
+//! The layers below TCP, and the stack as a whole.
+
+mod arp;
+mod dhcp;
+mod icmp;
+mod ip;
+mod mutated;
+mod smoltcp_peer;
