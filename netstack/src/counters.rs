@@ -174,6 +174,9 @@ counters! {
     app_stale_calls,
 }
 
+/// Names the counter to drop something under.
+pub(crate) type DropCounter = fn(&mut Counters) -> &mut u64;
+
 impl Counters {
     /// Adds one to a counter.
     pub(crate) fn count(&mut self, counter: fn(&mut Counters) -> &mut u64) {

@@ -3,7 +3,7 @@
 pub(crate) use smoltcp::wire::EthernetAddress as Mac;
 use smoltcp::wire::{EthernetFrame, EthernetProtocol};
 
-use crate::counters::Counters;
+use crate::counters::DropCounter;
 
 /// Bytes of the header.
 pub(crate) const HEADER_LEN: usize = 14;
@@ -21,9 +21,9 @@ pub(crate) enum Payload {
 }
 
 /// Looks at a frame's header: its sender and what it carries, or the counter to drop it under.
-pub(crate) fn parse(bytes: &[u8], own: Mac) -> Result<(Mac, Payload), fn(&mut Counters) -> &mut u64> {
+pub(crate) fn parse(bytes: &[u8], own: Mac) -> Result<(Mac, Payload), DropCounter> {
     let frame = EthernetFrame::new_checked(bytes).map_err(|_| {
-        let drop: fn(&mut Counters) -> &mut u64 = |c| &mut c.drop_eth_truncated;
+        let drop: DropCounter = |c| &mut c.drop_eth_truncated;
         drop
     })?;
     if frame.dst_addr() != own && !frame.dst_addr().is_broadcast() {

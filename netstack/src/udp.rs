@@ -3,18 +3,15 @@
 use core::net::Ipv4Addr;
 
 use crate::checksum::Sum;
-use crate::counters::Counters;
+use crate::counters::DropCounter;
 use crate::ipv4::{Header, protocol};
 
 /// Bytes of the header.
 pub(crate) const HEADER_LEN: usize = 8;
 
 /// The ports and the payload of a datagram, or the counter to drop it under.
-pub(crate) fn parse<'a>(
-    datagram: &'a [u8],
-    ip: &Header,
-) -> Result<(u16, u16, &'a [u8]), fn(&mut Counters) -> &mut u64> {
-    let malformed: fn(&mut Counters) -> &mut u64 = |c| &mut c.drop_udp_malformed;
+pub(crate) fn parse<'a>(datagram: &'a [u8], ip: &Header) -> Result<(u16, u16, &'a [u8]), DropCounter> {
+    let malformed: DropCounter = |c| &mut c.drop_udp_malformed;
     let header = datagram.first_chunk::<HEADER_LEN>().ok_or(malformed)?;
     let half = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
     let len = half(4);

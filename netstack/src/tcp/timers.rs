@@ -54,7 +54,7 @@ impl Tcp {
             State::TimeWait => self.free_slot(index),
             State::FinWait2 => self.enter_time_wait(index, work),
             _ if tcb.is_waiting_for_ack() || tcb.state == State::SynReceived => {
-                self.retransmission_timeout(index, work)
+                self.retransmission_timeout(index, work);
             }
             _ => self.window_probe(index, work),
         }
