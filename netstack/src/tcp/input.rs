@@ -167,7 +167,11 @@ impl Tcp {
         if header.flags & (flag::ACK | flag::SYN) == flag::ACK && (first + 1 == nxt || edge == nxt) {
             self.ack_arrives(index, header, payload_len, work);
         }
-        self.challenge_ack(index, work);
+        if duplicate {
+            self.ack_now(index); // at most one a turn, and never for a pure ACK: no ACK is answered by an ACK for ever
+        } else {
+            self.challenge_ack(index, work);
+        }
         false
     }
 
