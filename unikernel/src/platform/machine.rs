@@ -26,6 +26,11 @@ const UHYVE_FIRST_GSI: u32 = 0;
 const HEAP_BASE_BYTES: u64 = 512 << 10;
 /// Heap per connection, in bytes: the control block, its part of the tables, and the application's state.
 const HEAP_BYTES_PER_CONNECTION: u64 = 1024;
+/// The part of memory that the heap gets for the tables of packet buffers, and at most so much: there are only so many.
+const HEAP_BUFFER_SHARE: u64 = 128;
+const HEAP_BUFFER_BYTES: u64 = 4 << 20;
+/// The part of memory that the heap gets for the tables of the store.
+const HEAP_STORE_SHARE: u64 = 16 << 10;
 /// Memory per connection below which fewer connections are allowed than configured, in bytes.
 const MEMORY_PER_CONNECTION: u64 = 16 << 10;
 /// Least memory, in bytes, beside the image.
@@ -148,7 +153,9 @@ fn read_config(info: &BootInfo) -> Config {
 
 #[allow(unsafe_code)]
 fn give_heap(ram: &mut Ram, config: &Config, heap: &BootHeap) {
-    let bytes = HEAP_BASE_BYTES + u64::from(config.conn_limit) * HEAP_BYTES_PER_CONNECTION;
+    let connections = u64::from(config.conn_limit) * HEAP_BYTES_PER_CONNECTION;
+    let buffers = (ram.total() / HEAP_BUFFER_SHARE).min(HEAP_BUFFER_BYTES);
+    let bytes = HEAP_BASE_BYTES + connections + buffers + ram.total() / HEAP_STORE_SHARE;
     let Some(range) = ram.take(bytes, super::memory::PAGE) else {
         power::exit(Exit::TooLittleMemory, format_args!("too little memory for {} connections", config.conn_limit))
     };
