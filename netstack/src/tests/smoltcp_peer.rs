@@ -1,9 +1,12 @@
 //! Bulk both ways with smoltcp's TCP, an implementation that shares nothing with ours, over a link that loses, reorders,
-//! duplicates and corrupts.
+//! duplicates and corrupts. With `MEMSTORM_PCAP=DIR` each exchange leaves a capture of our end of the link there.
 
 use core::time::Duration;
 use std::collections::VecDeque;
+use std::fs::File;
+use std::path::Path;
 
+use netdrv::testkit::pcap::Pcap;
 use smoltcp::iface::{Config, Interface, SocketSet};
 use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::socket::tcp::{Socket, SocketBuffer, State};
@@ -119,10 +122,30 @@ impl Echo {
     }
 }
 
+/// Where frames are recorded, if captures are wanted.
+struct Capture(Option<Pcap<File>>);
+
+impl Capture {
+    fn of(seed: u64, percent: u64) -> Capture {
+        let file = std::env::var_os("MEMSTORM_PCAP").map(|dir| {
+            let path = Path::new(&dir).join(format!("smoltcp-{percent}-percent-seed-{seed}.pcap"));
+            File::create(path).and_then(Pcap::new).expect("MEMSTORM_PCAP names a folder that can be written to")
+        });
+        Capture(file)
+    }
+
+    fn record(&mut self, kit: &Kit, frame: &[u8]) {
+        if let Some(pcap) = &mut self.0 {
+            pcap.record(kit.now.as_nanos(), frame).expect("the capture can be written");
+        }
+    }
+}
+
 /// Everything comes back exactly, and the connection ends. Returns how many segments we sent again.
 fn exchange(seed: u64, percent: u64) -> u64 {
     let mut kit = Kit::new();
     kit.is_deaf = true;
+    let mut capture = Capture::of(seed, percent);
     let mut random = Keys::new(&(u128::from(seed) + 1).to_le_bytes());
     let (mut end, mut app) = (End::default(), Echo::default());
     let time = |kit: &Kit| Time::from_micros(kit.now.as_micros() as i64);
@@ -156,13 +179,17 @@ fn exchange(seed: u64, percent: u64) -> u64 {
         let mut arriving = Vec::new();
         end.sent.drain(..).for_each(|frame| damaged(frame, &mut random, percent, &mut arriving));
         for frame in arriving {
+            capture.record(&kit, &frame);
             kit.frame(&frame);
             app.run(&mut kit);
         }
         kit.expire();
         app.run(&mut kit);
         let mut leaving = Vec::new();
-        kit.frames().into_iter().for_each(|frame| damaged(frame, &mut random, percent, &mut leaving));
+        for frame in kit.frames() {
+            capture.record(&kit, &frame);
+            damaged(frame, &mut random, percent, &mut leaving);
+        }
         end.received.extend(leaving);
         if received == BYTES && app.dead == 1 {
             break;
