@@ -67,7 +67,9 @@ extern "C" fn crash_main(record: &CrashRecord) -> ! {
     }
     print_registers(record);
     line(format_args!("#0 {:#018x}", record.rip));
-    backtrace(record.rbp);
+    // A jump into nowhere has not made a frame yet: who jumped is on top of the stack.
+    let first = if image::is_read_only(record.rip) { 1 } else { print_caller(record.rsp) };
+    backtrace(record.rbp, first);
     end(cause)
 }
 
@@ -119,10 +121,20 @@ fn line(text: fmt::Arguments<'_>) {
     console::print_line(format_args!("{}{text}", abi::console::CRASH));
 }
 
+/// Prints the return address on top of the stack as the first caller. Returns the number of the next one.
+fn print_caller(rsp: u64) -> usize {
+    if !rsp.is_multiple_of(8) || !image::is_on_boot_stack(rsp..rsp + 8) {
+        return 1;
+    }
+    // SAFETY: 8 aligned bytes of a stack, which is mapped, at its stack pointer.
+    line(format_args!("#1 {:#018x}", unsafe { *(rsp as *const u64) }));
+    2
+}
+
 /// Prints the return addresses that the chain of frame pointers leads to: each frame is the caller's frame pointer and
 /// then the return address. Ends at anything that is not a frame on a stack of the image.
-fn backtrace(mut rbp: u64) {
-    for depth in 1..DEEPEST {
+fn backtrace(mut rbp: u64, first: usize) {
+    for depth in first..DEEPEST {
         if !rbp.is_multiple_of(8) || !image::is_on_boot_stack(rbp..rbp + 16) {
             return;
         }
