@@ -43,6 +43,17 @@ impl<'a> Sink<'a> {
     }
 }
 
+/// The way of a packet to a peer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Route {
+    /// Our IPv4 address and the peer's.
+    pub(crate) local: Ipv4Addr,
+    pub(crate) remote: Ipv4Addr,
+    /// Our Ethernet address and the next hop's.
+    pub(crate) from: Mac,
+    pub(crate) to: Mac,
+}
+
 /// The link.
 pub(crate) struct Link {
     mac: Mac,
@@ -75,11 +86,12 @@ impl Link {
         }
     }
 
-    /// The Ethernet address of the next hop to `ip`. Asks for it if it is not known.
-    pub(crate) fn resolve(&mut self, ip: Ipv4Addr, now: Instant, counters: &mut Counters) -> Option<Mac> {
-        let hop = self.address?.next_hop(ip)?;
+    /// The way to `remote`; `None` while the next hop's address is not known, which is then asked for.
+    pub(crate) fn route(&mut self, remote: Ipv4Addr, now: Instant, counters: &mut Counters) -> Option<Route> {
+        let own = self.address?;
+        let hop = own.next_hop(remote)?;
         match self.neighbors.lookup(hop, now, counters) {
-            Lookup::Known(mac) => Some(mac),
+            Lookup::Known(to) => Some(Route { local: own.ip, remote, from: self.mac, to }),
             Lookup::Asked => None,
             Lookup::Ask => {
                 counters.arp_requests += 1;

@@ -13,7 +13,7 @@ use crate::dhcp::{self, Change, Dhcp};
 use crate::ethernet::{self, Mac, Payload};
 use crate::ipv4::{self, protocol};
 use crate::keys::Keys;
-use crate::link::{Link, Sink};
+use crate::link::{Link, Route, Sink};
 use crate::tcp::{Addresses, Arrival, MOST_EVENTS, Tcp, Work};
 use crate::time::Instant;
 use crate::{icmp, udp};
@@ -188,7 +188,8 @@ impl Stack {
                 let addresses = Addresses { remote: header.src, local: own.ip };
                 let mut work = Work { now, counters: &mut self.counters, events };
                 if let Arrival::Reset { reset } = self.tcp.input(addresses, packet, &mut work) {
-                    match self.tcp.build_reset(&self.link, from, header.src, reset) {
+                    let route = Route { local: own.ip, remote: header.src, from: self.link.mac(), to: from };
+                    match self.tcp.build_reset(route, reset) {
                         Some(frame) => self.link.reply(frame, &mut self.counters),
                         None => self.counters.tx_no_buffer += 1,
                     }

@@ -6,7 +6,7 @@
 //! tcb                    one connection           ack        what the peer acknowledges, its window
 //! rto, congestion        when and how much        receive    payload in and out of order, FIN
 //! calls                  what the app asks for    output     what is sent, in one place, at egress
-//! timers                 what happens when nothing does
+//! timers                 what happens when nothing does   egress     headers in front, and into the batch
 //! ```
 //!
 //! Left out for now: connect, SACK, timestamps, PAWS, keepalive, SYN cookies, ECN.
@@ -14,6 +14,7 @@
 mod ack;
 mod calls;
 mod congestion;
+mod egress;
 mod flow_table;
 mod header;
 mod input;

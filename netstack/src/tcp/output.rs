@@ -1,24 +1,17 @@
 //! What a connection sends, in one place, at egress: so that an acknowledgement rides on a reply, and many changes in one
 //! turn make one segment (RFC 9293, section 3.8).
 
-use core::net::Ipv4Addr;
+use netdrv::pktbuf::PktBuf;
 
-use netdrv::nic::TxChecksum;
-use netdrv::pktbuf::{Checksum, PktBuf};
-
-use super::header::{self, CHECKSUM, Fields, flag};
+use super::egress::{self, Egress};
+use super::header::{Fields, flag};
 use super::input::Reset;
 use super::options::SynOptions;
 use super::segments::NONE;
 use super::seq::SeqNum;
 use super::tcb::{AckDue, Fin, State, Tcb};
 use super::{Tcp, Work};
-use crate::ethernet::{self, Mac};
-use crate::ipv4;
-use crate::link::{Link, Sink};
-
-/// Bytes in front of the TCP header: Ethernet and IPv4.
-const LOWER_HEADERS: usize = ethernet::HEADER_LEN + ipv4::HEADER_LEN;
+use crate::link::{Link, Route, Sink};
 
 /// How far a connection got.
 enum Progress {
@@ -57,32 +50,35 @@ impl Tcp {
     }
 
     /// Builds the frame of a reset without a connection.
-    pub(crate) fn build_reset(&self, link: &Link, mac: Mac, remote: Ipv4Addr, reset: Reset) -> Option<PktBuf> {
+    pub(crate) fn build_reset(&self, route: Route, reset: Reset) -> Option<PktBuf> {
         let mut frame = self.pool.alloc()?;
-        let checksum = wrap(&mut frame, reset.fields, link, mac, remote, self.tx_checksum)?;
+        let checksum = egress::wrap(&mut frame, reset.fields, route, self.tx_checksum)?;
         frame.set_checksum(checksum);
         Some(frame)
     }
 
     fn output_of(&mut self, index: u32, link: &mut Link, sink: &mut Sink<'_>, work: &mut Work<'_>) -> Progress {
         let Some(tcb) = &self.tcbs[index as usize] else { return Progress::Done };
-        let Some(mac) = link.resolve(tcb.key.remote_ip, work.now, work.counters) else {
+        let remote = tcb.key.remote_ip;
+        let resets = tcb.receive.ack == AckDue::Reset;
+        let Some(route) = link.route(remote, work.now, work.counters) else {
             if !self.is_main_armed(index) {
                 self.arm_retransmit(index, work.now); // or nobody would ask again
             }
             return Progress::Unresolved;
         };
-        if tcb.receive.ack == AckDue::Reset {
-            let sent = self.send_reset(index, mac, link, sink);
+        let out = &mut Egress { route, tx_checksum: self.tx_checksum, sink };
+        if resets {
+            let sent = self.send_reset(index, out);
             self.free_slot(index);
             work.counters.tcp_resets_out += u64::from(sent);
             return Progress::Done;
         }
         loop {
-            if !sink.has_room() {
+            if !out.sink.has_room() {
                 return Progress::Later;
             }
-            match self.send_next(index, mac, link, sink, work) {
+            match self.send_next(index, out, work) {
                 Ok(true) => {}
                 Ok(false) => break,
                 Err(Stop::Window | Stop::InRing) => break,
@@ -92,7 +88,7 @@ impl Tcp {
                 }
             }
         }
-        if self.send_pure_ack(index, mac, link, sink, work).is_err() {
+        if self.send_pure_ack(index, out, work).is_err() {
             work.counters.tx_no_buffer += 1;
             return Progress::Later;
         }
@@ -103,14 +99,7 @@ impl Tcp {
     }
 
     /// Sends the next segment that takes sequence numbers. Says whether there was one.
-    fn send_next(
-        &mut self,
-        index: u32,
-        mac: Mac,
-        link: &Link,
-        sink: &mut Sink<'_>,
-        work: &mut Work<'_>,
-    ) -> Result<bool, Stop> {
+    fn send_next(&mut self, index: u32, out: &mut Egress<'_, '_>, work: &mut Work<'_>) -> Result<bool, Stop> {
         let Some(tcb) = self.tcb(index) else { return Ok(false) };
         match tcb.state {
             State::TimeWait => return Ok(false),
@@ -118,14 +107,14 @@ impl Tcp {
                 if tcb.send.nxt != tcb.send.iss {
                     return Ok(false);
                 }
-                return self.send_syn_ack(index, mac, link, sink, work).map(|()| true);
+                return self.send_syn_ack(index, out, work).map(|()| true);
             }
             _ => {}
         }
         tcb.send.retransmit_first &= !tcb.send.queue.is_empty();
         if tcb.send.retransmit_first {
             let at = tcb.send.queue.head();
-            self.send_record(index, at, mac, link, sink, work)?;
+            self.send_record(index, at, out, work)?;
             if let Some(tcb) = self.tcb(index) {
                 tcb.send.retransmit_first = false;
             }
@@ -135,30 +124,23 @@ impl Tcp {
         if tcb.send.cursor != NONE {
             let at = tcb.send.cursor;
             self.fit_record(index, at, work)?;
-            self.send_record(index, at, mac, link, sink, work)?;
+            self.send_record(index, at, out, work)?;
             return Ok(true);
         }
         let tcb_fin = tcb.send.fin == Fin::Wanted && tcb.send.nxt == tcb.send.end;
         if tcb_fin {
-            return self.send_fin(index, mac, link, sink, work).map(|()| true);
+            return self.send_fin(index, out, work).map(|()| true);
         }
         Ok(false)
     }
 
-    fn send_syn_ack(
-        &mut self,
-        index: u32,
-        mac: Mac,
-        link: &Link,
-        sink: &mut Sink<'_>,
-        work: &mut Work<'_>,
-    ) -> Result<(), Stop> {
+    fn send_syn_ack(&mut self, index: u32, out: &mut Egress<'_, '_>, work: &mut Work<'_>) -> Result<(), Stop> {
         let our_mss = self.mss;
         let Some(tcb) = self.tcb(index) else { return Ok(()) };
         let scaled = tcb.receive.shift > 0;
         let options = SynOptions { mss: Some(our_mss), window_shift: scaled.then_some(0) };
         let fields = Fields { seq: tcb.send.iss, flags: flag::SYN | flag::ACK, options, ..fields_of(tcb) };
-        self.send_empty(index, fields, mac, link, sink)?;
+        self.send_empty(fields, out)?;
         work.counters.tcp_segments_out += 1;
         let now = work.now;
         if let Some(tcb) = self.tcb(index) {
@@ -174,18 +156,11 @@ impl Tcp {
         Ok(())
     }
 
-    fn send_fin(
-        &mut self,
-        index: u32,
-        mac: Mac,
-        link: &Link,
-        sink: &mut Sink<'_>,
-        work: &mut Work<'_>,
-    ) -> Result<(), Stop> {
+    fn send_fin(&mut self, index: u32, out: &mut Egress<'_, '_>, work: &mut Work<'_>) -> Result<(), Stop> {
         let Some(tcb) = self.tcb(index) else { return Ok(()) };
         let again = tcb.fin_sent();
         let fields = Fields { seq: tcb.send.end, flags: flag::FIN | flag::ACK, ..fields_of(tcb) };
-        self.send_empty(index, fields, mac, link, sink)?;
+        self.send_empty(fields, out)?;
         work.counters.tcp_segments_out += 1;
         work.counters.tcp_retransmits += u64::from(again);
         if let Some(tcb) = self.tcb(index) {
@@ -228,17 +203,9 @@ impl Tcp {
     }
 
     /// Sends the payload of a record: headers go in front of it, in place, and a second handle goes to the ring.
-    fn send_record(
-        &mut self,
-        index: u32,
-        at: u32,
-        mac: Mac,
-        link: &Link,
-        sink: &mut Sink<'_>,
-        work: &mut Work<'_>,
-    ) -> Result<(), Stop> {
+    fn send_record(&mut self, index: u32, at: u32, out: &mut Egress<'_, '_>, work: &mut Work<'_>) -> Result<(), Stop> {
         let Some(tcb) = self.tcbs[index as usize].as_mut() else { return Err(Stop::Window) };
-        let (remote, nxt, max) = (tcb.key.remote_ip, tcb.send.nxt, tcb.send.max);
+        let (nxt, max) = (tcb.send.nxt, tcb.send.max);
         let next = self.segments.next(at);
         let Some(record) = self.segments.get_mut(at) else { return Err(Stop::Window) };
         if !record.payload.is_unique() {
@@ -250,11 +217,7 @@ impl Tcp {
         let end = seq + len as u32;
         let push = if next == NONE { flag::PSH } else { 0 };
         let fields = Fields { seq, flags: flag::ACK | push, ..fields_of(tcb) };
-        let checksum = wrap(&mut record.payload, fields, link, mac, remote, self.tx_checksum).ok_or(Stop::NoBuffer)?;
-        let mut frame = record.payload.clone();
-        frame.set_checksum(checksum);
-        record.payload.trim_front(frame.len() - len);
-        sink.push(frame);
+        out.send(&mut record.payload, fields).ok_or(Stop::NoBuffer)?;
         work.counters.tcp_segments_out += 1;
         work.counters.tcp_retransmits += u64::from(seq.lt(max));
         self.sent(index, at, next, (seq, end), nxt, work);
@@ -283,14 +246,7 @@ impl Tcp {
     }
 
     /// Sends an ACK or a probe, if one is due and nothing carried it.
-    fn send_pure_ack(
-        &mut self,
-        index: u32,
-        mac: Mac,
-        link: &Link,
-        sink: &mut Sink<'_>,
-        work: &mut Work<'_>,
-    ) -> Result<(), Stop> {
+    fn send_pure_ack(&mut self, index: u32, out: &mut Egress<'_, '_>, work: &mut Work<'_>) -> Result<(), Stop> {
         let Some(tcb) = self.tcb(index) else { return Ok(()) };
         let probe = core::mem::take(&mut tcb.send.probe);
         let before_syn_ack = tcb.send.max == tcb.send.iss;
@@ -300,35 +256,23 @@ impl Tcp {
         // A probe repeats a byte that was acknowledged: it cannot be acceptable, so it is answered.
         let seq = if probe && !tcb.is_waiting_for_ack() { tcb.send.una - 1 } else { tcb.send.max };
         let fields = Fields { seq, ..fields_of(tcb) };
-        self.send_empty(index, fields, mac, link, sink)?;
+        self.send_empty(fields, out)?;
         work.counters.tcp_segments_out += 1;
         self.acknowledged_by_segment(index);
         Ok(())
     }
 
     /// Sends a reset. Says whether it could.
-    fn send_reset(&mut self, index: u32, mac: Mac, link: &Link, sink: &mut Sink<'_>) -> bool {
+    fn send_reset(&mut self, index: u32, out: &mut Egress<'_, '_>) -> bool {
         let Some(tcb) = self.tcb(index) else { return false };
         let fields = Fields { seq: tcb.send.max, flags: flag::RST | flag::ACK, window: 0, ..fields_of(tcb) };
-        self.send_empty(index, fields, mac, link, sink).is_ok()
+        self.send_empty(fields, out).is_ok()
     }
 
     /// Sends a segment without payload.
-    fn send_empty(
-        &mut self,
-        index: u32,
-        fields: Fields,
-        mac: Mac,
-        link: &Link,
-        sink: &mut Sink<'_>,
-    ) -> Result<(), Stop> {
-        let Some(tcb) = self.tcb(index) else { return Err(Stop::Window) };
-        let remote = tcb.key.remote_ip;
-        let mut frame = self.pool.alloc().ok_or(Stop::NoBuffer)?;
-        let checksum = wrap(&mut frame, fields, link, mac, remote, self.tx_checksum).ok_or(Stop::NoBuffer)?;
-        frame.set_checksum(checksum);
-        sink.push(frame);
-        Ok(())
+    fn send_empty(&mut self, fields: Fields, out: &mut Egress<'_, '_>) -> Result<(), Stop> {
+        let mut empty = self.pool.alloc().ok_or(Stop::NoBuffer)?;
+        out.send(&mut empty, fields).ok_or(Stop::NoBuffer)
     }
 
     /// Every segment carries an acknowledgement: none is due any more.
@@ -352,31 +296,4 @@ fn fields_of(tcb: &mut Tcb) -> Fields {
         window: tcb.receive.window().min(u16::MAX.into()) as u16,
         options: SynOptions::default(),
     }
-}
-
-/// Writes TCP, IPv4 and Ethernet headers in front of a payload. Says who completes the checksum; `None` if the headroom is
-/// too small or the buffer is shared.
-fn wrap(
-    payload: &mut PktBuf,
-    fields: Fields,
-    link: &Link,
-    mac: Mac,
-    remote: Ipv4Addr,
-    tx_checksum: TxChecksum,
-) -> Option<Checksum> {
-    let local = link.address()?.ip;
-    let header_len = fields.len();
-    let segment_len = header_len + payload.len();
-    fields.emit(payload.prepend(header_len)?);
-    let pseudo = header::pseudo_header(local, remote, segment_len);
-    let (field, checksum) = match tx_checksum {
-        TxChecksum::Device => {
-            (pseudo.partial(), Checksum::Partial { start: LOWER_HEADERS as u8, field: CHECKSUM as u8 })
-        }
-        TxChecksum::Software => (pseudo.add(payload.bytes()).checksum(), Checksum::None),
-    };
-    payload.bytes_mut()?[CHECKSUM..CHECKSUM + 2].copy_from_slice(&field);
-    ipv4::emit(payload.prepend(ipv4::HEADER_LEN)?.first_chunk_mut()?, local, remote, ipv4::protocol::TCP, segment_len);
-    ethernet::emit(payload.prepend(ethernet::HEADER_LEN)?.first_chunk_mut()?, link.mac(), mac, ethernet::Payload::Ipv4);
-    Some(checksum)
 }
