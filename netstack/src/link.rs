@@ -7,7 +7,7 @@ use netdrv::pktbuf::{PktBuf, Pool};
 use smoltcp::wire::{ArpOperation, ArpPacket, ArpRepr};
 
 use crate::address::Address;
-use crate::counters::Counters;
+use crate::counters::{Counters, DropCounter};
 use crate::ethernet::{self, Mac, Payload};
 use crate::neighbor::{Lookup, NeighborCache};
 use crate::time::Instant;
@@ -66,7 +66,7 @@ pub(crate) struct Link {
 impl Link {
     pub(crate) fn new(mac: [u8; 6], pool: &'static Pool) -> Link {
         let neighbors = NeighborCache::new();
-        Link { mac: ethernet_address(mac), address: None, neighbors, replies: heapless::Deque::new(), pool }
+        Link { mac: Mac(mac), address: None, neighbors, replies: heapless::Deque::new(), pool }
     }
 
     pub(crate) fn mac(&self) -> Mac {
@@ -135,29 +135,15 @@ impl Link {
             counters.drop_arp_malformed += 1;
             return false;
         };
-        let Some(own) = self.address else {
-            counters.drop_arp_not_for_us += 1;
-            return false;
-        };
-        if ip == own.ip {
-            counters.arp_conflicts += u64::from(mac != self.mac);
-            counters.drop_arp_bad_sender += 1;
-            return false;
-        }
-        let plausible = mac.is_unicast() && own.is_on_link(ip) && !own.is_broadcast(ip) && !ip.is_unspecified();
-        if target != own.ip {
-            counters.drop_arp_not_for_us += 1;
-            return false;
-        }
-        if !plausible {
-            counters.drop_arp_bad_sender += 1;
+        if let Err(reason) = self.check_arp(mac, ip, target, counters) {
+            counters.count(reason);
             return false;
         }
         match operation {
             ArpOperation::Request => {
                 self.neighbors.learn(ip, mac, now, counters);
                 counters.arp_replies += 1;
-                self.send_arp_to(ArpOperation::Reply, mac, ip, counters);
+                self.send_arp(ArpOperation::Reply, mac, ip, counters);
                 true
             }
             ArpOperation::Reply if self.neighbors.is_expected(ip) => {
@@ -175,11 +161,21 @@ impl Link {
         }
     }
 
-    fn send_arp(&mut self, operation: ArpOperation, to: Mac, target: Ipv4Addr, counters: &mut Counters) {
-        self.send_arp_to(operation, to, target, counters);
+    /// Whether an ARP packet is about our address and from a station that can be a neighbor.
+    fn check_arp(&self, mac: Mac, ip: Ipv4Addr, target: Ipv4Addr, counters: &mut Counters) -> Result<(), DropCounter> {
+        let Some(own) = self.address else { return Err(|c| &mut c.drop_arp_not_for_us) };
+        if ip == own.ip {
+            counters.arp_conflicts += u64::from(mac != self.mac);
+            return Err(|c| &mut c.drop_arp_bad_sender);
+        }
+        if target != own.ip {
+            return Err(|c| &mut c.drop_arp_not_for_us);
+        }
+        let plausible = mac.is_unicast() && own.is_on_link(ip) && !own.is_broadcast(ip) && !ip.is_unspecified();
+        if plausible { Ok(()) } else { Err(|c| &mut c.drop_arp_bad_sender) }
     }
 
-    fn send_arp_to(&mut self, operation: ArpOperation, to: Mac, target: Ipv4Addr, counters: &mut Counters) {
+    fn send_arp(&mut self, operation: ArpOperation, to: Mac, target: Ipv4Addr, counters: &mut Counters) {
         let Some(own) = self.address else { return };
         let repr = ArpRepr::EthernetIpv4 {
             operation,
@@ -206,8 +202,4 @@ impl Link {
         ethernet::emit(frame.prepend(ethernet::HEADER_LEN)?.first_chunk_mut()?, self.mac, to, payload);
         Some(())
     }
-}
-
-fn ethernet_address(mac: [u8; 6]) -> Mac {
-    Mac(mac)
 }
