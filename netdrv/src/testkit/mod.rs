@@ -3,11 +3,15 @@
 //! ```text
 //! virtio/  a virtio-net device: rings, registers over MMIO and PCI, and misbehaviour on request
 //! wire     two NICs joined back to back, without any device
+//! link     the same with delay, rate, loss, reordering, duplication and corruption, on a virtual clock
+//! random   a seeded generator
 //! pcap     a capture file writer
 //! ```
 //!
 //! Models are strict where a driver must be correct: they panic at a register access that a device need not bear.
 
+pub mod link;
 pub mod pcap;
+pub mod random;
 pub mod virtio;
 pub mod wire;

@@ -1,0 +1,138 @@
+//! An end of the link, as the queues of a NIC without offloads but one: it completes checksums, if asked to.
+
+use std::collections::VecDeque;
+
+use super::Port;
+use crate::nic::{Armed, Batch, RxCounters, RxQueue, TxCounters, TxQueue};
+use crate::pktbuf::{Checksum, PktBuf, Pool};
+
+/// Buffers that wait for frames.
+const RX_RING: usize = 64;
+/// Frames that are taken between two doorbells, and so in a turn.
+const TX_RING: usize = 256;
+
+/// The receiving half of an end. Nobody vouches for checksums.
+pub struct LinkRx {
+    port: Port,
+    empty: VecDeque<PktBuf>,
+    counters: RxCounters,
+}
+
+/// The sending half of an end. Frames leave at the doorbell, and so do their buffers.
+pub struct LinkTx {
+    port: Port,
+    ring: VecDeque<PktBuf>,
+    counters: TxCounters,
+}
+
+impl LinkRx {
+    pub(super) fn new(port: Port) -> LinkRx {
+        LinkRx { port, empty: VecDeque::new(), counters: RxCounters::default() }
+    }
+
+    /// Buffers that wait for frames.
+    pub fn posted(&self) -> usize {
+        self.empty.len()
+    }
+}
+
+impl RxQueue for LinkRx {
+    fn poll(&mut self, batch: &mut Batch, limit: usize) -> usize {
+        let mut frames = 0;
+        while frames < limit && !batch.is_full() && !self.empty.is_empty() {
+            let Some(mut buf) = self.empty.pop_front() else { break };
+            let Some(copied) = self.port.receive(|frame| buf.extend_from_slice(frame).is_some()) else {
+                self.empty.push_front(buf);
+                break;
+            };
+            if !copied {
+                self.counters.oversized += 1;
+                continue;
+            }
+            self.counters.frames += 1;
+            self.counters.bytes += buf.len() as u64;
+            frames += usize::from(batch.push_back(buf).is_ok());
+        }
+        frames
+    }
+
+    fn refill(&mut self, pool: &'static Pool) -> usize {
+        let mut posted = 0;
+        while self.empty.len() < RX_RING {
+            let Some(buf) = pool.alloc() else {
+                self.counters.pool_empty += 1;
+                break;
+            };
+            self.empty.push_back(buf);
+            posted += 1;
+        }
+        posted
+    }
+
+    fn arm(&mut self) -> Armed {
+        if self.port.has_received() { Armed::Pending } else { Armed::Idle }
+    }
+
+    fn disarm(&mut self) {}
+
+    fn counters(&self) -> &RxCounters {
+        &self.counters
+    }
+}
+
+impl LinkTx {
+    pub(super) fn new(port: Port) -> LinkTx {
+        LinkTx { port, ring: VecDeque::new(), counters: TxCounters::default() }
+    }
+}
+
+impl TxQueue for LinkTx {
+    fn reclaim(&mut self) -> usize {
+        0
+    }
+
+    fn room(&self) -> usize {
+        TX_RING - self.ring.len()
+    }
+
+    fn submit(&mut self, batch: &mut Batch) -> usize {
+        let mut taken = 0;
+        while self.room() > 0 {
+            let Some(frame) = batch.pop_front() else { break };
+            self.counters.frames += 1;
+            self.counters.bytes += frame.len() as u64;
+            self.ring.push_back(frame);
+            taken += 1;
+        }
+        taken
+    }
+
+    fn doorbell(&mut self) {
+        self.counters.doorbells += u64::from(!self.ring.is_empty());
+        for frame in self.ring.drain(..) {
+            match frame.checksum() {
+                Checksum::None | Checksum::Verified => self.port.send(frame.bytes()),
+                Checksum::Partial { start, field } => match completed(frame.bytes(), start.into(), field.into()) {
+                    Some(frame) => self.port.send(&frame),
+                    None => self.counters.bad_checksum += 1,
+                },
+            }
+        }
+    }
+
+    fn counters(&self) -> &TxCounters {
+        &self.counters
+    }
+}
+
+/// The frame with the sum of everything from `start` (RFC 1071) at `start + field`, where a part of it lies already.
+fn completed(frame: &[u8], start: usize, field: usize) -> Option<Vec<u8>> {
+    let mut frame = frame.to_vec();
+    let words = frame.get(start..)?.chunks(2);
+    let mut sum: u64 = words.map(|word| u64::from(word[0]) << 8 | u64::from(*word.get(1).unwrap_or(&0))).sum();
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    frame.get_mut(start + field..start + field + 2)?.copy_from_slice(&(!(sum as u16)).to_be_bytes());
+    Some(frame)
+}
