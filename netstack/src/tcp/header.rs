@@ -2,7 +2,7 @@
 
 use core::net::Ipv4Addr;
 
-use super::options::{MAX_LEN as MAX_OPTIONS, SynOptions};
+use super::options::Options;
 use super::seq::SeqNum;
 use crate::checksum::Sum;
 use crate::counters::Counters;
@@ -34,8 +34,7 @@ pub(super) struct Header {
     pub(super) window: u16,
     /// Bytes before the payload.
     pub(super) header_len: usize,
-    /// Of a SYN.
-    pub(super) options: SynOptions,
+    pub(super) options: Options,
 }
 
 impl Header {
@@ -68,7 +67,7 @@ pub(super) fn parse(segment: &[u8], pseudo: Option<Sum>) -> Result<Header, fn(&m
         flags,
         window: half(14),
         header_len,
-        options: if flags & flag::SYN != 0 { SynOptions::parse(options) } else { SynOptions::default() },
+        options: Options::parse(options),
     })
 }
 
@@ -81,28 +80,26 @@ pub(super) struct Fields {
     pub(super) ack: SeqNum,
     pub(super) flags: u8,
     pub(super) window: u16,
-    pub(super) options: SynOptions,
+    pub(super) options: Options,
 }
 
 impl Fields {
     /// Bytes of the header.
     pub(super) fn len(&self) -> usize {
-        HEADER_LEN + self.options.emit(&mut [0; MAX_OPTIONS])
+        HEADER_LEN + self.options.len()
     }
 
     /// Writes the header, with a checksum of zero. `out` has [`Fields::len`] bytes.
     pub(super) fn emit(&self, out: &mut [u8]) {
-        let mut options = [0; MAX_OPTIONS];
-        let options_len = self.options.emit(&mut options);
         out[0..2].copy_from_slice(&self.src_port.to_be_bytes());
         out[2..4].copy_from_slice(&self.dst_port.to_be_bytes());
         out[4..8].copy_from_slice(&self.seq.0.to_be_bytes());
         out[8..12].copy_from_slice(&self.ack.0.to_be_bytes());
-        out[12] = ((HEADER_LEN + options_len) as u8 / 4) << 4;
+        out[12] = (out.len() as u8 / 4) << 4;
         out[13] = self.flags;
         out[14..16].copy_from_slice(&self.window.to_be_bytes());
         out[16..20].fill(0);
-        out[HEADER_LEN..HEADER_LEN + options_len].copy_from_slice(&options[..options_len]);
+        self.options.emit(&mut out[HEADER_LEN..]);
     }
 }
 

@@ -4,7 +4,7 @@ use netdrv::pktbuf::{Checksum, PktBuf};
 
 use super::flow_table::FlowKey;
 use super::header::{self, Fields, Header, flag};
-use super::options::SynOptions;
+use super::options::Options;
 use super::seq::SeqNum;
 use super::tcb::{AckDue, State};
 use super::{Addresses, Tcp, Work};
@@ -124,8 +124,19 @@ impl Tcp {
             work.counters.drop_tcp_no_ack += 1;
             return;
         }
+        self.timestamps_arrive(index, header);
         if self.ack_arrives(index, header, payload.len(), work) {
             self.payload_arrives(index, header, payload, work);
+        }
+    }
+
+    /// Takes the peer's clock, to be returned (RFC 7323, section 4.3).
+    fn timestamps_arrive(&mut self, index: u32, header: &Header) {
+        let Some(tcb) = self.tcb(index) else { return };
+        if let (Some(clock), Some(timestamps)) = (&mut tcb.timestamps, header.options.timestamps)
+            && header.seq.le(tcb.receive.last_ack_sent)
+        {
+            clock.arrived(timestamps.value);
         }
     }
 
@@ -223,5 +234,5 @@ fn reset_for(header: &Header, payload_len: usize) -> Reset {
         (SeqNum(0), header.seq + len, flag::RST | flag::ACK)
     };
     let (src_port, dst_port) = (header.dst_port, header.src_port);
-    Reset { fields: Fields { src_port, dst_port, seq, ack, flags, window: 0, options: SynOptions::default() } }
+    Reset { fields: Fields { src_port, dst_port, seq, ack, flags, window: 0, options: Options::default() } }
 }

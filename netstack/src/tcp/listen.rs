@@ -2,8 +2,10 @@
 
 use super::flow_table::FlowKey;
 use super::header::Header;
+use super::options::{Options, TIMESTAMPS_LEN};
 use super::seq::SeqNum;
 use super::tcb::{Owner, State, Tcb};
+use super::timestamps::Clock;
 use super::{Addresses, Tcp, Work};
 use crate::app::{Event, Reason};
 use crate::time::Instant;
@@ -20,14 +22,16 @@ impl Tcp {
             work.counters.drop_tcp_conn_limit += 1;
             return;
         };
-        let iss = self.initial_sequence_number(addresses, key, work.now);
-        let mss = header.options.mss.unwrap_or(DEFAULT_MSS).clamp(LEAST_MSS, self.mss);
+        let (iss, clock_offset) = self.initial_numbers(addresses, key, work.now);
+        let Options { mss, window_shift, sack_permitted, timestamps, .. } = header.options;
+        let option_bytes = if timestamps.is_some() { TIMESTAMPS_LEN as u16 } else { 0 };
+        let mss = mss.unwrap_or(DEFAULT_MSS).clamp(LEAST_MSS, self.mss) - option_bytes;
         let mut tcb = Tcb::new(key, self.generations[index as usize], iss, header.seq, mss);
         tcb.send.window = header.window.into();
-        if let Some(shift) = header.options.window_shift {
-            tcb.send.shift = shift;
-        }
-        tcb.receive.shift = u8::from(header.options.window_shift.is_some());
+        tcb.send.shift = window_shift.unwrap_or(0);
+        tcb.receive.shift = window_shift.map(|_| 0);
+        tcb.sack_permitted = sack_permitted;
+        tcb.timestamps = timestamps.map(|timestamps| Clock::new(clock_offset, timestamps.value));
         self.tcbs[index as usize] = Some(tcb);
         self.flows.insert(key, index);
         self.half_open.push(index);
@@ -81,12 +85,14 @@ impl Tcp {
         false
     }
 
-    /// RFC 6528: a clock of 4 us, plus a keyed hash of the flow.
-    fn initial_sequence_number(&self, addresses: Addresses, key: FlowKey, now: Instant) -> SeqNum {
+    /// The initial sequence number (RFC 6528: a clock of 4 us, plus a keyed hash of the flow), and the offset of the
+    /// connection's timestamps.
+    fn initial_numbers(&self, addresses: Addresses, key: FlowKey, now: Instant) -> (SeqNum, u32) {
         let mut bytes = [0; 12];
         bytes[..8].copy_from_slice(&key.to_bytes());
         bytes[8..].copy_from_slice(&addresses.local.octets());
         let clock = (now.as_micros() / 4) as u32;
-        SeqNum(clock.wrapping_add(self.isn_hasher.hash(&bytes) as u32))
+        let hash = self.isn_hasher.hash(&bytes);
+        (SeqNum(clock.wrapping_add(hash as u32)), (hash >> 32) as u32)
     }
 }

@@ -9,7 +9,7 @@
 //! timers                 what happens when nothing does   egress     headers in front, and into the batch
 //! ```
 //!
-//! Left out for now: connect, SACK, timestamps, PAWS, keepalive, SYN cookies, ECN.
+//! Left out for now: connect, SACK, PAWS, keepalive, SYN cookies, ECN.
 
 mod ack;
 mod calls;
@@ -27,6 +27,7 @@ mod segments;
 mod seq;
 mod tcb;
 mod timers;
+mod timestamps;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;

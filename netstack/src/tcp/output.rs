@@ -6,12 +6,13 @@ use netdrv::pktbuf::PktBuf;
 use super::egress::{self, Egress};
 use super::header::{Fields, flag};
 use super::input::Reset;
-use super::options::SynOptions;
+use super::options::Options;
 use super::segments::NONE;
 use super::seq::SeqNum;
 use super::tcb::{AckDue, Fin, State, Tcb};
 use super::{Tcp, Work};
 use crate::link::{Link, Route, Sink};
+use crate::time::Instant;
 
 /// How far a connection got.
 enum Progress {
@@ -69,7 +70,7 @@ impl Tcp {
         };
         let out = &mut Egress { route, tx_checksum: self.tx_checksum, sink };
         if resets {
-            let sent = self.send_reset(index, out);
+            let sent = self.send_reset(index, out, work);
             self.free_slot(index);
             work.counters.tcp_resets_out += u64::from(sent);
             return Progress::Done;
@@ -137,9 +138,10 @@ impl Tcp {
     fn send_syn_ack(&mut self, index: u32, out: &mut Egress<'_, '_>, work: &mut Work<'_>) -> Result<(), Stop> {
         let our_mss = self.mss;
         let Some(tcb) = self.tcb(index) else { return Ok(()) };
-        let scaled = tcb.receive.shift > 0;
-        let options = SynOptions { mss: Some(our_mss), window_shift: scaled.then_some(0) };
-        let fields = Fields { seq: tcb.send.iss, flags: flag::SYN | flag::ACK, options, ..fields_of(tcb) };
+        let mut fields = Fields { seq: tcb.send.iss, flags: flag::SYN | flag::ACK, ..fields_of(tcb, work.now) };
+        fields.options.mss = Some(our_mss);
+        fields.options.window_shift = tcb.receive.shift;
+        fields.options.sack_permitted = tcb.sack_permitted;
         self.send_empty(fields, out)?;
         work.counters.tcp_segments_out += 1;
         let now = work.now;
@@ -159,7 +161,7 @@ impl Tcp {
     fn send_fin(&mut self, index: u32, out: &mut Egress<'_, '_>, work: &mut Work<'_>) -> Result<(), Stop> {
         let Some(tcb) = self.tcb(index) else { return Ok(()) };
         let again = tcb.fin_sent();
-        let fields = Fields { seq: tcb.send.end, flags: flag::FIN | flag::ACK, ..fields_of(tcb) };
+        let fields = Fields { seq: tcb.send.end, flags: flag::FIN | flag::ACK, ..fields_of(tcb, work.now) };
         self.send_empty(fields, out)?;
         work.counters.tcp_segments_out += 1;
         work.counters.tcp_retransmits += u64::from(again);
@@ -216,7 +218,7 @@ impl Tcp {
         let (seq, len) = (record.seq, record.payload.len());
         let end = seq + len as u32;
         let push = if next == NONE { flag::PSH } else { 0 };
-        let fields = Fields { seq, flags: flag::ACK | push, ..fields_of(tcb) };
+        let fields = Fields { seq, flags: flag::ACK | push, ..fields_of(tcb, work.now) };
         out.send(&mut record.payload, fields).ok_or(Stop::NoBuffer)?;
         work.counters.tcp_segments_out += 1;
         work.counters.tcp_retransmits += u64::from(seq.lt(max));
@@ -255,7 +257,7 @@ impl Tcp {
         }
         // A probe repeats a byte that was acknowledged: it cannot be acceptable, so it is answered.
         let seq = if probe && !tcb.is_waiting_for_ack() { tcb.send.una - 1 } else { tcb.send.max };
-        let fields = Fields { seq, ..fields_of(tcb) };
+        let fields = Fields { seq, ..fields_of(tcb, work.now) };
         self.send_empty(fields, out)?;
         work.counters.tcp_segments_out += 1;
         self.acknowledged_by_segment(index);
@@ -263,9 +265,9 @@ impl Tcp {
     }
 
     /// Sends a reset. Says whether it could.
-    fn send_reset(&mut self, index: u32, out: &mut Egress<'_, '_>) -> bool {
+    fn send_reset(&mut self, index: u32, out: &mut Egress<'_, '_>, work: &Work<'_>) -> bool {
         let Some(tcb) = self.tcb(index) else { return false };
-        let fields = Fields { seq: tcb.send.max, flags: flag::RST | flag::ACK, window: 0, ..fields_of(tcb) };
+        let fields = Fields { seq: tcb.send.max, flags: flag::RST | flag::ACK, window: 0, ..fields_of(tcb, work.now) };
         self.send_empty(fields, out).is_ok()
     }
 
@@ -286,7 +288,8 @@ impl Tcp {
 }
 
 /// The fields that most segments of a connection have. Telling the window moves its edge.
-fn fields_of(tcb: &mut Tcb) -> Fields {
+fn fields_of(tcb: &mut Tcb, now: Instant) -> Fields {
+    tcb.receive.last_ack_sent = tcb.receive.nxt;
     Fields {
         src_port: tcb.key.local_port,
         dst_port: tcb.key.remote_port,
@@ -294,6 +297,6 @@ fn fields_of(tcb: &mut Tcb) -> Fields {
         ack: tcb.receive.nxt,
         flags: flag::ACK,
         window: tcb.receive.window().min(u16::MAX.into()) as u16,
-        options: SynOptions::default(),
+        options: Options { timestamps: tcb.timestamps.map(|clock| clock.stamp(now)), ..Options::default() },
     }
 }

@@ -15,6 +15,7 @@ use super::flow_table::FlowKey;
 use super::rto::Rto;
 use super::segments::{List, NONE};
 use super::seq::SeqNum;
+use super::timestamps::Clock;
 use crate::app::{Cookie, Flow};
 use crate::time::Instant;
 
@@ -103,9 +104,12 @@ pub(super) struct Receive {
     pub(super) nxt: SeqNum,
     /// Behind the last byte that the peer may send: never moves back.
     pub(super) edge: SeqNum,
+    /// What the last segment that we sent acknowledged.
+    pub(super) last_ack_sent: SeqNum,
     /// Bytes delivered that the app is not done with.
     pub(super) held_by_app: u32,
-    pub(super) shift: u8,
+    /// Of the windows that we offer, if both sides scale theirs.
+    pub(super) shift: Option<u8>,
     /// What arrived out of order.
     pub(super) out_of_order: List,
     /// Where the peer's FIN is, once it was seen.
@@ -123,6 +127,10 @@ pub(super) struct Tcb {
     pub(super) owner: Owner,
     /// Our address is gone: it ends when its timer is handled.
     pub(super) address_lost: bool,
+    /// Both sides take SACK blocks.
+    pub(super) sack_permitted: bool,
+    /// Both sides use timestamps.
+    pub(super) timestamps: Option<Clock>,
     pub(super) send: Send,
     pub(super) receive: Receive,
 }
@@ -142,6 +150,8 @@ impl Tcb {
             state: State::SynReceived,
             owner: Owner::None,
             address_lost: false,
+            sack_permitted: false,
+            timestamps: None,
             send: Send {
                 iss,
                 una: iss,
@@ -166,9 +176,10 @@ impl Tcb {
             },
             receive: Receive {
                 nxt: irs + 1,
+                last_ack_sent: irs + 1,
                 edge: irs + 1 + RECEIVE_WINDOW,
                 held_by_app: 0,
-                shift: 0,
+                shift: None,
                 out_of_order: List::EMPTY,
                 fin: None,
                 ack: AckDue::No,

@@ -4,5 +4,6 @@ mod ack;
 mod close;
 mod data;
 mod handshake;
+mod options;
 mod probe;
 mod reset;
