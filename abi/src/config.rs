@@ -82,6 +82,8 @@ pub struct Config {
     pub address: Address,
     /// `gateway`: of a static address.
     pub gateway: Option<Ipv4Addr>,
+    /// `vlan`: the IEEE 802.1Q VLAN that the appliance is in; `None` is that of untagged frames.
+    pub vlan: Option<u16>,
     /// `console`: the least important level printed.
     pub console: Level,
     /// `on-crash`: what follows a crash report.
@@ -113,6 +115,7 @@ impl Default for Config {
             evictions: Evictions::Enabled,
             address: Address::Dhcp,
             gateway: None,
+            vlan: None,
             console: Level::Info,
             on_crash: OnCrash::Exit,
             batch: 64,
@@ -131,6 +134,7 @@ pub const KEYS: &[&str] = &[
     "disable-evictions",
     "ip",
     "gateway",
+    "vlan",
     "console",
     "on-crash",
     "batch",

@@ -26,7 +26,9 @@ counters! {
     drop_eth_truncated,
     /// Ethernet: addressed to another station or a multicast group.
     drop_eth_not_for_us,
-    /// Ethernet: 802.1Q tag, not supported yet.
+    /// Ethernet: a sender that cannot be one: a group, nobody, or ourselves.
+    drop_eth_bad_source,
+    /// Ethernet: of another VLAN, or with more than one tag.
     drop_eth_vlan,
     /// Ethernet: neither IPv4 nor ARP.
     drop_eth_unknown_type,

@@ -131,8 +131,9 @@ impl Dhcp {
     ) -> Change {
         let packet = DhcpPacket::new_checked(message);
         let repr = packet.as_ref().ok().and_then(|packet| DhcpRepr::parse(packet).ok());
-        let expected =
-            |repr: &DhcpRepr<'_>| repr.transaction_id == self.transaction && repr.client_hardware_address == link.mac();
+        let expected = |repr: &DhcpRepr<'_>| {
+            repr.transaction_id == self.transaction && repr.client_hardware_address == link.station().mac
+        };
         let Some(repr) = repr.filter(expected) else {
             counters.drop_dhcp_unexpected += 1;
             return Change::None;
@@ -193,7 +194,7 @@ impl Dhcp {
             message_type,
             transaction_id: self.transaction,
             secs: 0,
-            client_hardware_address: link.mac(),
+            client_hardware_address: link.station().mac,
             client_ip,
             your_ip: Ipv4Addr::UNSPECIFIED,
             server_ip: Ipv4Addr::UNSPECIFIED,
@@ -202,7 +203,7 @@ impl Dhcp {
             relay_agent_ip: Ipv4Addr::UNSPECIFIED,
             broadcast: client_ip.is_unspecified(),
             requested_ip,
-            client_identifier: Some(link.mac()),
+            client_identifier: Some(link.station().mac),
             server_identifier: server,
             parameter_request_list: Some(PARAMETERS),
             dns_servers: None,
@@ -250,7 +251,7 @@ fn build(repr: &DhcpRepr<'_>, src: Ipv4Addr, link: &Link, pool: &'static Pool) -
     udp::emit(datagram, (src, CLIENT_PORT), (Ipv4Addr::BROADCAST, SERVER_PORT));
     let len = frame.len();
     ipv4::emit(frame.prepend(ipv4::HEADER_LEN)?.first_chunk_mut()?, src, Ipv4Addr::BROADCAST, protocol::UDP, len);
-    link.frame(&mut frame, Mac::BROADCAST, Payload::Ipv4)?;
+    link.station().prepend(&mut frame, Mac::BROADCAST, Payload::Ipv4)?;
     Some(frame)
 }
 

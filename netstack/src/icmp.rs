@@ -54,6 +54,6 @@ fn echo_reply(message: &[u8], ip: &Header, to: Mac, own: &Address, link: &Link, 
     reply[2..4].copy_from_slice(&checksum);
     let header = frame.prepend(ipv4::HEADER_LEN)?.first_chunk_mut()?;
     ipv4::emit(header, own.ip, ip.src, protocol::ICMP, message.len());
-    link.frame(&mut frame, to, Payload::Ipv4)?;
+    link.station().prepend(&mut frame, to, Payload::Ipv4)?;
     Some(frame)
 }

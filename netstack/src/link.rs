@@ -8,7 +8,7 @@ use smoltcp::wire::{ArpOperation, ArpPacket, ArpRepr};
 
 use crate::address::Address;
 use crate::counters::{Counters, DropCounter};
-use crate::ethernet::{self, Mac, Payload};
+use crate::ethernet::{Mac, Payload, Station};
 use crate::neighbor::{Lookup, NeighborCache};
 use crate::time::Instant;
 
@@ -49,14 +49,14 @@ pub(crate) struct Route {
     /// Our IPv4 address and the peer's.
     pub(crate) local: Ipv4Addr,
     pub(crate) remote: Ipv4Addr,
-    /// Our Ethernet address and the next hop's.
-    pub(crate) from: Mac,
+    /// Our end of the link, and the next hop's Ethernet address.
+    pub(crate) from: Station,
     pub(crate) to: Mac,
 }
 
 /// The link.
 pub(crate) struct Link {
-    mac: Mac,
+    station: Station,
     address: Option<Address>,
     neighbors: NeighborCache,
     replies: heapless::Deque<PktBuf, REPLIES>,
@@ -64,13 +64,14 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    pub(crate) fn new(mac: [u8; 6], pool: &'static Pool) -> Link {
+    pub(crate) fn new(station: Station, pool: &'static Pool) -> Link {
         let neighbors = NeighborCache::new();
-        Link { mac: Mac(mac), address: None, neighbors, replies: heapless::Deque::new(), pool }
+        Link { station, address: None, neighbors, replies: heapless::Deque::new(), pool }
     }
 
-    pub(crate) fn mac(&self) -> Mac {
-        self.mac
+    /// Our end.
+    pub(crate) fn station(&self) -> Station {
+        self.station
     }
 
     /// Our address, if we have one.
@@ -91,7 +92,7 @@ impl Link {
         let own = self.address?;
         let hop = own.next_hop(remote)?;
         match self.neighbors.lookup(hop, now, counters) {
-            Lookup::Known(to) => Some(Route { local: own.ip, remote, from: self.mac, to }),
+            Lookup::Known(to) => Some(Route { local: own.ip, remote, from: self.station, to }),
             Lookup::Asked => None,
             Lookup::Ask => {
                 counters.arp_requests += 1;
@@ -165,7 +166,7 @@ impl Link {
     fn check_arp(&self, mac: Mac, ip: Ipv4Addr, target: Ipv4Addr, counters: &mut Counters) -> Result<(), DropCounter> {
         let Some(own) = self.address else { return Err(|c| &mut c.drop_arp_not_for_us) };
         if ip == own.ip {
-            counters.arp_conflicts += u64::from(mac != self.mac);
+            counters.arp_conflicts += u64::from(mac != self.station.mac);
             return Err(|c| &mut c.drop_arp_bad_sender);
         }
         if target != own.ip {
@@ -179,7 +180,7 @@ impl Link {
         let Some(own) = self.address else { return };
         let repr = ArpRepr::EthernetIpv4 {
             operation,
-            source_hardware_addr: self.mac,
+            source_hardware_addr: self.station.mac,
             source_protocol_addr: own.ip,
             target_hardware_addr: if to.is_broadcast() { Mac([0; 6]) } else { to },
             target_protocol_addr: target,
@@ -188,18 +189,12 @@ impl Link {
         repr.emit(&mut ArpPacket::new_unchecked(&mut bytes[..]));
         let frame = self.pool.alloc().and_then(|mut frame| {
             frame.extend_from_slice(&bytes)?;
-            self.frame(&mut frame, to, Payload::Arp)?;
+            self.station.prepend(&mut frame, to, Payload::Arp)?;
             Some(frame)
         });
         match frame {
             Some(frame) => self.reply(frame, counters),
             None => counters.tx_no_buffer += 1,
         }
-    }
-
-    /// Writes an Ethernet header in front of `frame`.
-    pub(crate) fn frame(&self, frame: &mut PktBuf, to: Mac, payload: Payload) -> Option<()> {
-        ethernet::emit(frame.prepend(ethernet::HEADER_LEN)?.first_chunk_mut()?, self.mac, to, payload);
-        Some(())
     }
 }

@@ -10,7 +10,7 @@ use crate::address::Address;
 use crate::app::{Calls, Events};
 use crate::counters::Counters;
 use crate::dhcp::{self, Change, Dhcp};
-use crate::ethernet::{self, Mac, Payload};
+use crate::ethernet::{Mac, Payload, Station};
 use crate::ipv4::{self, protocol};
 use crate::keys::Keys;
 use crate::link::{Link, Route, Sink};
@@ -42,6 +42,8 @@ pub enum Addressing {
 pub struct Config<'a> {
     /// Ethernet address.
     pub mac: [u8; 6],
+    /// The VLAN to be in, 1 to 4094; `None` for that of untagged frames.
+    pub vlan: Option<u16>,
     /// Largest IP packet of the link, in bytes, at least 576.
     pub mtu: u16,
     /// Who completes TCP's checksums.
@@ -71,7 +73,7 @@ impl Stack {
     pub fn new(config: Config<'_>, pool: &'static Pool, now: Instant) -> Stack {
         let mut keys = Keys::new(&config.seed);
         let mut counters = Counters::default();
-        let mut link = Link::new(config.mac, pool);
+        let mut link = Link::new(Station { mac: Mac(config.mac), vlan: config.vlan }, pool);
         let dhcp = match config.address {
             Addressing::Dhcp => Some(Dhcp::new(&mut keys, now)),
             Addressing::Static { ip, prefix, gateway } => {
@@ -154,18 +156,18 @@ impl Stack {
     }
 
     fn frame_arrives(&mut self, mut frame: PktBuf, now: Instant, events: &mut Events) {
-        let (from, payload) = match ethernet::parse(frame.bytes(), self.link.mac()) {
-            Ok(parsed) => parsed,
+        let header = match self.link.station().parse(frame.bytes()) {
+            Ok(header) => header,
             Err(reason) => return self.counters.count(reason),
         };
-        frame.trim_front(ethernet::HEADER_LEN);
-        match payload {
+        frame.trim_front(header.len);
+        match header.payload {
             Payload::Arp => {
                 if self.link.arp_arrives(frame.bytes(), now, &mut self.counters) {
                     self.tcp.neighbor_learned();
                 }
             }
-            Payload::Ipv4 => self.packet_arrives(frame, from, now, events),
+            Payload::Ipv4 => self.packet_arrives(frame, header.from, now, events),
         }
     }
 
@@ -188,7 +190,7 @@ impl Stack {
                 let addresses = Addresses { remote: header.src, local: own.ip };
                 let mut work = Work { now, counters: &mut self.counters, events };
                 if let Arrival::Reset { reset } = self.tcp.input(addresses, packet, &mut work) {
-                    let route = Route { local: own.ip, remote: header.src, from: self.link.mac(), to: from };
+                    let route = Route { local: own.ip, remote: header.src, from: self.link.station(), to: from };
                     match self.tcp.build_reset(route, reset) {
                         Some(frame) => self.link.reply(frame, &mut self.counters),
                         None => self.counters.tx_no_buffer += 1,

@@ -2,6 +2,7 @@
 
 mod arp;
 mod dhcp;
+mod ethernet;
 mod icmp;
 mod ip;
 mod mutated;

@@ -50,6 +50,7 @@ pub(super) fn apply_word<'a>(config: &mut Config, word: &'a str) -> Result<(), C
         "ip" if value == "dhcp" => config.address = Address::Dhcp,
         "ip" => config.address = address(value).ok_or(bad("'dhcp' or an address with its prefix, as 192.0.2.7/24"))?,
         "gateway" => config.gateway = Some(value.parse().map_err(|_| bad("an IPv4 address, as 192.0.2.1"))?),
+        "vlan" => config.vlan = Some(number(value, 1, 4094).ok_or(bad("a VLAN from 1 to 4094"))? as u16),
         "console" => config.console = named(key, value, LEVELS)?,
         "on-crash" => config.on_crash = named(key, value, ON_CRASH)?,
         "batch" => config.batch = number(value, 1, 64).ok_or(bad("a number of packets from 1 to 64"))? as u16,

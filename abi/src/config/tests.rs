@@ -13,7 +13,7 @@ fn empty_line_keeps_the_defaults() {
 #[test]
 fn every_key_is_applied() {
     let line = "port=21211 memory-limit=64 conn-limit=100 max-item-size=512k disable-evictions ip=192.0.2.7/24 \
-                gateway=192.0.2.1 console=debug on-crash=halt batch=8 spin=0 selftest=ud2";
+                gateway=192.0.2.1 vlan=100 console=debug on-crash=halt batch=8 spin=0 selftest=ud2";
     let expected = Config {
         port: 21211,
         memory_limit_mib: Some(64),
@@ -22,6 +22,7 @@ fn every_key_is_applied() {
         evictions: Evictions::Disabled,
         address: Address::Static { ip: Ipv4Addr::new(192, 0, 2, 7), prefix: 24 },
         gateway: Some(Ipv4Addr::new(192, 0, 2, 1)),
+        vlan: Some(100),
         console: Level::Debug,
         on_crash: OnCrash::Halt,
         batch: 8,
@@ -84,6 +85,9 @@ fn malformed_values_are_refused() {
         "ip=10.0.0.256/8",
         "ip=224.0.0.1/4",
         "gateway=x",
+        "vlan=0",
+        "vlan=4095",
+        "vlan=",
         "batch=0",
         "batch=65",
         "spin=1000001",

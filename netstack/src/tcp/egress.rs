@@ -4,12 +4,9 @@ use netdrv::nic::TxChecksum;
 use netdrv::pktbuf::{Checksum, PktBuf};
 
 use super::header::{self, CHECKSUM, Fields};
-use crate::ethernet::{self, Payload};
+use crate::ethernet::Payload;
 use crate::ipv4::{self, protocol};
 use crate::link::{Route, Sink};
-
-/// Bytes in front of the TCP header: Ethernet and IPv4.
-const LOWER_HEADERS: usize = ethernet::HEADER_LEN + ipv4::HEADER_LEN;
 
 /// Where the segments of one connection go.
 pub(super) struct Egress<'a, 'b> {
@@ -41,13 +38,14 @@ pub(super) fn wrap(payload: &mut PktBuf, fields: Fields, route: Route, tx_checks
     fields.emit(payload.prepend(header_len)?);
     let pseudo = header::pseudo_header(local, remote, segment_len);
     let (field, checksum) = match tx_checksum {
-        TxChecksum::Device => {
-            (pseudo.partial(), Checksum::Partial { start: LOWER_HEADERS as u8, field: CHECKSUM as u8 })
-        }
+        TxChecksum::Device => (
+            pseudo.partial(),
+            Checksum::Partial { start: (from.header_len() + ipv4::HEADER_LEN) as u8, field: CHECKSUM as u8 },
+        ),
         TxChecksum::Software => (pseudo.add(payload.bytes()).checksum(), Checksum::None),
     };
     payload.bytes_mut()?[CHECKSUM..CHECKSUM + 2].copy_from_slice(&field);
     ipv4::emit(payload.prepend(ipv4::HEADER_LEN)?.first_chunk_mut()?, local, remote, protocol::TCP, segment_len);
-    ethernet::emit(payload.prepend(ethernet::HEADER_LEN)?.first_chunk_mut()?, from, to, Payload::Ipv4);
+    from.prepend(payload, to, Payload::Ipv4)?;
     Some(checksum)
 }

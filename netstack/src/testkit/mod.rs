@@ -63,19 +63,30 @@ impl Kit {
         kit
     }
 
+    /// A stack in a VLAN that knows nobody.
+    pub(crate) fn in_vlan(vlan: u16) -> Kit {
+        Kit::of(|config| config.vlan = Some(vlan))
+    }
+
     pub(crate) fn with(address: Addressing, conn_limit: usize) -> Kit {
+        Kit::of(|config| (config.address, config.conn_limit) = (address, conn_limit))
+    }
+
+    /// A stack with a static address that knows nobody, with a configuration changed by `change`.
+    pub(crate) fn of(change: impl FnOnce(&mut Config<'_>)) -> Kit {
         let pool = Pool::leak(PoolMemory::leak(BUFFERS));
         let now = Instant::from_nanos(1_000_000_000);
-        let tx_checksum = TxChecksum::Software;
-        let config = Config {
+        let mut config = Config {
             mac: MAC,
+            vlan: None,
             mtu: 1500,
-            tx_checksum,
-            address,
+            tx_checksum: TxChecksum::Software,
+            address: Addressing::Static { ip: IP, prefix: 24, gateway: None },
             listen: &[PORT],
-            conn_limit,
+            conn_limit: 8,
             seed: *b"sixteen bytes ok",
         };
+        change(&mut config);
         let flow = Flow { index: 0, generation: 0 };
         let stack = Some(Stack::new(config, pool, now));
         Kit { stack, pool, now, events: Events::new(), flow, iss: 0, port: 40_000, clock: 0, is_deaf: false, room: 64 }

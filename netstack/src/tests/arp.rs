@@ -82,7 +82,9 @@ fn drops_are_counted() {
     kit.frame(&arp(1, PEER_MAC, IP, IP));
     kit.frame(&arp(1, PEER_MAC, [192, 168, 0, 1].into(), IP));
     kit.frame(&arp(1, PEER_MAC, [10, 0, 0, 255].into(), IP));
-    kit.frame(&arp(1, [3, 0, 0, 0, 0, 1], PEER_IP, IP));
+    let mut group = arp(1, PEER_MAC, PEER_IP, IP);
+    group[22] |= 1;
+    kit.frame(&group);
     kit.frame(&arp(7, PEER_MAC, PEER_IP, IP));
     kit.frame(&arp(1, PEER_MAC, PEER_IP, IP)[..30]);
     let counters = kit.counters();

@@ -1,6 +1,6 @@
-//! Ethernet, IPv4 and UDP: what does not pass is counted under its reason.
+//! IPv4 and UDP: what does not pass is counted under its reason.
 
-use smoltcp::wire::{EthernetProtocol, IpProtocol};
+use smoltcp::wire::IpProtocol;
 
 use crate::counters::Counters;
 use crate::stack::Addressing;
@@ -32,19 +32,10 @@ fn every_drop_has_its_reason() {
     fix(&mut ihl_four, 16);
     let mut bad_sum = good();
     bad_sum[24] ^= 1;
-    let mut vlan = good();
-    vlan[12..14].copy_from_slice(&[0x81, 0]);
-    let mut elsewhere = good();
-    elsewhere[5] = 9;
     let from = |ip: [u8; 4]| ipv4(IpProtocol::Tcp, ip.into(), IP, b"");
     type Get = fn(&Counters) -> u64;
     let cases: Vec<(Vec<u8>, Get)> = vec![
         (good(), |c| c.drop_ip_unknown_protocol),
-        (vec![], |c| c.drop_eth_truncated),
-        (good()[..13].to_vec(), |c| c.drop_eth_truncated),
-        (elsewhere, |c| c.drop_eth_not_for_us),
-        (vlan, |c| c.drop_eth_vlan),
-        (ethernet(MAC, PEER_MAC, EthernetProtocol::Ipv6, &[0; 40]), |c| c.drop_eth_unknown_type),
         (good()[..14].to_vec(), |c| c.drop_ip_malformed),
         (short, |c| c.drop_ip_malformed),
         (ihl_four, |c| c.drop_ip_malformed),

@@ -36,6 +36,8 @@ const STORE_ALIGN: u64 = 1 << 20;
 
 /// uhyve 0.10 cuts received frames to 1,500 bytes, Ethernet header included, though it promises an MTU of 1,500.
 const UHYVE_MTU: u16 = 1500 - 14;
+/// Bytes of a VLAN tag.
+const VLAN_TAG: u16 = 4;
 
 /// What an application starts with.
 pub struct Resources {
@@ -57,7 +59,7 @@ pub fn launch<N: Nic, A: App, E: core::fmt::Display>(
 ) -> ! {
     let mut info = nic.info();
     if machine.is_uhyve {
-        info.mtu = info.mtu.min(UHYVE_MTU);
+        info.mtu = info.mtu.min(UHYVE_MTU - machine.config.vlan.map_or(0, |_| VLAN_TAG));
     }
     let pool = make_pool(&mut machine.ram);
     let memory = store_memory(&mut machine.ram, &machine.config);
@@ -148,6 +150,7 @@ fn stack_config<'a>(config: &Config, info: &NicInfo, ports: &'a [u16], seed: [u8
     };
     stack::Config {
         mac: info.mac,
+        vlan: config.vlan,
         mtu: info.mtu,
         tx_checksum: info.tx_checksum,
         address: addressing,

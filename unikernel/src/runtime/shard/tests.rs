@@ -31,6 +31,7 @@ impl Bench {
         let pool = Pool::leak(PoolMemory::leak(1024));
         let config = Config {
             mac: MAC,
+            vlan: None,
             mtu: 1500,
             tx_checksum: TxChecksum::Software,
             address: Addressing::Static { ip: Ipv4Addr::new(10, 0, 0, 1), prefix: 24, gateway: None },
