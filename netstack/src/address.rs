@@ -24,6 +24,11 @@ impl Address {
         ip.is_broadcast() || (self.prefix < 31 && ip.to_bits() == self.ip.to_bits() | !self.mask())
     }
 
+    /// Whether `ip` is the network itself: in use as a broadcast address long ago, and no host's (RFC 1122, section 3.2.1.3).
+    pub(crate) fn is_network(&self, ip: Ipv4Addr) -> bool {
+        self.prefix < 31 && ip.to_bits() == self.ip.to_bits() & self.mask()
+    }
+
     /// The neighbor that a packet to `ip` goes to first; `None` if there is no way.
     pub(crate) fn next_hop(&self, ip: Ipv4Addr) -> Option<Ipv4Addr> {
         if self.is_on_link(ip) { Some(ip) } else { self.gateway }
@@ -46,6 +51,7 @@ mod tests {
         assert_eq!(at(24).next_hop(far), Some(Ipv4Addr::new(10, 1, 2, 1)));
         assert_eq!(at(32).next_hop(Ipv4Addr::new(10, 1, 2, 4)), Some(Ipv4Addr::new(10, 1, 2, 1)));
         assert!(at(24).is_broadcast(Ipv4Addr::new(10, 1, 2, 255)));
+        assert!(at(24).is_network(Ipv4Addr::new(10, 1, 2, 0)) && !at(31).is_network(Ipv4Addr::new(10, 1, 2, 2)));
         assert!(!at(31).is_broadcast(Ipv4Addr::new(10, 1, 2, 3)));
         assert!(at(200).is_on_link(at(200).ip));
     }

@@ -47,8 +47,22 @@ counters! {
     arp_requests,
     /// ARP: replies sent.
     arp_replies,
+    /// ARP: requests not sent for their rate limit.
+    arp_requests_suppressed,
+    /// ARP: our address defended.
+    arp_defences,
+    /// ARP: neighbors that announced another Ethernet address.
+    arp_announcements,
     /// Neighbor cache: entries thrown out to make room.
     neighbor_evicted,
+    /// Neighbors that did not answer.
+    neighbor_unreachable,
+    /// Packets dropped because their next hop did not answer, or too many waited for it.
+    drop_unresolved,
+    /// Packets dropped because there is no way to their destination.
+    drop_no_route,
+    /// Datagrams dropped because too many wait for egress.
+    drop_datagram_queue_full,
 
     /// IPv4: truncated, bad version, or lengths that contradict each other.
     drop_ip_malformed,

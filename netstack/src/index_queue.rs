@@ -14,12 +14,13 @@ pub(crate) struct IndexQueue {
     next: Box<[u32]>,
     head: u32,
     tail: u32,
+    len: u32,
 }
 
 impl IndexQueue {
     /// For indices below `capacity`.
     pub(crate) fn new(capacity: usize) -> IndexQueue {
-        IndexQueue { next: vec![OUT; capacity].into_boxed_slice(), head: END, tail: END }
+        IndexQueue { next: vec![OUT; capacity].into_boxed_slice(), head: END, tail: END, len: 0 }
     }
 
     /// Adds `index` at the end, unless it is queued.
@@ -28,6 +29,7 @@ impl IndexQueue {
             return;
         }
         self.next[index as usize] = END;
+        self.len += 1;
         if self.head == END {
             self.head = index;
         } else {
@@ -44,8 +46,14 @@ impl IndexQueue {
     /// Takes the first index out.
     pub(crate) fn pop(&mut self) -> Option<u32> {
         let index = self.front()?;
+        self.len -= 1;
         self.head = core::mem::replace(&mut self.next[index as usize], OUT);
         Some(index)
+    }
+
+    /// How many are queued.
+    pub(crate) fn len(&self) -> u32 {
+        self.len
     }
 
     /// Whether nothing is queued.
@@ -69,6 +77,6 @@ mod tests {
         assert_eq!([queue.pop(), queue.pop(), queue.pop()], [Some(3), Some(2), None]);
         assert!(queue.is_empty());
         queue.push(1);
-        assert_eq!(queue.front(), Some(1));
+        assert_eq!((queue.front(), queue.len()), (Some(1), 1));
     }
 }

@@ -1,47 +1,30 @@
-//! The link: our addresses on it, our neighbors, and ARP (RFC 826).
+//! The link: our address on it, the way to a peer, and frames that wait for egress.
+//!
+//! ```text
+//! arp::input -> Neighbors          route, send -> Neighbors -> the way, or a request; the packet waits or is dropped
+//! expire -> requests again, announcements          output -> replies, datagrams -> Sink
+//! ```
+
+mod arp;
+mod sink;
 
 use core::net::Ipv4Addr;
 
-use netdrv::nic::Batch;
 use netdrv::pktbuf::{PktBuf, Pool};
-use smoltcp::wire::{ArpOperation, ArpPacket, ArpRepr};
 
 use crate::address::Address;
-use crate::counters::{Counters, DropCounter};
+use crate::counters::Counters;
 use crate::ethernet::{Mac, Payload, Station};
-use crate::neighbor::{Lookup, NeighborCache};
+use crate::keys::Keys;
+use crate::neighbor::{Lookup, Neighbors};
 use crate::time::Instant;
+use arp::Claim;
+pub(crate) use sink::Sink;
 
-/// Bytes of an ARP packet for Ethernet and IPv4.
-const ARP_LEN: usize = 28;
 /// Replies that wait for egress at most.
 const REPLIES: usize = 32;
-
-/// Where frames go at egress.
-pub(crate) struct Sink<'a> {
-    batch: &'a mut Batch,
-    room: usize,
-    /// Frames that went.
-    pub(crate) sent: u64,
-}
-
-impl<'a> Sink<'a> {
-    /// Takes at most `room` frames.
-    pub(crate) fn new(batch: &'a mut Batch, room: usize) -> Sink<'a> {
-        Sink { batch, room, sent: 0 }
-    }
-
-    /// Whether one more frame fits.
-    pub(crate) fn has_room(&self) -> bool {
-        self.room > 0 && !self.batch.is_full()
-    }
-
-    /// Takes a frame, for which there must be room.
-    pub(crate) fn push(&mut self, frame: PktBuf) {
-        self.room = self.room.saturating_sub(1);
-        self.sent += u64::from(self.batch.push_back(frame).is_ok());
-    }
-}
+/// Datagrams that wait for egress at most: what the app's calls of one turn can bring.
+const DATAGRAMS: usize = 256;
 
 /// The way of a packet to a peer.
 #[derive(Clone, Copy, Debug)]
@@ -58,15 +41,25 @@ pub(crate) struct Route {
 pub(crate) struct Link {
     station: Station,
     address: Option<Address>,
-    neighbors: NeighborCache,
+    claim: Claim,
+    neighbors: Neighbors,
+    /// Answers to frames, made by ourselves, and datagrams of the app: apart, so that neither crowds out the other.
     replies: heapless::Deque<PktBuf, REPLIES>,
+    datagrams: heapless::Deque<PktBuf, DATAGRAMS>,
     pool: &'static Pool,
 }
 
 impl Link {
-    pub(crate) fn new(station: Station, pool: &'static Pool) -> Link {
-        let neighbors = NeighborCache::new();
-        Link { station, address: None, neighbors, replies: heapless::Deque::new(), pool }
+    pub(crate) fn new(station: Station, keys: &mut Keys, pool: &'static Pool) -> Link {
+        Link {
+            station,
+            address: None,
+            claim: Claim::new(),
+            neighbors: Neighbors::new(keys),
+            replies: heapless::Deque::new(),
+            datagrams: heapless::Deque::new(),
+            pool,
+        }
     }
 
     /// Our end.
@@ -79,11 +72,14 @@ impl Link {
         self.address
     }
 
-    /// Takes an address, and tells the neighbors (RFC 5227, section 3), or gives it up.
-    pub(crate) fn set_address(&mut self, address: Option<Address>, counters: &mut Counters) {
+    /// Takes an address and tells the neighbors, or gives it up. What was known of other networks' neighbors is forgotten.
+    pub(crate) fn set_address(&mut self, address: Option<Address>, now: Instant, counters: &mut Counters) {
+        self.neighbors.clear(counters);
         self.address = address;
-        if let Some(Address { ip, .. }) = address {
-            self.send_arp(ArpOperation::Request, Mac::BROADCAST, ip, counters);
+        self.claim = Claim::new();
+        if address.is_some() {
+            self.claim.begin(now);
+            self.announce(counters);
         }
     }
 
@@ -91,14 +87,22 @@ impl Link {
     pub(crate) fn route(&mut self, remote: Ipv4Addr, now: Instant, counters: &mut Counters) -> Option<Route> {
         let own = self.address?;
         let hop = own.next_hop(remote)?;
-        match self.neighbors.lookup(hop, now, counters) {
+        match self.resolve(hop, now, counters) {
             Lookup::Known(to) => Some(Route { local: own.ip, remote, from: self.station, to }),
-            Lookup::Asked => None,
-            Lookup::Ask => {
-                counters.arp_requests += 1;
-                self.send_arp(ArpOperation::Request, Mac::BROADCAST, hop, counters);
-                None
-            }
+            _ => None,
+        }
+    }
+
+    /// Sends a datagram's packet to `remote`, at once or when its next hop is known. If that does not answer, or too much
+    /// waits, the packet is dropped and counted.
+    pub(crate) fn send(&mut self, remote: Ipv4Addr, packet: PktBuf, now: Instant, counters: &mut Counters) {
+        let Some(hop) = self.address.and_then(|own| own.next_hop(remote)) else {
+            counters.drop_no_route += 1;
+            return;
+        };
+        match self.resolve(hop, now, counters) {
+            Lookup::Known(to) => self.send_to(to, packet, counters),
+            _ => self.neighbors.hold(hop, packet, counters),
         }
     }
 
@@ -109,92 +113,37 @@ impl Link {
         }
     }
 
-    /// Whether replies wait.
-    pub(crate) fn has_replies(&self) -> bool {
-        !self.replies.is_empty()
+    /// Whether frames wait.
+    pub(crate) fn has_output(&self) -> bool {
+        !self.replies.is_empty() || !self.datagrams.is_empty()
     }
 
-    /// Sends the replies.
+    /// Sends the frames that wait.
     pub(crate) fn output(&mut self, sink: &mut Sink<'_>) {
         while sink.has_room() {
-            let Some(frame) = self.replies.pop_front() else { return };
+            let Some(frame) = self.replies.pop_front().or_else(|| self.datagrams.pop_front()) else { return };
             sink.push(frame);
         }
     }
 
-    /// Takes an ARP packet. Says whether a neighbor became known.
-    pub(crate) fn arp_arrives(&mut self, packet: &[u8], now: Instant, counters: &mut Counters) -> bool {
-        let repr = ArpPacket::new_checked(packet).and_then(|packet| ArpRepr::parse(&packet));
-        let Ok(ArpRepr::EthernetIpv4 {
-            operation,
-            source_hardware_addr: mac,
-            source_protocol_addr: ip,
-            target_protocol_addr: target,
-            ..
-        }) = repr
-        else {
-            counters.drop_arp_malformed += 1;
-            return false;
-        };
-        if let Err(reason) = self.check_arp(mac, ip, target, counters) {
-            counters.count(reason);
-            return false;
+    /// The next hop's Ethernet address, asking for it where that is due.
+    fn resolve(&mut self, hop: Ipv4Addr, now: Instant, counters: &mut Counters) -> Lookup {
+        let lookup = self.neighbors.lookup(hop, now, counters);
+        match lookup {
+            Lookup::Ask => self.ask(hop, Mac::BROADCAST, counters),
+            Lookup::Confirm(mac) => {
+                self.ask(hop, mac, counters);
+                return Lookup::Known(mac);
+            }
+            _ => {}
         }
-        match operation {
-            ArpOperation::Request => {
-                self.neighbors.learn(ip, mac, now, counters);
-                counters.arp_replies += 1;
-                self.send_arp(ArpOperation::Reply, mac, ip, counters);
-                true
-            }
-            ArpOperation::Reply if self.neighbors.is_expected(ip) => {
-                self.neighbors.learn(ip, mac, now, counters);
-                true
-            }
-            ArpOperation::Reply => {
-                counters.drop_arp_unsolicited += 1;
-                false
-            }
-            ArpOperation::Unknown(_) => {
-                counters.drop_arp_malformed += 1;
-                false
-            }
-        }
+        lookup
     }
 
-    /// Whether an ARP packet is about our address and from a station that can be a neighbor.
-    fn check_arp(&self, mac: Mac, ip: Ipv4Addr, target: Ipv4Addr, counters: &mut Counters) -> Result<(), DropCounter> {
-        let Some(own) = self.address else { return Err(|c| &mut c.drop_arp_not_for_us) };
-        if ip == own.ip {
-            counters.arp_conflicts += u64::from(mac != self.station.mac);
-            return Err(|c| &mut c.drop_arp_bad_sender);
-        }
-        if target != own.ip {
-            return Err(|c| &mut c.drop_arp_not_for_us);
-        }
-        let plausible = mac.is_unicast() && own.is_on_link(ip) && !own.is_broadcast(ip) && !ip.is_unspecified();
-        if plausible { Ok(()) } else { Err(|c| &mut c.drop_arp_bad_sender) }
-    }
-
-    fn send_arp(&mut self, operation: ArpOperation, to: Mac, target: Ipv4Addr, counters: &mut Counters) {
-        let Some(own) = self.address else { return };
-        let repr = ArpRepr::EthernetIpv4 {
-            operation,
-            source_hardware_addr: self.station.mac,
-            source_protocol_addr: own.ip,
-            target_hardware_addr: if to.is_broadcast() { Mac([0; 6]) } else { to },
-            target_protocol_addr: target,
-        };
-        let mut bytes = [0; ARP_LEN];
-        repr.emit(&mut ArpPacket::new_unchecked(&mut bytes[..]));
-        let frame = self.pool.alloc().and_then(|mut frame| {
-            frame.extend_from_slice(&bytes)?;
-            self.station.prepend(&mut frame, to, Payload::Arp)?;
-            Some(frame)
-        });
-        match frame {
-            Some(frame) => self.reply(frame, counters),
-            None => counters.tx_no_buffer += 1,
+    fn send_to(&mut self, to: Mac, mut packet: PktBuf, counters: &mut Counters) {
+        let framed = self.station.prepend(&mut packet, to, Payload::Ipv4);
+        if framed.is_none() || self.datagrams.push_back(packet).is_err() {
+            counters.drop_datagram_queue_full += 1;
         }
     }
 }

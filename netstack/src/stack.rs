@@ -73,11 +73,11 @@ impl Stack {
     pub fn new(config: Config<'_>, pool: &'static Pool, now: Instant) -> Stack {
         let mut keys = Keys::new(&config.seed);
         let mut counters = Counters::default();
-        let mut link = Link::new(Station { mac: Mac(config.mac), vlan: config.vlan }, pool);
+        let mut link = Link::new(Station { mac: Mac(config.mac), vlan: config.vlan }, &mut keys, pool);
         let dhcp = match config.address {
             Addressing::Dhcp => Some(Dhcp::new(&mut keys, now)),
             Addressing::Static { ip, prefix, gateway } => {
-                link.set_address(Some(Address { ip, prefix, gateway }), &mut counters);
+                link.set_address(Some(Address { ip, prefix, gateway }), now, &mut counters);
                 None
             }
         };
@@ -98,16 +98,17 @@ impl Stack {
 
     /// When the stack wants its next turn, if nothing else happens.
     pub fn next_deadline(&self, now: Instant) -> Option<Instant> {
-        let output = (self.tcp.has_output() || self.link.has_replies()).then_some(now + RETRY);
+        let output = (self.tcp.has_output() || self.link.has_output()).then_some(now + RETRY);
         let dhcp = self.dhcp.as_ref().map(Dhcp::next_deadline);
-        [self.tcp.next_deadline(), dhcp, output].into_iter().flatten().min()
+        [self.tcp.next_deadline(), self.link.next_deadline(), dhcp, output].into_iter().flatten().min()
     }
 
     /// Handles the timers that are due, as far as `events` has room. Returns how many.
     pub fn expire(&mut self, now: Instant, events: &mut Events) -> usize {
+        self.link.expire(now, &mut self.counters);
         if let Some(dhcp) = &mut self.dhcp {
             let change = dhcp.expire(now, &mut self.keys, &mut self.link, self.pool, &mut self.counters);
-            self.address_changes(change);
+            self.address_changes(change, now);
         }
         let mut expired = 0;
         while has_room(events) {
@@ -210,20 +211,20 @@ impl Stack {
             Ok((src_port, dst_port, message)) if dhcp::is_for_client(src_port, dst_port) => {
                 let Some(dhcp) = &mut self.dhcp else { return self.counters.count(|c| &mut c.drop_udp_no_port) };
                 let change = dhcp.input(message, now, &mut self.keys, &self.link, &mut self.counters);
-                self.address_changes(change);
+                self.address_changes(change, now);
             }
             Ok(_) => self.counters.drop_udp_no_port += 1,
             Err(reason) => self.counters.count(reason),
         }
     }
 
-    fn address_changes(&mut self, change: Change) {
+    fn address_changes(&mut self, change: Change, now: Instant) {
         match change {
             Change::None => {}
             Change::Obtained(address) if self.link.address() == Some(address) => {}
-            Change::Obtained(address) => self.link.set_address(Some(address), &mut self.counters),
+            Change::Obtained(address) => self.link.set_address(Some(address), now, &mut self.counters),
             Change::Lost => {
-                self.link.set_address(None, &mut self.counters);
+                self.link.set_address(None, now, &mut self.counters);
                 self.tcp.address_lost();
             }
         }

@@ -70,6 +70,8 @@ pub(crate) struct Tcp {
     /// Connections with something to send, and those that wait for their next hop's address.
     dirty: IndexQueue,
     unresolved: IndexQueue,
+    /// How many of those may try again, as next hops have become known.
+    retry_unresolved: u32,
     listen: Vec<u16>,
     isn_hasher: SipHasher24,
     resets: RateLimit,
@@ -81,6 +83,8 @@ pub(crate) struct Tcp {
 
 /// Resets, and challenge ACKs, sent per second at most.
 const ANSWERS_PER_SECOND: u32 = 1000;
+/// Connections that look for their next hop again in one turn at most.
+const MOST_RETRIES: u32 = 64;
 
 impl Tcp {
     pub(crate) fn new(
@@ -110,6 +114,7 @@ impl Tcp {
             wheel: TimerWheel::new(2 * slots, now),
             dirty: IndexQueue::new(slots),
             unresolved: IndexQueue::new(slots),
+            retry_unresolved: 0,
             listen: listen.to_vec(),
             isn_hasher: keys.strong_hasher(),
             resets: RateLimit::new(ANSWERS_PER_SECOND),
@@ -127,12 +132,20 @@ impl Tcp {
 
     /// Whether a connection has something to send.
     pub(crate) fn has_output(&self) -> bool {
-        !self.dirty.is_empty()
+        !self.dirty.is_empty() || self.retry_unresolved > 0
     }
 
-    /// Next hops have become known: those that waited try again.
+    /// A next hop has become known: those that waited try again.
     pub(crate) fn neighbor_learned(&mut self) {
-        while let Some(index) = self.unresolved.pop() {
+        self.retry_unresolved = self.unresolved.len();
+    }
+
+    /// Lets some of those that waited for a next hop try again: a share in each turn, as they may be many.
+    fn retry_unresolved(&mut self) {
+        let retries = self.retry_unresolved.min(MOST_RETRIES);
+        self.retry_unresolved -= retries;
+        for _ in 0..retries {
+            let Some(index) = self.unresolved.pop() else { return };
             self.dirty.push(index);
         }
     }

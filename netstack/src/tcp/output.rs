@@ -37,6 +37,7 @@ enum Stop {
 impl Tcp {
     /// Sends what connections have to send, as far as `sink` takes it.
     pub(crate) fn output(&mut self, link: &mut Link, sink: &mut Sink<'_>, work: &mut Work<'_>) {
+        self.retry_unresolved();
         while sink.has_room() {
             let Some(index) = self.dirty.pop() else { return };
             match self.output_of(index, link, sink, work) {

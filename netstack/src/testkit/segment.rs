@@ -116,6 +116,11 @@ pub(crate) fn ipv4(protocol: IpProtocol, src: Ipv4Addr, dst: Ipv4Addr, payload: 
 
 /// A segment in its frame, from `port` of the peer; `iss` is our initial sequence number.
 pub(crate) fn build(segment: &Seg, port: u16, iss: u32) -> Vec<u8> {
+    build_from(PEER_IP, segment, port, iss)
+}
+
+/// A segment from `ip`, in a frame of the peer.
+pub(crate) fn build_from(ip: Ipv4Addr, segment: &Seg, port: u16, iss: u32) -> Vec<u8> {
     let options = options_of(segment, iss);
     let len = options.len();
     let mut packet = TcpPacket::new_unchecked(vec![0; 20 + len + segment.data.len()]);
@@ -130,8 +135,8 @@ pub(crate) fn build(segment: &Seg, port: u16, iss: u32) -> Vec<u8> {
     bytes[20..20 + len].copy_from_slice(&options);
     bytes[20 + len..].copy_from_slice(&segment.data);
     let mut packet = TcpPacket::new_unchecked(bytes);
-    packet.fill_checksum(&IpAddress::Ipv4(PEER_IP), &IpAddress::Ipv4(IP));
-    ipv4(IpProtocol::Tcp, PEER_IP, IP, &packet.into_inner())
+    packet.fill_checksum(&IpAddress::Ipv4(ip), &IpAddress::Ipv4(IP));
+    ipv4(IpProtocol::Tcp, ip, IP, &packet.into_inner())
 }
 
 fn options_of(segment: &Seg, iss: u32) -> Vec<u8> {
