@@ -23,6 +23,9 @@ pub const MIN_ROOM: usize = 1460;
 /// flow's MSS where that is smaller.
 pub const MAX_SEND: usize = 1460;
 
+/// The most payload of a datagram given to [`Call::UdpSend`] over Ethernet, in bytes; less where the link's MTU is.
+pub const MAX_DATAGRAM: usize = 1472;
+
 /// Events of one turn.
 pub type Events = heapless::Deque<Event, 256>;
 
@@ -99,6 +102,16 @@ pub enum Event {
         /// Why.
         reason: Reason,
     },
+    /// A datagram to a port of [`Config::udp`](crate::stack::Config::udp). Nothing is owed for it: the buffer is the app's to
+    /// read and drop. Its sender's address may be a lie.
+    UdpRecv {
+        /// The port it came to.
+        local_port: u16,
+        /// Who sent it.
+        remote: SocketAddrV4,
+        /// The payload, perhaps empty.
+        payload: PktBuf,
+    },
 }
 
 /// What the app asks of the stack. Calls on a flow that is no more are ignored: its [`Event::Dead`] is on the way.
@@ -140,6 +153,17 @@ pub enum Call {
     Abort {
         /// The connection.
         flow: Flow,
+    },
+    /// Sends a datagram from a port of [`Config::udp`](crate::stack::Config::udp) to a host. The buffer must be unshared, keep
+    /// the pool's headroom, and carry at most [`MAX_DATAGRAM`] bytes. It leaves once, or is dropped and counted: the app
+    /// hears of neither.
+    UdpSend {
+        /// The port to send it from.
+        local_port: u16,
+        /// Whom to.
+        remote: SocketAddrV4,
+        /// The payload, perhaps empty.
+        payload: PktBuf,
     },
 }
 

@@ -88,12 +88,17 @@ counters! {
     /// ICMP: echo replies sent.
     icmp_echo_replies,
 
-    /// UDP: truncated or lengths that contradict each other.
+    /// UDP: truncated, lengths that contradict each other, or a port of zero.
     drop_udp_malformed,
     /// UDP: checksum.
     drop_udp_checksum,
     /// UDP: no such port.
     drop_udp_no_port,
+
+    /// UDP: datagrams given to the app.
+    udp_in,
+    /// UDP: datagrams of the app sent, or on their way.
+    udp_out,
 
     /// DHCP: malformed, or not an answer to our request.
     drop_dhcp_unexpected,
@@ -184,7 +189,7 @@ counters! {
     tcp_time_wait_reused,
     /// TIME-WAIT records thrown out, oldest first, to make room.
     tcp_time_wait_recycled,
-    /// Connections aborted because the app sent beyond its credit or a buffer that breaks the contract.
+    /// Calls of the app that break the contract: the connection is aborted, the datagram dropped.
     app_violations,
     /// Calls on connections that were no more.
     app_stale_calls,

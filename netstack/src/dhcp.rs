@@ -1,8 +1,9 @@
 //! The DHCP client (RFC 2131): gets a lease, extends it, and gives it up when it runs out.
 
-use core::net::Ipv4Addr;
+use core::net::{Ipv4Addr, SocketAddrV4};
 use core::time::Duration;
 
+use netdrv::nic::TxChecksum;
 use netdrv::pktbuf::{PktBuf, Pool};
 use smoltcp::wire::{DhcpMessageType, DhcpPacket, DhcpRepr};
 
@@ -248,7 +249,8 @@ fn build(repr: &DhcpRepr<'_>, src: Ipv4Addr, link: &Link, pool: &'static Pool) -
     let datagram = frame.append(udp::HEADER_LEN + repr.buffer_len())?;
     datagram.fill(0);
     repr.emit(&mut DhcpPacket::new_unchecked(&mut datagram[udp::HEADER_LEN..])).ok()?;
-    udp::emit(datagram, (src, CLIENT_PORT), (Ipv4Addr::BROADCAST, SERVER_PORT));
+    let dst = SocketAddrV4::new(Ipv4Addr::BROADCAST, SERVER_PORT);
+    udp::emit(datagram, SocketAddrV4::new(src, CLIENT_PORT), dst, TxChecksum::Software);
     let len = frame.len();
     ipv4::emit(frame.prepend(ipv4::HEADER_LEN)?.first_chunk_mut()?, src, Ipv4Addr::BROADCAST, protocol::UDP, len);
     link.station().prepend(&mut frame, Mac::BROADCAST, Payload::Ipv4)?;

@@ -47,7 +47,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Header, fn(&mut Counters) -> &mut u6
         return Err(|c| &mut c.drop_ip_fragment);
     }
     let src = packet.src_addr();
-    if src.is_broadcast() || src.is_multicast() || src.is_loopback() || src.octets()[0] >= 240 {
+    if !is_host(src) && !src.is_unspecified() {
         return Err(|c| &mut c.drop_ip_bad_source);
     }
     Ok(Header {
@@ -70,6 +70,12 @@ impl Header {
         }
         Ok(())
     }
+}
+
+/// Whether a host can have an address (RFC 1122, section 3.2.1.3; RFC 1812, section 5.3.7): not in networks 0 and 127, no group, and
+/// not reserved.
+pub(crate) fn is_host(ip: Ipv4Addr) -> bool {
+    !matches!(ip.octets()[0], 0 | 127 | 224..)
 }
 
 /// Writes a header: TTL 64, no options, may not be fragmented and hence without an identification (RFC 6864).

@@ -1,22 +1,23 @@
 //! The stack of one core, as the runtime sees it: the stages of a turn.
 
-use core::net::Ipv4Addr;
+use core::net::{Ipv4Addr, SocketAddrV4};
 use core::time::Duration;
 
 use netdrv::nic::{Batch, TxChecksum};
 use netdrv::pktbuf::{PktBuf, Pool};
 
 use crate::address::Address;
-use crate::app::{Calls, Events};
+use crate::app::{Call, Calls, Event, Events};
 use crate::counters::Counters;
 use crate::dhcp::{self, Change, Dhcp};
 use crate::ethernet::{Mac, Payload, Station};
+use crate::icmp;
 use crate::ipv4::{self, protocol};
 use crate::keys::Keys;
 use crate::link::{Link, Route, Sink};
 use crate::tcp::{Addresses, Arrival, MOST_EVENTS, Tcp, Work};
 use crate::time::Instant;
-use crate::{icmp, udp};
+use crate::udp::{self, Datagram, Udp};
 
 /// When what waits for a packet buffer is tried again, if nothing else happens.
 const RETRY: Duration = Duration::from_millis(1);
@@ -52,6 +53,8 @@ pub struct Config<'a> {
     pub address: Addressing,
     /// TCP ports to listen on.
     pub listen: &'a [u16],
+    /// UDP ports that the app listens on and sends from.
+    pub udp: &'a [u16],
     /// Connections that the app may have at a time.
     pub conn_limit: usize,
     /// Randomness for sequence numbers, hashes and transaction ids.
@@ -63,6 +66,7 @@ pub struct Stack {
     link: Link,
     dhcp: Option<Dhcp>,
     tcp: Tcp,
+    udp: Udp,
     keys: Keys,
     counters: Counters,
     pool: &'static Pool,
@@ -83,7 +87,8 @@ impl Stack {
         };
         let mtu = config.mtu.max(576);
         let tcp = Tcp::new(config.listen, config.conn_limit, mtu, config.tx_checksum, &mut keys, pool, now);
-        Stack { link, dhcp, tcp, keys, counters, pool }
+        let udp = Udp::new(config.udp, mtu, config.tx_checksum);
+        Stack { link, dhcp, tcp, udp, keys, counters, pool }
     }
 
     /// The address, once there is one.
@@ -135,8 +140,13 @@ impl Stack {
     pub fn execute(&mut self, calls: &mut Calls, now: Instant, events: &mut Events) {
         while has_room(events) {
             let Some(call) = calls.pop_front() else { return };
-            let mut work = Work { now, counters: &mut self.counters, events };
-            self.tcp.call(call, &mut work);
+            match call {
+                Call::UdpSend { local_port, remote, payload } => {
+                    let datagram = Datagram { local_port, remote, payload };
+                    self.udp.send(datagram, &mut self.link, now, &mut self.counters);
+                }
+                call => self.tcp.call(call, &mut Work { now, counters: &mut self.counters, events }),
+            }
         }
     }
 
@@ -180,7 +190,7 @@ impl Stack {
         packet.truncate(header.total_len);
         packet.trim_front(header.header_len);
         if header.protocol == protocol::UDP {
-            return self.datagram_arrives(packet.bytes(), &header, now);
+            return self.datagram_arrives(packet, &header, now, events);
         }
         let Some(own) = self.link.address() else { return self.counters.count(|c| &mut c.drop_ip_no_address) };
         if let Err(reason) = header.is_unicast_for(&own) {
@@ -205,17 +215,31 @@ impl Stack {
         }
     }
 
-    /// UDP is taken from anybody to any of our addresses: DHCP answers before there is one.
-    fn datagram_arrives(&mut self, datagram: &[u8], header: &ipv4::Header, now: Instant) {
-        match udp::parse(datagram, header) {
-            Ok((src_port, dst_port, message)) if dhcp::is_for_client(src_port, dst_port) => {
-                let Some(dhcp) = &mut self.dhcp else { return self.counters.count(|c| &mut c.drop_udp_no_port) };
-                let change = dhcp.input(message, now, &mut self.keys, &self.link, &mut self.counters);
-                self.address_changes(change, now);
-            }
-            Ok(_) => self.counters.drop_udp_no_port += 1,
-            Err(reason) => self.counters.count(reason),
+    /// Datagrams to the DHCP client are taken from anybody to any of our addresses: the answer comes before there is one.
+    fn datagram_arrives(&mut self, mut datagram: PktBuf, ip: &ipv4::Header, now: Instant, events: &mut Events) {
+        let header = match udp::parse(datagram.bytes(), ip, datagram.checksum()) {
+            Ok(header) => header,
+            Err(reason) => return self.counters.count(reason),
+        };
+        datagram.truncate(header.len);
+        datagram.trim_front(udp::HEADER_LEN);
+        if dhcp::is_for_client(header.src_port, header.dst_port)
+            && let Some(dhcp) = &mut self.dhcp
+        {
+            let change = dhcp.input(datagram.bytes(), now, &mut self.keys, &self.link, &mut self.counters);
+            return self.address_changes(change, now);
         }
+        let Some(own) = self.link.address() else { return self.counters.count(|c| &mut c.drop_ip_no_address) };
+        if let Err(reason) = ip.is_unicast_for(&own) {
+            return self.counters.count(reason);
+        }
+        if !self.udp.is_bound(header.dst_port) {
+            return self.counters.count(|c| &mut c.drop_udp_no_port);
+        }
+        self.counters.udp_in += 1;
+        let remote = SocketAddrV4::new(ip.src, header.src_port);
+        let event = Event::UdpRecv { local_port: header.dst_port, remote, payload: datagram };
+        let _ = events.push_back(event); // room: MOST_EVENTS
     }
 
     fn address_changes(&mut self, change: Change, now: Instant) {

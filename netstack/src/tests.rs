@@ -7,3 +7,4 @@ mod icmp;
 mod ip;
 mod mutated;
 mod smoltcp_peer;
+mod udp;

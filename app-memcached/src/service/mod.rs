@@ -157,6 +157,7 @@ impl Service {
                 self.serve(cookie, None, turn, calls);
             }
             Event::Dead { cookie, .. } => self.forget(cookie),
+            Event::UdpRecv { .. } => {} // no port is bound
         }
     }
 

@@ -115,12 +115,7 @@ impl Link {
     }
 
     /// Our address, if the sender can be a neighbor.
-    fn check_arp(
-        &mut self,
-        sender: &Sender,
-        now: Instant,
-        counters: &mut Counters,
-    ) -> Result<Ipv4Addr, DropCounter> {
+    fn check_arp(&mut self, sender: &Sender, now: Instant, counters: &mut Counters) -> Result<Ipv4Addr, DropCounter> {
         let Some(own) = self.address else { return Err(|c| &mut c.drop_arp_not_for_us) };
         if sender.ip == own.ip {
             if sender.mac != self.station.mac {

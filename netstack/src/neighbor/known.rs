@@ -12,9 +12,9 @@ use crate::keys::Keys;
 use crate::time::Instant;
 
 const SET_BITS: u32 = 8;
-/// Ways of a set.
-pub(super) const WAYS: usize = 4;
+const WAYS: usize = 4;
 /// Neighbors known at most.
+#[cfg(test)]
 pub(super) const CAPACITY: usize = WAYS << SET_BITS;
 
 /// How old an answer may be before the neighbor is asked again, by unicast, while it goes on being used (RFC 1122, section

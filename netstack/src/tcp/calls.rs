@@ -15,7 +15,10 @@ impl Tcp {
         | Call::Send { flow, .. }
         | Call::RecvDone { flow, .. }
         | Call::Close { flow }
-        | Call::Abort { flow }) = call;
+        | Call::Abort { flow }) = call
+        else {
+            return; // of another protocol
+        };
         if self.owned(flow).is_none() {
             work.counters.app_stale_calls += 1;
             // It died between its knock and this call: the app is told, or the cookie would never be free.
@@ -30,6 +33,7 @@ impl Tcp {
             Call::RecvDone { bytes, .. } => self.received(flow.index, bytes),
             Call::Close { .. } => self.close(flow.index),
             Call::Reject { .. } | Call::Abort { .. } => self.abort(flow.index, Reason::Closed, work),
+            Call::UdpSend { .. } => {}
         }
     }
 

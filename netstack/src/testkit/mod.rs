@@ -3,7 +3,7 @@
 
 mod segment;
 
-use core::net::Ipv4Addr;
+use core::net::{Ipv4Addr, SocketAddrV4};
 use core::time::Duration;
 
 use netdrv::nic::{Batch, TxChecksum};
@@ -33,6 +33,7 @@ pub(crate) enum Saw {
     Sent { acked: u32, credit: u32 },
     PeerClosed,
     Dead(Reason),
+    UdpRecv { local_port: u16, remote: SocketAddrV4, payload: Vec<u8> },
 }
 
 /// A stack, its clock, and what the app has of it.
@@ -83,6 +84,7 @@ impl Kit {
             tx_checksum: TxChecksum::Software,
             address: Addressing::Static { ip: IP, prefix: 24, gateway: None },
             listen: &[PORT],
+            udp: &[PORT],
             conn_limit: 8,
             seed: *b"sixteen bytes ok",
         };
@@ -127,8 +129,13 @@ impl Kit {
 
     /// A frame arrives.
     pub(crate) fn frame(&mut self, bytes: &[u8]) {
+        self.buffer_arrives(self.buffer(bytes));
+    }
+
+    /// A frame arrives in its buffer.
+    pub(crate) fn buffer_arrives(&mut self, frame: PktBuf) {
         let mut batch = Batch::new();
-        batch.push_back(self.buffer(bytes)).unwrap();
+        batch.push_back(frame).unwrap();
         let now = self.now;
         self.stack.as_mut().unwrap().ingress(&mut batch, now, &mut self.events);
         assert!(batch.is_empty(), "no room for events");
@@ -237,6 +244,9 @@ impl Kit {
                 Event::Sent { acked, credit, .. } => Saw::Sent { acked, credit },
                 Event::PeerClosed { .. } => Saw::PeerClosed,
                 Event::Dead { reason, .. } => Saw::Dead(reason),
+                Event::UdpRecv { local_port, remote, payload } => {
+                    Saw::UdpRecv { local_port, remote, payload: payload.bytes().to_vec() }
+                }
             });
         }
         saw

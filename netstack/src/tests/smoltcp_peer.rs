@@ -105,6 +105,7 @@ impl Echo {
                 Event::Recv { payload, .. } => self.waiting.extend(payload.bytes()),
                 Event::PeerClosed { .. } => self.peer_closed = true,
                 Event::Dead { .. } => self.dead += 1,
+                Event::UdpRecv { .. } => panic!("nobody sends datagrams"),
             }
         }
         let Some(flow) = self.flow.filter(|_| self.dead == 0) else { return };

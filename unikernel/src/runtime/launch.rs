@@ -155,6 +155,7 @@ fn stack_config<'a>(config: &Config, info: &NicInfo, ports: &'a [u16], seed: [u8
         tx_checksum: info.tx_checksum,
         address: addressing,
         listen: ports,
+        udp: &[],
         conn_limit: config.conn_limit as usize,
         seed,
     }

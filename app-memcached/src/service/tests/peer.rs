@@ -197,6 +197,7 @@ impl Stack {
                 }
                 Call::Close { flow } => self.peers[flow.index as usize].closed = true,
                 Call::Abort { flow } => self.peers[flow.index as usize].aborted = true,
+                Call::UdpSend { remote, .. } => panic!("a datagram to {remote}"),
             }
         }
         any

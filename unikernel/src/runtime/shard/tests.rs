@@ -36,6 +36,7 @@ impl Bench {
             tx_checksum: TxChecksum::Software,
             address: Addressing::Static { ip: Ipv4Addr::new(10, 0, 0, 1), prefix: 24, gateway: None },
             listen: &[11211],
+            udp: &[],
             conn_limit: 16,
             seed: [7; 16],
         };
