@@ -169,6 +169,8 @@ counters! {
     tcp_timeouts,
     /// Fast retransmits begun.
     tcp_fast_retransmits,
+    /// TCP: tail loss probes (RFC 8985, section 7).
+    tcp_tail_probes,
     /// Zero-window probes sent.
     tcp_window_probes,
     /// Out-of-order segments held.

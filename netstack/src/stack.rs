@@ -15,12 +15,16 @@ use crate::icmp;
 use crate::ipv4::{self, protocol};
 use crate::keys::Keys;
 use crate::link::{Link, Route, Sink};
+pub use crate::tcp::CongestionControl;
 use crate::tcp::{Addresses, Arrival, MOST_EVENTS, Tcp, Work};
 use crate::time::Instant;
 use crate::udp::{self, Datagram, Udp};
 
 /// When what waits for a packet buffer is tried again, if nothing else happens.
 const RETRY: Duration = Duration::from_millis(1);
+
+/// The least MTU of a link that IPv4 runs over (RFC 791, section 3.1), in bytes.
+pub const LEAST_MTU: u16 = 576;
 
 /// How the stack gets its address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +49,7 @@ pub struct Config<'a> {
     pub mac: [u8; 6],
     /// The VLAN to be in, 1 to 4094; `None` for that of untagged frames.
     pub vlan: Option<u16>,
-    /// Largest IP packet of the link, in bytes, at least 576.
+    /// Largest IP packet of the link, in bytes, at least [`LEAST_MTU`].
     pub mtu: u16,
     /// Who completes TCP's checksums.
     pub tx_checksum: TxChecksum,
@@ -57,6 +61,8 @@ pub struct Config<'a> {
     pub udp: &'a [u16],
     /// Connections that the app may have at a time.
     pub conn_limit: usize,
+    /// How TCP adapts to the path.
+    pub congestion_control: CongestionControl,
     /// Randomness for sequence numbers, hashes and transaction ids.
     pub seed: [u8; 16],
 }
@@ -85,9 +91,8 @@ impl Stack {
                 None
             }
         };
-        let mtu = config.mtu.max(576);
-        let tcp = Tcp::new(config.listen, config.conn_limit, mtu, config.tx_checksum, &mut keys, pool, now);
-        let udp = Udp::new(config.udp, mtu, config.tx_checksum);
+        let tcp = Tcp::new(&config, &mut keys, pool, now);
+        let udp = Udp::new(config.udp, config.mtu.max(LEAST_MTU), config.tx_checksum);
         Stack { link, dhcp, tcp, udp, keys, counters, pool }
     }
 

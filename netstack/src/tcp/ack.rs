@@ -1,9 +1,12 @@
 //! What the peer acknowledges, and the window it offers (RFC 9293, section 3.10.7.4, fifth check).
 
-use super::congestion::OnDuplicate;
+use super::delivery::{self, Delivered};
 use super::header::{Header, flag};
-use super::segments::NONE;
-use super::tcb::{Owner, State};
+use super::recovery::Found;
+use super::scoreboard::Fate;
+use super::segments::{NONE, Segments};
+use super::tail_probe::Verdict;
+use super::tcb::{Owner, Send, State};
 use super::{Tcp, Work};
 use crate::app::{Event, Reason};
 
@@ -23,10 +26,10 @@ impl Tcp {
             self.handshake_completes(index, work);
         }
         let window_changed = self.update_window(index, header, work);
-        if una.lt(header.ack) {
-            self.new_data_acknowledged(index, header, work);
-        } else if header.ack == una && len == 0 && !window_changed && !header.has(flag::FIN) {
-            self.duplicate_ack(index, work);
+        let repeats = header.ack == una && len == 0 && !window_changed && !header.has(flag::FIN);
+        let kind = if repeats { Kind::Duplicate } else { Kind::Other };
+        if una.lt(header.ack) || una != max {
+            self.take_delivery(index, header, kind, work);
         }
         self.offer_credit(index, work);
         self.after_ack(index, work)
@@ -51,7 +54,7 @@ impl Tcp {
         send.window_ack = header.ack;
         if was_shut && window > 0 {
             send.rto.progress();
-            send.probe = false;
+            send.probe = None;
             self.arm_retransmit(index, work.now);
         }
         if window > before {
@@ -60,52 +63,46 @@ impl Tcp {
         window != before
     }
 
-    fn new_data_acknowledged(&mut self, index: u32, header: &Header, work: &mut Work<'_>) {
+    /// What was delivered, what was lost, and how much may be sent now.
+    fn take_delivery(&mut self, index: u32, header: &Header, kind: Kind, work: &mut Work<'_>) {
         let Some(tcb) = self.tcbs[index as usize].as_mut() else { return };
-        let send = &mut tcb.send;
-        let bytes = header.ack - send.una;
-        send.una = header.ack;
-        send.nxt = send.nxt.max(send.una);
-        send.rto.progress();
-        if let Some((until, at)) = send.timed
-            && until.le(header.ack)
-        {
-            send.rto.measure(work.now.since(at));
-            send.timed = None;
+        let (send, segments, now) = (&mut tcb.send, &mut self.segments, work.now);
+        let in_network = send.scoreboard.in_network();
+        let mut delivered = delivery::take(segments, send, header, now);
+        if let Some(round_trip) = delivered.round_trip {
+            send.rto.measure(round_trip);
         }
-        while let Some(record) = self.segments.get(send.queue.head()) {
-            let (at, end) = (send.queue.head(), record.seq + record.payload.len() as u32);
-            if send.una.lt(end) {
-                break;
-            }
-            if send.cursor == at {
-                send.cursor = self.segments.next(at);
-            }
-            self.segments.pop(&mut send.queue);
+        let lost_before = send.scoreboard.lost_records();
+        let wait = if tcb.sack_permitted {
+            // Without gaps nothing is overtaken, and the records need not be looked at.
+            let gaps = send.scoreboard.sacked() > 0 || send.recovery.is_under_way();
+            if gaps { Tcp::detect_losses(segments, send, now) } else { None }
+        } else {
+            count_duplicates(segments, send, kind, &mut delivered);
+            None
+        };
+        let found = if send.scoreboard.lost_records() > lost_before { Found::Losses } else { Found::Nothing };
+        if send.probe_answered(header, &delivered) == Verdict::Repaired && !send.recovery.is_under_way() {
+            send.congestion.loss();
+            send.congestion.set_window(send.congestion.threshold());
         }
-        send.retransmit_first = send.congestion.acknowledged(send.una, bytes);
-        if let Owner::App(cookie) = tcb.owner {
+        if found == Found::Losses {
+            send.recover(work.counters);
+        }
+        send.adapt_window(&delivered, in_network, found, now);
+        if delivered.acked > 0 {
+            send.rto.progress();
             // The FIN takes a sequence number too, but is no payload.
-            let fin = u32::from(tcb.fin_acknowledged());
-            let credit = tcb.send.grant();
-            let _ = work.events.push_back(Event::Sent { cookie, acked: bytes - fin.min(bytes), credit }); // room: MOST_EVENTS
+            let acked = delivered.acked - u32::from(tcb.fin_acknowledged()).min(delivered.acked);
+            if let Owner::App(cookie) = tcb.owner {
+                let credit = tcb.send.grant();
+                let _ = work.events.push_back(Event::Sent { cookie, acked, credit }); // room: MOST_EVENTS
+            }
         }
-        self.arm_retransmit(index, work.now);
-        self.dirty.push(index);
-    }
-
-    fn duplicate_ack(&mut self, index: u32, work: &mut Work<'_>) {
-        let Some(tcb) = self.tcb(index) else { return };
-        if !tcb.is_waiting_for_ack() || tcb.send.window == 0 {
-            return;
+        self.arm_after_ack(index, delivered.acked, wait, now);
+        if self.tcbs[index as usize].as_ref().is_some_and(|tcb| tcb.send.has_output()) {
+            self.dirty.push(index);
         }
-        let (flight, sent) = (tcb.flight(), tcb.send.max);
-        if tcb.send.congestion.duplicate(flight, sent) == OnDuplicate::Retransmit {
-            tcb.send.retransmit_first = true;
-            tcb.send.timed = None;
-            work.counters.tcp_fast_retransmits += 1;
-        }
-        self.dirty.push(index);
     }
 
     /// Tells the app of credit that a wider window brings.
@@ -151,5 +148,35 @@ impl Tcp {
         self.segments.clear(&mut tcb.receive.out_of_order);
         self.time_wait.push(index);
         self.restart_time_wait(index, work.now);
+    }
+}
+
+/// What an acknowledgement looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// It repeats the last one, and carries nothing (RFC 5681, section 2).
+    Duplicate,
+    /// It does not.
+    Other,
+}
+
+/// The signs of loss that a peer without SACK gives: duplicates, and in recovery an acknowledgement of a part (RFC 6582,
+/// section 3.2). Either means that the first record is lost.
+fn count_duplicates(segments: &mut Segments, send: &mut Send, kind: Kind, delivered: &mut Delivered) {
+    let lost = if delivered.acked > 0 {
+        send.recovery.no_duplicate();
+        send.recovery.is_partial(send.una)
+    } else if kind == Kind::Duplicate && send.window > 0 {
+        send.scoreboard.duplicate(send.mss);
+        delivered.bytes += u32::from(send.mss);
+        send.recovery.duplicate(send.una)
+    } else {
+        false
+    };
+    if lost
+        && let Some(first) = segments.get_mut(send.queue.head())
+        && first.transmission.fate == Fate::InNetwork
+    {
+        send.scoreboard.set(first, Fate::Lost);
     }
 }

@@ -66,6 +66,9 @@ impl Tcp {
             return self.abort(index, Reason::Closed, work);
         }
         let send = &mut tcb.send;
+        if send.una == send.max && work.now.since(send.sent_at) > send.rto.timeout() {
+            send.congestion.idle();
+        }
         match self.segments.push(&mut send.queue, send.end, payload) {
             Ok(at) => {
                 if send.cursor == NONE {

@@ -26,7 +26,7 @@ impl Tcp {
         let Options { mss, window_shift, sack_permitted, timestamps, .. } = header.options;
         let option_bytes = if timestamps.is_some() { TIMESTAMPS_LEN as u16 } else { 0 };
         let mss = mss.unwrap_or(DEFAULT_MSS).clamp(LEAST_MSS, self.mss) - option_bytes;
-        let mut tcb = Tcb::new(key, self.generations[index as usize], iss, header.seq, mss);
+        let mut tcb = Tcb::new(key, self.generations[index as usize], iss, header.seq, mss, self.congestion_control);
         tcb.send.window = header.window.into();
         tcb.send.shift = window_shift.unwrap_or(0);
         tcb.receive.shift = window_shift.map(|_| 0);
@@ -42,6 +42,9 @@ impl Tcp {
     /// Our SYN was acknowledged.
     pub(super) fn handshake_completes(&mut self, index: u32, work: &mut Work<'_>) {
         let Some(tcb) = self.tcb(index) else { return };
+        if tcb.send.sent_at != Instant::ZERO {
+            tcb.send.rto.measure(work.now.since(tcb.send.sent_at));
+        }
         tcb.state = State::Established;
         tcb.owner = Owner::Knocked;
         let event = Event::Knock { flow: tcb.flow(index), remote: Tcp::remote(tcb.key) };

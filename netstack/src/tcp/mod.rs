@@ -1,19 +1,23 @@
 //! TCP (RFC 9293), the side that is connected to.
 //!
 //! ```text
-//! header, options, seq   the wire                 input      a segment arrives: to which connection, and is it acceptable
-//! flow_table, segments   tables, sized at start   listen     passive open, and the end of the handshake
-//! tcb                    one connection           ack        what the peer acknowledges, its window
-//! rto, congestion        when and how much        receive    payload in and out of order, FIN
-//! calls                  what the app asks for    output     what is sent, in one place, at egress
-//! timers                 what happens when nothing does   egress     headers in front, and into the batch
+//! the wire       header, options, seq, timestamps
+//! tables         flow_table, segments, tcb (one connection)
+//! a segment      input: to which connection, and is it acceptable      listen: passive open, the end of the handshake
+//! arrives        ack: what the peer acknowledges, its window           receive: payload in and out of order, FIN
+//! loss           delivery: what was delivered      scoreboard: what became of each segment      rack: what is lost
+//!                tail_probe: asks when nothing tells      recovery, rate_reduction: until it is made up for
+//! how much       congestion (NewReno, CUBIC)       when    rto, timers
+//! the app        calls: what it asks for
+//! out            output: what is sent, in one place, at egress      egress: headers in front, and into the batch
 //! ```
 //!
-//! Left out for now: connect, SACK, PAWS, keepalive, SYN cookies, ECN.
+//! Left out for now: connect, PAWS, keepalive, SYN cookies, ECN.
 
 mod ack;
 mod calls;
 mod congestion;
+mod delivery;
 mod egress;
 mod flow_table;
 mod header;
@@ -21,10 +25,15 @@ mod input;
 mod listen;
 mod options;
 mod output;
+mod rack;
+mod rate_reduction;
 mod receive;
+mod recovery;
 mod rto;
+mod scoreboard;
 mod segments;
 mod seq;
+mod tail_probe;
 mod tcb;
 mod timers;
 mod timestamps;
@@ -42,12 +51,14 @@ use crate::counters::Counters;
 use crate::index_queue::IndexQueue;
 use crate::keys::Keys;
 use crate::rate_limit::RateLimit;
+use crate::stack::{Config, LEAST_MTU};
 use crate::time::Instant;
 use crate::timer::TimerWheel;
 use flow_table::{FlowKey, FlowTable};
 use segments::Segments;
 use tcb::{Owner, State, Tcb};
 
+pub use congestion::CongestionControl;
 pub(crate) use input::Arrival;
 
 /// Events that one frame, call or timer can cause at most: what was held out of order, delivered at once, and the few
@@ -79,6 +90,7 @@ pub(crate) struct Tcp {
     mss: u16,
     pool: &'static Pool,
     tx_checksum: TxChecksum,
+    congestion_control: CongestionControl,
 }
 
 /// Resets, and challenge ACKs, sent per second at most.
@@ -87,15 +99,8 @@ const ANSWERS_PER_SECOND: u32 = 1000;
 const MOST_RETRIES: u32 = 64;
 
 impl Tcp {
-    pub(crate) fn new(
-        listen: &[u16],
-        conn_limit: usize,
-        mtu: u16,
-        tx_checksum: TxChecksum,
-        keys: &mut Keys,
-        pool: &'static Pool,
-        now: Instant,
-    ) -> Tcp {
+    pub(crate) fn new(config: &Config<'_>, keys: &mut Keys, pool: &'static Pool, now: Instant) -> Tcp {
+        let conn_limit = config.conn_limit;
         // Beside the connections that the app may have: some that are being opened, and some that linger.
         let slots = conn_limit + conn_limit / 4 + 64;
         let mut free = IndexQueue::new(slots);
@@ -115,13 +120,14 @@ impl Tcp {
             dirty: IndexQueue::new(slots),
             unresolved: IndexQueue::new(slots),
             retry_unresolved: 0,
-            listen: listen.to_vec(),
+            listen: config.listen.to_vec(),
             isn_hasher: keys.strong_hasher(),
             resets: RateLimit::new(ANSWERS_PER_SECOND),
             challenge_acks: RateLimit::new(ANSWERS_PER_SECOND),
-            mss: mtu - 40,
+            mss: config.mtu.max(LEAST_MTU) - 40,
             pool,
-            tx_checksum,
+            tx_checksum: config.tx_checksum,
+            congestion_control: config.congestion_control,
         }
     }
 

@@ -7,9 +7,10 @@ use super::egress::{self, Egress};
 use super::header::{Fields, flag};
 use super::input::Reset;
 use super::options::Options;
+use super::scoreboard::Fate;
 use super::segments::NONE;
-use super::seq::SeqNum;
-use super::tcb::{AckDue, Fin, State, Tcb};
+use super::tail_probe::{Carried, TailProbe};
+use super::tcb::{AckDue, Fin, Probe, State, Tcb};
 use super::{Tcp, Work};
 use crate::link::{Link, Route, Sink};
 use crate::time::Instant;
@@ -69,6 +70,7 @@ impl Tcp {
             }
             return Progress::Unresolved;
         };
+        let (idle, before) = (!tcb.is_waiting_for_ack(), tcb.send.max);
         let out = &mut Egress { route, tx_checksum: self.tx_checksum, sink };
         if resets {
             let sent = self.send_reset(index, out, work);
@@ -76,26 +78,32 @@ impl Tcp {
             work.counters.tcp_resets_out += u64::from(sent);
             return Progress::Done;
         }
-        loop {
+        let progress = self.output_segments(index, out, work);
+        // When idle, the timer may be armed for the window.
+        let is_new = self.tcbs[index as usize].as_ref().is_some_and(|tcb| tcb.send.max != before);
+        if is_new && (idle || !self.is_retransmission_armed(index)) {
+            self.arm_for_flight(index, work.now);
+        } else if !self.is_main_armed(index) {
+            self.arm_retransmit(index, work.now);
+        }
+        progress
+    }
+
+    /// Sends what the windows allow, and an acknowledgement if it is still due then.
+    fn output_segments(&mut self, index: u32, out: &mut Egress<'_, '_>, work: &mut Work<'_>) -> Progress {
+        let mut outcome = Ok(true);
+        while let Ok(true) = outcome {
             if !out.sink.has_room() {
                 return Progress::Later;
             }
-            match self.send_next(index, out, work) {
-                Ok(true) => {}
-                Ok(false) => break,
-                Err(Stop::Window | Stop::InRing) => break,
-                Err(Stop::NoBuffer) => {
-                    work.counters.tx_no_buffer += 1;
-                    return Progress::Later;
-                }
-            }
+            outcome = self.send_next(index, out, work);
         }
-        if self.send_pure_ack(index, out, work).is_err() {
+        if !matches!(outcome, Err(Stop::NoBuffer)) {
+            outcome = self.send_pure_ack(index, out, work).map(|()| false);
+        }
+        if outcome.is_err() {
             work.counters.tx_no_buffer += 1;
             return Progress::Later;
-        }
-        if !self.is_main_armed(index) {
-            self.arm_retransmit(index, work.now);
         }
         Progress::Done
     }
@@ -113,27 +121,78 @@ impl Tcp {
             }
             _ => {}
         }
-        tcb.send.retransmit_first &= !tcb.send.queue.is_empty();
-        if tcb.send.retransmit_first {
-            let at = tcb.send.queue.head();
-            self.send_record(index, at, out, work)?;
-            if let Some(tcb) = self.tcb(index) {
-                tcb.send.retransmit_first = false;
-            }
-            self.arm_retransmit(index, work.now);
+        if tcb.send.scoreboard.lost_records() > 0 {
+            self.retransmit(index, out, work)?;
             return Ok(true);
         }
-        if tcb.send.cursor != NONE {
-            let at = tcb.send.cursor;
-            self.fit_record(index, at, work)?;
+        if tcb.send.probe == Some(Probe::Tail) {
+            self.send_tail_probe(index, out, work)?;
+            return Ok(true);
+        }
+        let (at, fin) = (tcb.send.cursor, tcb.send.fin);
+        if at != NONE {
+            self.fit_new_record(index, at, work)?;
             self.send_record(index, at, out, work)?;
             return Ok(true);
         }
-        let tcb_fin = tcb.send.fin == Fin::Wanted && tcb.send.nxt == tcb.send.end;
-        if tcb_fin {
+        if fin == Fin::Wanted {
             return self.send_fin(index, out, work).map(|()| true);
         }
         Ok(false)
+    }
+
+    /// Sends the first record that is thought lost, if the congestion window has room.
+    fn retransmit(&mut self, index: u32, out: &mut Egress<'_, '_>, work: &mut Work<'_>) -> Result<(), Stop> {
+        let Some(tcb) = self.tcbs[index as usize].as_mut() else { return Err(Stop::Window) };
+        let send = &tcb.send;
+        let head = send.queue.head();
+        let lost = |at: u32| self.segments.get(at).is_some_and(|record| record.transmission.fate == Fate::Lost);
+        let mut at = head;
+        while at != NONE && !lost(at) {
+            at = self.segments.next(at);
+        }
+        let Some(record) = self.segments.get(at) else { return Err(Stop::Window) };
+        let (len, mss) = (record.payload.len() as u32, u32::from(send.mss));
+        if send.congestion_room() < len.min(mss) && send.scoreboard.in_network() > 0 {
+            return Err(Stop::Window);
+        }
+        if len > mss {
+            self.split_record(index, at, mss, work)?;
+        }
+        self.send_record(index, at, out, work)?;
+        if at == head {
+            self.arm_retransmit(index, work.now);
+        }
+        Ok(())
+    }
+
+    /// Sends a tail loss probe, whatever the congestion window.
+    fn send_tail_probe(&mut self, index: u32, out: &mut Egress<'_, '_>, work: &mut Work<'_>) -> Result<(), Stop> {
+        let Some(tcb) = self.tcb(index) else { return Err(Stop::Window) };
+        tcb.send.probe = None;
+        let (head, cursor, carried) = (tcb.send.queue.head(), tcb.send.cursor, tcb.send.probe_carries());
+        let at = match carried {
+            Carried::New => {
+                self.fit_new_record(index, cursor, work)?;
+                cursor
+            }
+            Carried::Last => {
+                let mut last = head;
+                while self.segments.next(last) != cursor {
+                    last = self.segments.next(last);
+                }
+                last
+            }
+        };
+        if at == NONE {
+            return Ok(());
+        }
+        self.send_record(index, at, out, work)?;
+        if let Some(tcb) = self.tcb(index) {
+            tcb.send.tail_probe = Some(TailProbe { end: tcb.send.max, carried });
+        }
+        self.arm_retransmit(index, work.now);
+        Ok(())
     }
 
     fn send_syn_ack(&mut self, index: u32, out: &mut Egress<'_, '_>, work: &mut Work<'_>) -> Result<(), Stop> {
@@ -149,7 +208,7 @@ impl Tcp {
         if let Some(tcb) = self.tcb(index) {
             let send = &mut tcb.send;
             let first = send.max == send.iss;
-            send.timed = first.then_some((send.iss + 1, now)); // Karn
+            send.sent_at = if first { now } else { Instant::ZERO }; // Karn
             work.counters.tcp_syn_ack_retransmits += u64::from(!first);
             send.nxt = send.iss + 1;
             send.max = send.max.max(send.nxt);
@@ -167,8 +226,8 @@ impl Tcp {
         work.counters.tcp_segments_out += 1;
         work.counters.tcp_retransmits += u64::from(again);
         if let Some(tcb) = self.tcb(index) {
-            tcb.send.nxt = tcb.send.end + 1;
-            tcb.send.max = tcb.send.max.max(tcb.send.nxt);
+            tcb.send.fin = Fin::Sent;
+            tcb.send.max = tcb.send.end + 1;
         }
         self.acknowledged_by_segment(index);
         if !self.is_main_armed(index) {
@@ -177,29 +236,44 @@ impl Tcp {
         Ok(())
     }
 
-    /// Cuts the record at `at` to what MSS and window allow; [`Stop::Window`] if that is nothing worth sending (sender's
-    /// silly window avoidance, RFC 9293, section 3.8.6.2.1).
-    fn fit_record(&mut self, index: u32, at: u32, work: &mut Work<'_>) -> Result<(), Stop> {
+    /// Cuts the record at `at`, which was never sent, to what MSS and windows allow; [`Stop::Window`] if that is nothing worth
+    /// sending (sender's silly window avoidance, RFC 9293, section 3.8.6.2.1).
+    fn fit_new_record(&mut self, index: u32, at: u32, work: &mut Work<'_>) -> Result<(), Stop> {
         let Some(tcb) = self.tcbs[index as usize].as_mut() else { return Err(Stop::Window) };
         let Some(record) = self.segments.get(at) else { return Err(Stop::Window) };
-        let send = &mut tcb.send;
+        let send = &tcb.send;
         let len = record.payload.len() as u32;
         let mss = u32::from(send.mss);
-        let available = (send.una + send.usable_window()).since(record.seq);
-        let worth = available >= len.min(mss) || available >= send.largest_window / 2 || send.probe;
-        if available == 0 || !worth {
+        let peer = (send.una + send.window).since(record.seq);
+        let path = if send.probe == Some(Probe::Tail) { mss } else { send.congestion_room() };
+        let available = peer.min(path);
+        let worth = available >= len.min(mss) || peer >= send.largest_window / 2 || send.probe == Some(Probe::Window);
+        // A window of the path that is not used up is waited for; one of the peer that never grows would be for ever.
+        let alone = send.scoreboard.in_network() == 0;
+        if available == 0 || !worth || (path < len.min(mss) && !alone) {
             return Err(Stop::Window);
         }
         let fits = len.min(mss).min(available);
-        if fits == len {
-            return Ok(());
-        }
+        if fits < len { self.split_record(index, at, fits, work) } else { Ok(()) }
+    }
+
+    /// Splits the record at `at`, so that its first `len` bytes stand alone.
+    fn split_record(&mut self, index: u32, at: u32, len: u32, work: &mut Work<'_>) -> Result<(), Stop> {
+        let Some(tcb) = self.tcbs[index as usize].as_mut() else { return Err(Stop::Window) };
+        let Some(record) = self.segments.get(at) else { return Err(Stop::Window) };
+        let (transmission, tail_seq) = (record.transmission, record.seq + len);
         let mut tail = self.pool.alloc().ok_or(Stop::NoBuffer)?;
-        tail.extend_from_slice(&record.payload.bytes()[fits as usize..]).ok_or(Stop::NoBuffer)?;
-        let tail_seq = record.seq + fits;
-        self.segments.insert(&mut send.queue, at, tail_seq, tail).map_err(|_| Stop::NoBuffer)?;
+        tail.extend_from_slice(&record.payload.bytes()[len as usize..]).ok_or(Stop::NoBuffer)?;
+        let send = &mut tcb.send;
+        let new = self.segments.insert(&mut send.queue, at, tail_seq, tail).map_err(|_| Stop::NoBuffer)?;
         if let Some(record) = self.segments.get_mut(at) {
-            record.payload.truncate(fits as usize);
+            send.scoreboard.remove(record);
+            record.payload.truncate(len as usize);
+            send.scoreboard.add(record);
+        }
+        if let Some(record) = self.segments.get_mut(new) {
+            record.transmission = transmission;
+            send.scoreboard.add(record);
         }
         work.counters.tcp_segments_split += 1;
         Ok(())
@@ -208,7 +282,6 @@ impl Tcp {
     /// Sends the payload of a record: headers go in front of it, in place, and a second handle goes to the ring.
     fn send_record(&mut self, index: u32, at: u32, out: &mut Egress<'_, '_>, work: &mut Work<'_>) -> Result<(), Stop> {
         let Some(tcb) = self.tcbs[index as usize].as_mut() else { return Err(Stop::Window) };
-        let (nxt, max) = (tcb.send.nxt, tcb.send.max);
         let next = self.segments.next(at);
         let Some(record) = self.segments.get_mut(at) else { return Err(Stop::Window) };
         if !record.payload.is_unique() {
@@ -216,42 +289,30 @@ impl Tcp {
             work.counters.tcp_retransmits_deferred += 1;
             return Err(Stop::InRing);
         }
-        let (seq, len) = (record.seq, record.payload.len());
-        let end = seq + len as u32;
         let push = if next == NONE { flag::PSH } else { 0 };
-        let fields = Fields { seq, flags: flag::ACK | push, ..fields_of(tcb, work.now) };
+        let fields = Fields { seq: record.seq, flags: flag::ACK | push, ..fields_of(tcb, work.now) };
         out.send(&mut record.payload, fields).ok_or(Stop::NoBuffer)?;
-        work.counters.tcp_segments_out += 1;
-        work.counters.tcp_retransmits += u64::from(seq.lt(max));
-        self.sent(index, at, next, (seq, end), nxt, work);
-        Ok(())
-    }
-
-    /// Notes that a record was sent: where to go on, what to time.
-    fn sent(&mut self, index: u32, at: u32, next: u32, (seq, end): (SeqNum, SeqNum), nxt: SeqNum, work: &mut Work<'_>) {
-        let Some(tcb) = self.tcb(index) else { return };
-        let idle = !tcb.is_waiting_for_ack();
         let send = &mut tcb.send;
-        send.probe = false;
+        let len = record.payload.len() as u32;
+        work.counters.tcp_segments_out += 1;
+        work.counters.tcp_retransmits += u64::from(record.transmission.fate != Fate::Unsent);
+        send.scoreboard.sent(record, work.now);
+        send.recovery.sent(len);
+        send.max = send.max.max(record.end());
+        send.nxt = send.max;
+        send.sent_at = work.now;
+        send.probe = None;
         if send.cursor == at {
             send.cursor = next;
-            send.nxt = nxt.max(end);
         }
-        if send.timed.is_none() && send.max.le(seq) {
-            send.timed = Some((end, work.now));
-        }
-        send.max = send.max.max(end);
         self.acknowledged_by_segment(index);
-        // When idle, it may be armed for the window.
-        if idle || !self.is_main_armed(index) {
-            self.arm_retransmit(index, work.now);
-        }
+        Ok(())
     }
 
     /// Sends an ACK or a probe, if one is due and nothing carried it.
     fn send_pure_ack(&mut self, index: u32, out: &mut Egress<'_, '_>, work: &mut Work<'_>) -> Result<(), Stop> {
         let Some(tcb) = self.tcb(index) else { return Ok(()) };
-        let probe = core::mem::take(&mut tcb.send.probe);
+        let probe = core::mem::take(&mut tcb.send.probe) == Some(Probe::Window);
         let before_syn_ack = tcb.send.max == tcb.send.iss;
         if before_syn_ack || (tcb.receive.ack != AckDue::Now && !probe) {
             return Ok(());

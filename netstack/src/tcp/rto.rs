@@ -39,6 +39,16 @@ impl Rto {
         self.rto_us = (self.smoothed_us + (4 * self.variation_us).max(1)).clamp(MIN_US, MAX_US);
     }
 
+    /// The smoothed round trip, zero before the first measurement.
+    pub(super) fn smoothed(&self) -> Duration {
+        Duration::from_micros(self.smoothed_us.into())
+    }
+
+    /// Whether nothing was measured yet.
+    pub(super) fn is_unmeasured(&self) -> bool {
+        self.smoothed_us == 0
+    }
+
     /// Progress was made: the next timeout is not backed off.
     pub(super) fn progress(&mut self) {
         self.backoffs = 0;

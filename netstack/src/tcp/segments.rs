@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use netdrv::pktbuf::PktBuf;
 
+use super::scoreboard::Transmission;
 use super::seq::SeqNum;
 
 /// The end of a list.
@@ -17,7 +18,16 @@ pub(super) struct Record {
     pub(super) seq: SeqNum,
     /// The payload.
     pub(super) payload: PktBuf,
+    /// Of what is to be sent: what became of it.
+    pub(super) transmission: Transmission,
     next: u32,
+}
+
+impl Record {
+    /// Behind its last byte.
+    pub(super) fn end(&self) -> SeqNum {
+        self.seq + self.payload.len() as u32
+    }
 }
 
 /// The slab.
@@ -48,10 +58,6 @@ impl List {
     /// How many records.
     pub(super) fn len(&self) -> u32 {
         self.len
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.head == NONE
     }
 }
 
@@ -101,7 +107,7 @@ impl Segments {
             list.tail = at;
         }
         list.len += 1;
-        self.records[at as usize] = Some(Record { seq, payload, next });
+        self.records[at as usize] = Some(Record { seq, payload, transmission: Transmission::NONE, next });
         Ok(at)
     }
 

@@ -1,8 +1,8 @@
 //! The transmission control block: all state of one connection.
 //!
 //! ```text
-//! send:     una ........ nxt ........ max ........ end ........ granted
-//!           | in flight   | to send again | to send  | credit of the app |
+//! send:     una ............ max ........ end ........ granted
+//!           | in flight        | to send   | credit of the app |
 //!
 //! receive:  nxt ........ nxt + window (edge)
 //!           | what may come, held out of order or not yet here |
@@ -10,11 +10,15 @@
 
 use netdrv::pktbuf::BUF_BYTES;
 
-use super::congestion::Congestion;
+use super::congestion::{Congestion, CongestionControl};
 use super::flow_table::FlowKey;
+use super::rack::Rack;
+use super::recovery::Recovery;
 use super::rto::Rto;
+use super::scoreboard::Scoreboard;
 use super::segments::{List, NONE};
 use super::seq::SeqNum;
+use super::tail_probe::TailProbe;
 use super::timestamps::Clock;
 use crate::app::{Cookie, Flow};
 use crate::time::Instant;
@@ -60,9 +64,9 @@ pub(super) struct Send {
     pub(super) iss: SeqNum,
     /// First byte not acknowledged.
     pub(super) una: SeqNum,
-    /// Next byte to send; behind `max` after a timeout.
+    /// At `iss` while the SYN is to be sent, first or again; elsewhere like `max`.
     pub(super) nxt: SeqNum,
-    /// First byte never sent.
+    /// First byte never sent (SND.NXT).
     pub(super) max: SeqNum,
     /// Behind the last byte that the app gave.
     pub(super) end: SeqNum,
@@ -75,18 +79,42 @@ pub(super) struct Send {
     pub(super) window_ack: SeqNum,
     pub(super) shift: u8,
     pub(super) mss: u16,
-    /// Payload from `una` to `end`, and the record that `nxt` stands at.
+    /// Payload from `una` to `end`, and the first record that was never sent.
     pub(super) queue: List,
     pub(super) cursor: u32,
-    /// The first segment is to be sent again, whatever `nxt` is.
-    pub(super) retransmit_first: bool,
-    /// The peer's window is shut: a probe is due.
-    pub(super) probe: bool,
     pub(super) fin: Fin,
+    /// A probe is due.
+    pub(super) probe: Option<Probe>,
+    pub(super) tail_probe: Option<TailProbe>,
+    pub(super) scoreboard: Scoreboard,
+    pub(super) rack: Rack,
+    pub(super) recovery: Recovery,
     pub(super) congestion: Congestion,
     pub(super) rto: Rto,
-    /// A segment being timed: what acknowledges it, and when it was sent.
-    pub(super) timed: Option<(SeqNum, Instant)>,
+    /// What the main timer is armed for, while something is in flight.
+    pub(super) timer: Timer,
+    /// When payload was sent last.
+    pub(super) sent_at: Instant,
+}
+
+/// A segment beyond what the windows allow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Probe {
+    /// Of the peer's window, which is shut.
+    Window,
+    /// Of the end of a flight.
+    Tail,
+}
+
+/// What the main timer is armed for, while something is in flight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Timer {
+    /// RFC 6298.
+    Retransmission,
+    /// The probe of RFC 8985, section 7.
+    TailProbe,
+    /// What may be merely reordered is lost then (RFC 8985, section 6).
+    Reordering,
 }
 
 /// Our FIN.
@@ -94,8 +122,10 @@ pub(super) struct Send {
 pub(super) enum Fin {
     /// The app may still send.
     No,
-    /// It follows the data; its sequence number is `end`.
+    /// It follows the data; its sequence number is `end`. To be sent, first or again.
     Wanted,
+    /// It was sent.
+    Sent,
 }
 
 /// The receive half.
@@ -137,12 +167,19 @@ pub(super) struct Tcb {
 
 /// The largest window we offer: without a shift, so that it is told exactly.
 pub(super) const RECEIVE_WINDOW: u32 = 65_535;
-/// The most credit given to an app: what a connection can make the pool hold.
-pub(super) const MAX_CREDIT: u32 = 32 * BUF_BYTES as u32;
+/// The most that may be sent and not acknowledged: what a connection can make the pool hold.
+pub(super) const MAX_CREDIT: u32 = 128 * BUF_BYTES as u32;
 
 impl Tcb {
     /// A connection whose SYN has arrived.
-    pub(super) fn new(key: FlowKey, generation: u32, iss: SeqNum, irs: SeqNum, mss: u16) -> Tcb {
+    pub(super) fn new(
+        key: FlowKey,
+        generation: u32,
+        iss: SeqNum,
+        irs: SeqNum,
+        mss: u16,
+        control: CongestionControl,
+    ) -> Tcb {
         let first = iss + 1;
         Tcb {
             key,
@@ -167,12 +204,16 @@ impl Tcb {
                 mss,
                 queue: List::EMPTY,
                 cursor: NONE,
-                retransmit_first: false,
-                probe: false,
                 fin: Fin::No,
-                congestion: Congestion::new(mss),
+                probe: None,
+                tail_probe: None,
+                scoreboard: Scoreboard::default(),
+                rack: Rack::new(iss),
+                recovery: Recovery::new(iss),
+                congestion: Congestion::new(control, mss),
                 rto: Rto::new(),
-                timed: None,
+                timer: Timer::Retransmission,
+                sent_at: Instant::ZERO,
             },
             receive: Receive {
                 nxt: irs + 1,
@@ -197,19 +238,14 @@ impl Tcb {
         matches!(self.state, State::Established | State::FinWait1 | State::FinWait2)
     }
 
-    /// Bytes in flight.
-    pub(super) fn flight(&self) -> u32 {
-        self.send.nxt.since(self.send.una)
-    }
-
     /// Whether our FIN was sent.
     pub(super) fn fin_sent(&self) -> bool {
-        self.send.fin == Fin::Wanted && self.send.end.lt(self.send.max)
+        self.send.fin != Fin::No && self.send.end.lt(self.send.max)
     }
 
     /// Whether our FIN was acknowledged.
     pub(super) fn fin_acknowledged(&self) -> bool {
-        self.send.fin == Fin::Wanted && self.send.end.lt(self.send.una)
+        self.send.fin != Fin::No && self.send.end.lt(self.send.una)
     }
 
     /// Whether anything was sent that is not acknowledged.
@@ -219,18 +255,32 @@ impl Tcb {
 }
 
 impl Send {
-    /// The window that both sides' limits leave.
-    pub(super) fn usable_window(&self) -> u32 {
-        self.window.min(self.congestion.window())
+    /// Sequence numbers sent and not acknowledged.
+    pub(super) fn flight(&self) -> u32 {
+        self.max - self.una
     }
 
-    /// Widens the app's credit to what the window allows now and returns by how much.
+    /// Bytes that the congestion window has room for.
+    pub(super) fn congestion_room(&self) -> u32 {
+        self.congestion.window().saturating_sub(self.scoreboard.in_network())
+    }
+
+    /// Widens the app's credit to what the windows allow now and returns by how much.
     pub(super) fn grant(&mut self) -> u32 {
         let idle = self.una == self.end;
-        let window = self.usable_window().min(MAX_CREDIT).max(if idle { crate::app::MIN_ROOM as u32 } else { 0 });
+        let peer = self.una + self.window;
+        let sent = if self.max.lt(self.end) { self.max } else { self.end }; // less the FIN
+        let path = sent + self.congestion_room();
+        let allowed = if peer.lt(path) { peer } else { path };
+        let window = allowed.since(self.una).min(MAX_CREDIT).max(if idle { crate::app::MIN_ROOM as u32 } else { 0 });
         let before = self.granted;
         self.granted = before.max(self.una + window).max(self.end);
         self.granted - before
+    }
+
+    /// Whether there is something to send, should the windows allow it.
+    pub(super) fn has_output(&self) -> bool {
+        self.cursor != NONE || self.scoreboard.lost_records() > 0 || self.fin == Fin::Wanted
     }
 
     /// Credit not used.

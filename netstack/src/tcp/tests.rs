@@ -4,6 +4,7 @@ mod ack;
 mod close;
 mod data;
 mod handshake;
+mod loss;
 mod options;
 mod probe;
 mod reset;

@@ -5,7 +5,9 @@
 
 use core::time::Duration;
 
-use super::tcb::{AckDue, Fin, State, Tcb};
+use super::delivery::Delivered;
+use super::recovery::Found;
+use super::tcb::{AckDue, Fin, Probe, State, Tcb, Timer};
 use super::{Tcp, Work};
 use crate::app::Reason;
 use crate::time::Instant;
@@ -53,9 +55,11 @@ impl Tcp {
             _ if tcb.address_lost => self.end(index, Reason::TimedOut, work.events),
             State::TimeWait => self.free_slot(index),
             State::FinWait2 => self.enter_time_wait(index, work),
-            _ if tcb.is_waiting_for_ack() || tcb.state == State::SynReceived => {
-                self.retransmission_timeout(index, work);
-            }
+            _ if tcb.is_waiting_for_ack() || tcb.state == State::SynReceived => match tcb.send.timer {
+                Timer::Retransmission => self.retransmission_timeout(index, work),
+                Timer::TailProbe => self.tail_probe_due(index, work),
+                Timer::Reordering => self.reordering_over(index, work),
+            },
             _ => self.window_probe(index, work),
         }
     }
@@ -72,17 +76,34 @@ impl Tcp {
             work.counters.tcp_timed_out += 1;
             return self.abort(index, Reason::TimedOut, work);
         }
-        if tcb.send.rto.backoffs == 0 {
-            let flight = tcb.flight();
-            tcb.send.congestion.timed_out(flight);
+        let Some(tcb) = self.tcbs[index as usize].as_mut() else { return };
+        let send = &mut tcb.send;
+        Tcp::mark_timed_out(&mut self.segments, send, work.now);
+        send.recover_from_timeout();
+        if tcb.fin_sent() {
+            tcb.send.fin = Fin::Wanted;
         }
-        tcb.send.rto.back_off();
-        tcb.send.timed = None;
-        // Even beyond the window, should it have shrunk: that asks for it, too (RFC 9293, section 3.8.6).
-        tcb.send.retransmit_first = true;
-        tcb.send.nxt = tcb.send.una;
-        tcb.send.cursor = tcb.send.queue.head();
+        if half_open {
+            tcb.send.nxt = tcb.send.iss;
+        }
         self.arm_retransmit(index, work.now);
+        self.dirty.push(index);
+    }
+
+    /// What was overtaken has had the time that reordering may take.
+    fn reordering_over(&mut self, index: u32, work: &mut Work<'_>) {
+        let Some(tcb) = self.tcbs[index as usize].as_mut() else { return };
+        let send = &mut tcb.send;
+        let in_network = send.scoreboard.in_network();
+        let wait = Tcp::detect_losses(&mut self.segments, send, work.now);
+        if send.scoreboard.lost_records() > 0 {
+            send.recover(work.counters);
+            send.adapt_window(&Delivered::default(), in_network, Found::Losses, work.now);
+        }
+        match wait {
+            Some(wait) => self.arm_as(index, Timer::Reordering, work.now + wait),
+            None => self.arm_retransmit(index, work.now),
+        }
         self.dirty.push(index);
     }
 
@@ -97,7 +118,7 @@ impl Tcp {
             return self.abort(index, Reason::TimedOut, work);
         }
         tcb.send.rto.back_off();
-        tcb.send.probe = true;
+        tcb.send.probe = Some(Probe::Window);
         work.counters.tcp_window_probes += 1;
         self.arm_retransmit(index, work.now);
         self.dirty.push(index);
@@ -105,14 +126,48 @@ impl Tcp {
 
     /// Arms the main timer for what is in flight or waits for the window, or disarms it.
     pub(super) fn arm_retransmit(&mut self, index: u32, now: Instant) {
-        let Some(tcb) = &self.tcbs[index as usize] else { return };
+        let Some(tcb) = self.tcb(index) else { return };
         if tcb.state == State::TimeWait || tcb.address_lost {
             return;
         }
         if tcb.is_waiting_for_ack() || wants_to_send(tcb) {
-            self.wheel.arm(main(index), now + tcb.send.rto.timeout());
+            let timeout = tcb.send.rto.timeout();
+            self.arm_as(index, Timer::Retransmission, now + timeout);
         } else {
             self.wheel.cancel(main(index));
+        }
+    }
+
+    /// Arms the main timer after payload was sent for the first time, or acknowledged: for a tail loss probe, if that comes
+    /// before the retransmission.
+    pub(super) fn arm_for_flight(&mut self, index: u32, now: Instant) {
+        let Some(tcb) = self.tcb(index) else { return };
+        match tcb.send.probe_timeout(tcb.sack_permitted) {
+            Some(timeout) => self.arm_as(index, Timer::TailProbe, now + timeout),
+            None => self.arm_retransmit(index, now),
+        }
+    }
+
+    /// Arms the main timer after an acknowledgement of `acked` bytes: for what may be lost after `wait`, or for what is in
+    /// flight now. One that acknowledges nothing does not put the retransmission off (RFC 6298, section 5.3).
+    pub(super) fn arm_after_ack(&mut self, index: u32, acked: u32, wait: Option<Duration>, now: Instant) {
+        match wait {
+            Some(wait) => self.arm_as(index, Timer::Reordering, now + wait),
+            None if acked > 0 || !self.is_retransmission_armed(index) => self.arm_for_flight(index, now),
+            None => {}
+        }
+    }
+
+    /// Whether the main timer is armed, for a retransmission.
+    pub(super) fn is_retransmission_armed(&self, index: u32) -> bool {
+        let timer = self.tcbs[index as usize].as_ref().map(|tcb| tcb.send.timer);
+        self.is_main_armed(index) && timer == Some(Timer::Retransmission)
+    }
+
+    fn arm_as(&mut self, index: u32, timer: Timer, deadline: Instant) {
+        if let Some(tcb) = self.tcb(index) {
+            tcb.send.timer = timer;
+            self.wheel.arm(main(index), deadline);
         }
     }
 

@@ -11,7 +11,7 @@ use netdrv::pktbuf::{PktBuf, Pool, PoolMemory};
 
 use crate::app::{Call, Calls, Event, Events, Flow, Reason};
 use crate::counters::Counters;
-use crate::stack::{Addressing, Config, Stack};
+use crate::stack::{Addressing, Config, CongestionControl, Stack};
 use crate::time::Instant;
 pub(crate) use segment::*;
 
@@ -86,6 +86,7 @@ impl Kit {
             listen: &[PORT],
             udp: &[PORT],
             conn_limit: 8,
+            congestion_control: CongestionControl::default(),
             seed: *b"sixteen bytes ok",
         };
         change(&mut config);

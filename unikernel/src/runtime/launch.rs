@@ -12,7 +12,7 @@ use abi::exit::Exit;
 use netdrv::nic::{Nic, NicInfo, RxQueue, TxQueue};
 use netdrv::pktbuf::{BUF_BYTES, Pool, PoolMemory};
 use netstack::app::App;
-use netstack::stack::{self, Addressing, Stack};
+use netstack::stack::{self, Addressing, CongestionControl, Stack};
 
 use super::idle::Idle;
 use super::selftest;
@@ -157,6 +157,7 @@ fn stack_config<'a>(config: &Config, info: &NicInfo, ports: &'a [u16], seed: [u8
         listen: ports,
         udp: &[],
         conn_limit: config.conn_limit as usize,
+        congestion_control: CongestionControl::default(),
         seed,
     }
 }

@@ -19,7 +19,7 @@ fn a_connection_opens_and_knocks_once() {
     kit.recv(seg(ACK, 1, 1));
     assert_eq!(kit.saw(), [Saw::Knock]);
     kit.call(Call::Accept { flow: kit.flow, cookie: 1 });
-    assert_eq!(kit.saw(), [Saw::Connected { credit: 14_601 }]); // ten segments, and the SYN's byte (RFC 5681, section 3.1)
+    assert_eq!(kit.saw(), [Saw::Connected { credit: 14_600 }]); // ten segments; the SYN does not count (RFC 5681, section 3.1)
     assert_eq!(kit.counters().tcp_established, 1);
     assert_eq!(kit.wait(Duration::from_secs(600)), []);
 }

@@ -3,7 +3,7 @@ use core::net::Ipv4Addr;
 use netdrv::nic::TxChecksum;
 use netdrv::pktbuf::PoolMemory;
 use netdrv::testkit::wire::{self, WireRx, WireTx};
-use netstack::stack::{Addressing, Config};
+use netstack::stack::{Addressing, Config, CongestionControl};
 
 use super::*;
 
@@ -38,6 +38,7 @@ impl Bench {
             listen: &[11211],
             udp: &[],
             conn_limit: 16,
+            congestion_control: CongestionControl::default(),
             seed: [7; 16],
         };
         let [near, mut peer] = wire::pair();

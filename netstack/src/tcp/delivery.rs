@@ -1,0 +1,106 @@
+//! What an acknowledgement says was delivered: cumulatively, and selectively (RFC 2018, RFC 2883).
+
+use core::time::Duration;
+
+use super::header::Header;
+use super::options::{MAX_BLOCKS, SackBlock};
+use super::scoreboard::{Count, Fate};
+use super::segments::{NONE, Record, Segments};
+use super::tcb::Send;
+use crate::time::Instant;
+
+/// What one acknowledgement has brought.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Delivered {
+    /// Sequence numbers acknowledged cumulatively.
+    pub(super) acked: u32,
+    /// Bytes of payload newly known to be delivered.
+    pub(super) bytes: u32,
+    /// The round trip of the first of them that was sent only once.
+    pub(super) round_trip: Option<Duration>,
+    /// A duplicate arrived (D-SACK).
+    pub(super) duplicate: bool,
+}
+
+impl Delivered {
+    /// A record of the send queue is delivered.
+    fn note(&mut self, send: &mut Send, record: &Record, now: Instant) {
+        self.bytes += record.payload.len() as u32;
+        send.rack.delivered(record, now);
+        if self.round_trip.is_none() && record.transmission.count == Count::Once {
+            self.round_trip = Some(now.since(record.transmission.at));
+        }
+    }
+}
+
+/// Takes the acknowledgement of `header`, which lies in what was sent.
+pub(super) fn take(segments: &mut Segments, send: &mut Send, header: &Header, now: Instant) -> Delivered {
+    let mut delivered = Delivered::default();
+    if send.una.lt(header.ack) {
+        delivered.acked = header.ack - send.una;
+        send.una = header.ack;
+        take_cumulative(segments, send, now, &mut delivered);
+    }
+    if !header.options.sack.is_empty() {
+        take_selective(segments, send, &header.options.sack, now, &mut delivered);
+    }
+    delivered
+}
+
+/// Drops the records before `una`.
+fn take_cumulative(segments: &mut Segments, send: &mut Send, now: Instant, delivered: &mut Delivered) {
+    while let Some(record) = segments.get(send.queue.head()) {
+        if send.una.lt(record.end()) {
+            break;
+        }
+        if send.cursor == send.queue.head() {
+            send.cursor = segments.next(send.queue.head());
+        }
+        let Some(record) = segments.pop(&mut send.queue) else { break };
+        send.scoreboard.remove(&record);
+        if record.transmission.fate != Fate::Sacked {
+            delivered.note(send, &record, now);
+        }
+    }
+    send.scoreboard.forget_duplicates();
+}
+
+/// Marks the records that blocks cover. A block that reports a duplicate says nothing else (RFC 2883, section 4).
+fn take_selective(
+    segments: &mut Segments,
+    send: &mut Send,
+    blocks: &[SackBlock],
+    now: Instant,
+    delivered: &mut Delivered,
+) {
+    if is_duplicate_report(blocks, send) {
+        delivered.duplicate = true;
+        send.rack.duplicate_reported(send.una, send.max);
+    }
+    let plausible =
+        |block: &&SackBlock| send.una.le(block.start) && block.start.lt(block.end) && block.end.le(send.max);
+    let blocks: heapless::Vec<SackBlock, MAX_BLOCKS> = blocks.iter().filter(plausible).copied().collect();
+    let Some(highest) = blocks.iter().map(|block| block.end).reduce(|a, b| a.max(b)) else { return };
+    let mut at = send.queue.head();
+    while at != send.cursor
+        && at != NONE
+        && let Some(record) = segments.get_mut(at)
+        && record.seq.lt(highest)
+    {
+        let covered = |block: &SackBlock| block.start.le(record.seq) && record.end().le(block.end);
+        if record.transmission.fate != Fate::Sacked && blocks.iter().any(covered) {
+            send.scoreboard.set(record, Fate::Sacked);
+            delivered.note(send, record, now);
+        }
+        at = segments.next(at);
+    }
+}
+
+/// Whether the first block reports a segment that came twice: it lies before what is acknowledged, or in the second.
+fn is_duplicate_report(blocks: &[SackBlock], send: &Send) -> bool {
+    match *blocks {
+        [first, ..] if first.end.le(send.una) => true,
+        [first, second, ..] => second.start.le(first.start) && first.end.le(second.end),
+        _ => false,
+    }
+}
