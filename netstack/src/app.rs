@@ -190,6 +190,10 @@ pub trait App {
     /// for more calls; also continues work that waited for credit. Returns whether there is work left that needs
     /// another run in this turn, with calls drained.
     fn run(&mut self, turn: Turn<'_>, events: &mut Events, calls: &mut Calls) -> Progress;
+
+    /// The core is about to halt or park: until the next run, it may be long, no other core may have to wait for it. Called
+    /// between two runs, as often as the core halts.
+    fn rest(&mut self) {}
 }
 
 /// Whether a run of the app finished its work.

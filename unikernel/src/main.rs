@@ -11,7 +11,7 @@ use core::ptr::NonNull;
 
 use abi::config::Evictions;
 use abi::exit::Exit;
-use app_memcached::service::{Error, Service, ServiceConfig};
+use app_memcached::service::{Error, Service, ServiceConfig, Shared};
 use app_memcached::store::{StoreMemory, WhenFull};
 use unikernel::crash;
 use unikernel::platform::heap::BootHeap;
@@ -69,7 +69,7 @@ fn make_service(resources: Resources) -> Result<Service, Error> {
         threads: 1,
         seed,
     };
-    Service::new(config, memory, pool)
+    Shared::new(config, memory)?.service(pool)
 }
 
 #[panic_handler]

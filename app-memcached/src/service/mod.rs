@@ -18,6 +18,7 @@ mod input;
 mod outbox;
 mod pump;
 mod ready;
+mod shared;
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -26,13 +27,14 @@ use netdrv::pktbuf::{PktBuf, Pool};
 use netstack::app::{App, Call, Calls, Cookie, Event, Events, Flow, Progress, Statistics, Turn};
 use netstack::time::Instant;
 
-use crate::protocol::{Dataplane, Server, Settings};
-use crate::store::{Store, StoreConfig, StoreMemory, TooLittleMemory, WhenFull};
+use crate::protocol::{Dataplane, Server};
+use crate::store::{TooLittleMemory, WhenFull};
 use connection::{Connection, Phase, Waiting};
 use input::Inputs;
 use outbox::{Limit, Outbox};
 use pump::{End, Pump};
 use ready::Ready;
+pub use shared::Shared;
 
 /// Free places in the call array without which nothing is begun: a buffer, `RecvDone`, `Close`, and one to spare.
 const MIN_CALLS: usize = 4;
@@ -67,12 +69,18 @@ pub enum Error {
         /// Bytes that would do.
         needed: usize,
     },
+    /// Each of the cores that serve has its service already.
+    NoMoreCores,
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Error::TooLittleMemory { bytes, needed } = self;
-        write!(f, "{bytes} bytes of item memory, at least {needed} are needed")
+        match self {
+            Error::TooLittleMemory { bytes, needed } => {
+                write!(f, "{bytes} bytes of item memory, at least {needed} are needed")
+            }
+            Error::NoMoreCores => f.write_str("more services than there are threads"),
+        }
     }
 }
 
@@ -100,29 +108,19 @@ pub struct Service {
 }
 
 impl Service {
-    /// A service with its items in `memory` and its replies in buffers of `pool`, the pool that received buffers come from
-    /// too. Allocates its tables: [`bytes_per_connection`](Service::bytes_per_connection) for each of `conn_limit` connections,
-    /// 24 bytes for each buffer of the pool, and the store's.
-    pub fn new(config: ServiceConfig, memory: StoreMemory, pool: &'static Pool) -> Result<Service, Error> {
-        let store = Store::new(memory, StoreConfig { when_full: config.when_full, seed: config.seed })?;
-        let settings = Settings {
-            max_item_size: config.max_item_size as usize,
-            when_full: config.when_full,
-            conn_limit: config.conn_limit,
-            port: config.port,
-            threads: config.threads,
-        };
+    /// The service of one core: for [`Shared::service`].
+    fn new(server: Server, places: usize, pool: &'static Pool) -> Service {
         let kept = pool.capacity() / POOL_SHARE_KEPT;
-        Ok(Service {
-            server: Server::new(store, settings),
-            connections: Vec::with_capacity(config.conn_limit as usize),
-            free: Vec::with_capacity(config.conn_limit as usize),
+        Service {
+            server,
+            connections: Vec::with_capacity(places),
+            free: Vec::with_capacity(places),
             inputs: Inputs::new(pool, kept),
-            ready: Ready::new(config.conn_limit as usize),
+            ready: Ready::new(places),
             pool,
             kept,
             started: None,
-        })
+        }
     }
 
     /// Heap bytes that each connection of the limit takes, used or not.

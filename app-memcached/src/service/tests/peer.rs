@@ -6,6 +6,7 @@ use netdrv::pktbuf::{Pool, PoolMemory};
 use netstack::app::{MAX_SEND, MIN_ROOM, Reason};
 
 use super::super::*;
+use crate::store::StoreMemory;
 
 /// How much a peer lets the service send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +67,7 @@ impl Stack {
     /// A stack whose service has its items in `memory`.
     pub(super) fn with_memory(buffers: usize, memory: StoreMemory) -> Stack {
         let pool = Pool::leak(PoolMemory::leak(buffers));
-        let service = Service::new(CONFIG, memory, pool).ok().unwrap();
+        let service = Shared::new(CONFIG, memory).ok().unwrap().service(pool).unwrap();
         Stack { service, pool, peers: Vec::new(), events: Events::new(), calls: Calls::new(), now: Instant::ZERO }
     }
 
