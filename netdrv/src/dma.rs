@@ -9,7 +9,7 @@
 use alloc::alloc::{Layout, alloc_zeroed};
 use core::ptr::NonNull;
 use core::slice;
-use core::sync::atomic::{AtomicU16, AtomicU32};
+use core::sync::atomic::{AtomicU8, AtomicU16, AtomicU32};
 
 use crate::Error;
 
@@ -26,6 +26,8 @@ const PAGE: usize = 4096;
 /// reference is allowed.
 pub(crate) unsafe trait Shared {}
 
+// SAFETY: an atomic integer.
+unsafe impl Shared for AtomicU8 {}
 // SAFETY: an atomic integer.
 unsafe impl Shared for AtomicU16 {}
 // SAFETY: an atomic integer.

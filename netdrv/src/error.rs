@@ -60,6 +60,26 @@ pub enum Error {
         /// The entry of the MSI-X table that was asked for.
         entry: u16,
     },
+    /// The device did not answer a command in time.
+    NoAnswer {
+        /// The command, as the specification names it.
+        command: &'static str,
+    },
+    /// The device answered a command with something that is no answer.
+    BadAnswer {
+        /// The command, as the specification names it.
+        command: &'static str,
+    },
+    /// The device refused a command.
+    CommandRefused {
+        /// The command, as the specification names it.
+        command: &'static str,
+    },
+    /// The steering that was asked for names a queue pair that there is not.
+    NoSuchPair {
+        /// The queue pair.
+        pair: u8,
+    },
     /// No memory for the rings.
     OutOfMemory {
         /// Bytes asked for.
@@ -81,6 +101,12 @@ impl fmt::Display for Error {
             Error::MissingQueue { queue } => write!(f, "the device lacks queue {queue}"),
             Error::QueueInUse { queue } => write!(f, "queue {queue} is in use already"),
             Error::NoVector { queue, entry } => write!(f, "no MSI-X entry {entry} for queue {queue}"),
+            Error::NoAnswer { command } => write!(f, "the device does not answer {command}"),
+            Error::BadAnswer { command } => write!(f, "the device answers {command} with nonsense"),
+            Error::CommandRefused { command } => write!(f, "the device refuses {command}"),
+            Error::NoSuchPair { pair } => {
+                write!(f, "frames are to be steered to queue pair {pair}, which there is not")
+            }
             Error::OutOfMemory { bytes } => write!(f, "no memory for a ring of {bytes} bytes"),
         }
     }

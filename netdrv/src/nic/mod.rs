@@ -7,10 +7,16 @@
 //! rx: refill(pool) -> device fills -> poll(batch)            tx: submit(batch) -> doorbell -> reclaim
 //! idle: arm() == Armed -> halt -> disarm()
 //! ```
+//!
+//! Which queue a frame arrives in is the business of [`steering`].
+
+pub mod steering;
+pub mod toeplitz;
 
 use alloc::vec::Vec;
 
 use crate::pktbuf::{PktBuf, Pool};
+pub use steering::{RssConfig, Steering, SteeringControl};
 
 /// The most packets that one call moves: the upper bound of the adaptive batch (IX's B).
 pub const BATCH: usize = 64;
@@ -75,8 +81,16 @@ pub struct QueuePair<R, T> {
     pub tx: T,
 }
 
-/// The queue pairs of a NIC, one a core.
-pub type QueuePairs<N> = Vec<QueuePair<<N as Nic>::Rx, <N as Nic>::Tx>>;
+/// A queue pair without buffers, on its way to the core that will use it.
+pub trait ClosedPair {
+    /// Its receive queue.
+    type Rx: RxQueue;
+    /// Its transmit queue.
+    type Tx: TxQueue;
+
+    /// Makes it ready for buffers, which belong to one core, as does the pair from here on.
+    fn open(self) -> QueuePair<Self::Rx, Self::Tx>;
+}
 
 /// A NIC that is reset and negotiated, before its queues run.
 pub trait Nic: Sized {
@@ -84,14 +98,27 @@ pub trait Nic: Sized {
     type Rx: RxQueue;
     /// Its transmit queues.
     type Tx: TxQueue;
+    /// Its queue pairs, as they travel to their cores.
+    type Pair: ClosedPair<Rx = Self::Rx, Tx = Self::Tx>;
+    /// What changes its steering while it runs.
+    type Control: SteeringControl;
     /// Why it does not start.
     type Error: core::fmt::Display;
 
     /// What the device is and can do.
     fn info(&self) -> NicInfo;
 
-    /// Starts the device with `n` queue pairs, or as many as it has if those are fewer.
-    fn into_queue_pairs(self, n: usize) -> Result<QueuePairs<Self>, Self::Error>;
+    /// Starts the device with `n` queue pairs, or as many as it has if those are fewer, and with this steering if it has
+    /// any. The table of `rss` names only pairs that there will be.
+    fn into_queue_pairs(self, n: usize, rss: &RssConfig) -> Result<Started<Self>, Self::Error>;
+}
+
+/// A NIC that runs.
+pub struct Started<N: Nic> {
+    /// Its queue pairs, one a core.
+    pub pairs: Vec<N::Pair>,
+    /// The way to change the steering; `None` if the NIC steers by rules that are not ours, or has one queue pair.
+    pub control: Option<N::Control>,
 }
 
 /// What a NIC is and can do.
@@ -105,6 +132,8 @@ pub struct NicInfo {
     pub tx_checksum: TxChecksum,
     /// Queue pairs that it has.
     pub queue_pairs: usize,
+    /// How it picks the queue of a received frame.
+    pub steering: Steering,
 }
 
 /// Who writes the TCP checksum of a transmitted segment.

@@ -33,7 +33,8 @@ impl<T: Transport> Device<T> {
 
     /// Accepts what the device offers of `wanted` (steps 4 to 6). Returns what was accepted, always with VERSION_1.
     pub fn negotiate(&self, wanted: Features) -> Result<Features, Error> {
-        let accepted = Features::from_bits_truncate(self.transport.read_features()) & (wanted | Features::VERSION_1);
+        let offered = Features::from_bits_truncate(self.transport.read_features());
+        let accepted = (offered & (wanted | Features::VERSION_1)).consistent();
         if !accepted.contains(Features::VERSION_1) {
             return Err(Error::LegacyOnly);
         }
@@ -53,15 +54,17 @@ impl<T: Transport> Device<T> {
 
     /// Resets the device, once: when it returns `Ok`, the device uses no memory of ours any more (section 2.4).
     ///
+    /// Any core may ask for it, and several at once: the device is reset more than once then, and each waits for it.
+    ///
     /// uhyve 0.10 panics when a device that runs is reset: under it, a driver is dropped only to end the guest.
     pub fn reset(&self) -> Result<(), Error> {
-        if !self.running.load(Ordering::Relaxed) {
+        if !self.running.load(Ordering::Acquire) {
             return Ok(());
         }
         self.transport.write_status(Status::empty());
         for _ in 0..MAX_READS {
             if self.transport.read_status().is_empty() {
-                self.running.store(false, Ordering::Relaxed);
+                self.running.store(false, Ordering::Release);
                 return Ok(());
             }
             core::hint::spin_loop();

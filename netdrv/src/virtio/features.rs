@@ -16,10 +16,32 @@ bitflags::bitflags! {
         const NET_MRG_RXBUF = 1 << 15;
         /// The device reports the state of its link.
         const NET_STATUS = 1 << 16;
+        /// The device takes commands, in a queue of their own.
+        const NET_CTRL_VQ = 1 << 17;
+        /// The device has several queue pairs.
+        const NET_MQ = 1 << 22;
         /// Notifications are asked for by ring position.
         const EVENT_IDX = 1 << 29;
         /// The interface of virtio 1.0 and later.
         const VERSION_1 = 1 << 32;
+        /// The device steers received frames by a hash and a table that the driver gives it.
+        const NET_RSS = 1 << 60;
+    }
+}
+
+/// Features, and what each needs (virtio 1.2, section 5.1.3.1), in an order in which nothing comes before its needs.
+const NEEDS: [(Features, Features); 2] =
+    [(Features::NET_MQ, Features::NET_CTRL_VQ), (Features::NET_RSS, Features::NET_CTRL_VQ)];
+
+impl Features {
+    /// Those of them whose needs are met.
+    pub(super) fn consistent(self) -> Features {
+        NEEDS.iter().fold(
+            self,
+            |features, (feature, needs)| {
+                if features.contains(*needs) { features } else { features - *feature }
+            },
+        )
     }
 }
 
@@ -39,5 +61,18 @@ bitflags::bitflags! {
         const DEVICE_NEEDS_RESET = 64;
         /// The driver gave up.
         const FAILED = 128;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_feature_falls_with_what_it_needs() {
+        let everything = Features::all();
+        assert_eq!(everything.consistent(), everything);
+        let without_commands = everything - Features::NET_CTRL_VQ;
+        assert_eq!(without_commands.consistent(), without_commands - Features::NET_MQ - Features::NET_RSS);
     }
 }

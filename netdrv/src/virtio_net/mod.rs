@@ -1,14 +1,18 @@
 //! virtio-net (virtio 1.2, section 5.1).
 //!
 //! ```text
-//! mod      VirtioNet: negotiation, and the way to queue pairs       config  the device's configuration space
-//! rx, tx   the two halves of a queue pair                            header  what precedes each frame
+//! mod      VirtioNet: negotiation, and the way to queue pairs       config   the device's configuration space
+//! pair     a queue pair on its way to its core                      header   what precedes each frame
+//! rx, tx   its two halves, at work                                  control  the control queue;  command  what it takes
 //! ```
 //!
 //! Called by the runtime through [`crate::nic`]; calls [`crate::virtio`].
 
+mod command;
 mod config;
+mod control;
 mod header;
+mod pair;
 mod rx;
 mod tx;
 
@@ -16,14 +20,18 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 pub use config::Link;
+pub use control::RssControl;
+pub use pair::VirtioPair;
 pub use rx::ReceiveQueue;
 pub use tx::TransmitQueue;
 
 use crate::Error;
-use crate::nic::{Nic, NicInfo, QueuePair, QueuePairs, TxChecksum};
+use crate::nic::{Nic, NicInfo, RssConfig, Started, Steering, TxChecksum};
 use crate::virtio::transport::{Doorbell, Transport};
 use crate::virtio::{Device, Features, SplitQueue, Suppression, TYPE_NETWORK};
+use command::Command;
 use config::Config;
+use control::ControlQueue;
 
 /// Features that the driver makes use of; VERSION_1 comes on its own.
 const WANTED: Features = Features::NET_CSUM
@@ -32,31 +40,39 @@ const WANTED: Features = Features::NET_CSUM
     .union(Features::NET_MAC)
     .union(Features::NET_MRG_RXBUF)
     .union(Features::NET_STATUS)
+    .union(Features::NET_CTRL_VQ)
+    .union(Features::NET_MQ)
+    .union(Features::NET_RSS)
     .union(Features::EVENT_IDX);
 
-/// Index of the first pair's receive queue (section 5.1.2).
-const RX_QUEUE: u16 = 0;
-/// Index of the first pair's transmit queue.
-const TX_QUEUE: u16 = 1;
+/// The most queue pairs that are used: a steering table names them by a byte.
+const MOST_PAIRS: u16 = 256;
 
 /// The most descriptors of a receive queue: one a frame, four batches.
 const RX_DESCRIPTORS: u16 = 256;
 /// The most descriptors of a transmit queue: two a frame (see [`TransmitQueue`]), four batches.
 const TX_DESCRIPTORS: u16 = 512;
 
+/// Descriptors of the control queue: one command of two is under way at most.
+const CONTROL_DESCRIPTORS: u16 = 2;
+
 /// How the device's interrupts reach the cores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interrupts {
-    /// Through a line that stays raised until the driver acknowledges it: INTx, or MMIO's only way.
+    /// Through a line that stays raised until the driver acknowledges it: INTx, or MMIO's only way. It reaches one core, so
+    /// there is one queue pair.
     Line,
-    /// Through entries of the MSI-X table, which the platform has set up and enabled.
+    /// Through entries of the MSI-X table, one a queue pair, which the platform has set up and enabled.
     MsiX {
-        /// The entry of the first queue pair's receive queue.
-        entry: u16,
+        /// The entry of the first pair's receive queue; the others follow it.
+        first: u16,
+        /// The number of entries: there are no more queue pairs than that.
+        entries: u16,
     },
 }
 
-/// A virtio-net device that is reset and negotiated. Dropped, it is reset again, and so it is when a queue is dropped.
+/// A virtio-net device that is reset and negotiated. Dropped, it is reset again, and so it is when a queue of
+/// an open pair is dropped.
 pub struct VirtioNet<T: Transport> {
     device: Arc<Device<T>>,
     features: Features,
@@ -99,34 +115,89 @@ impl<T: Transport> VirtioNet<T> {
     }
 }
 
+impl<T: Transport> VirtioNet<T> {
+    /// Queue pairs that can be used.
+    fn queue_pairs(&self) -> u16 {
+        let interrupted = match self.interrupts {
+            Interrupts::Line => 1,
+            Interrupts::MsiX { entries, .. } => entries,
+        };
+        self.config.queue_pairs.min(interrupted).min(MOST_PAIRS)
+    }
+
+    /// Sets up pair `index`, whose queues come two by two (section 5.1.2).
+    fn enable_pair(&self, index: u16) -> Result<VirtioPair<T>, Error> {
+        let (rx, tx) = (2 * index, 2 * index + 1);
+        if let Interrupts::MsiX { first, .. } = self.interrupts {
+            self.device.transport().route_interrupt(rx, first.saturating_add(index))?;
+        }
+        let rx = self.enable_queue(rx, RX_DESCRIPTORS)?;
+        let tx = self.enable_queue(tx, TX_DESCRIPTORS)?;
+        VirtioPair::new(self.device.clone(), rx, tx, self.features, self.interrupts)
+    }
+
+    /// Sets up the control queue, behind those of all pairs that the device has (section 5.1.2).
+    fn enable_control(&self) -> Result<ControlQueue<T>, Error> {
+        let (queue, doorbell) = self.enable_queue(2 * self.config.queue_pairs, CONTROL_DESCRIPTORS)?;
+        ControlQueue::new(self.device.clone(), queue, doorbell)
+    }
+
+    /// Tells the running device how many queue pairs to use and how to steer.
+    fn steer(
+        &self,
+        mut queue: ControlQueue<T>,
+        queue_pairs: u16,
+        rss: &RssConfig,
+    ) -> Result<Option<RssControl<T>>, Error> {
+        if self.config.steering == Steering::Rss {
+            match queue.execute(&Command::Steer { rss, queue_pairs }) {
+                Ok(()) => return Ok(Some(RssControl::new(queue, rss.key, queue_pairs))),
+                // There is still the device's own steering, with a command of its own.
+                Err(Error::CommandRefused { .. }) if self.features.contains(Features::NET_MQ) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        queue.execute(&Command::UsePairs(queue_pairs))?;
+        Ok(None)
+    }
+}
+
 impl<T: Transport> Nic for VirtioNet<T> {
     type Rx = ReceiveQueue<T>;
     type Tx = TransmitQueue<T>;
+    type Pair = VirtioPair<T>;
+    type Control = RssControl<T>;
     type Error = Error;
 
     fn info(&self) -> NicInfo {
         let completes = self.features.contains(Features::NET_CSUM);
+        let queue_pairs = self.queue_pairs();
         NicInfo {
             mac: self.config.mac,
             mtu: self.config.mtu,
             tx_checksum: if completes { TxChecksum::Device } else { TxChecksum::Software },
-            queue_pairs: 1,
+            queue_pairs: queue_pairs.into(),
+            steering: if queue_pairs > 1 { self.config.steering } else { Steering::None },
         }
     }
 
-    fn into_queue_pairs(self, n: usize) -> Result<QueuePairs<Self>, Error> {
-        if n == 0 {
-            return Ok(Vec::new());
+    fn into_queue_pairs(self, n: usize, rss: &RssConfig) -> Result<Started<Self>, Error> {
+        let count = n.min(self.queue_pairs().into()) as u16;
+        if count == 0 {
+            return Ok(Started { pairs: Vec::new(), control: None });
         }
-        if let Interrupts::MsiX { entry } = self.interrupts {
-            self.device.transport().route_interrupt(RX_QUEUE, entry)?;
+        if let Some(pair) = rss.table.iter().find(|pair| u16::from(**pair) >= count) {
+            return Err(Error::NoSuchPair { pair: *pair });
         }
-        let (rx, rx_doorbell) = self.enable_queue(RX_QUEUE, RX_DESCRIPTORS)?;
-        let (tx, tx_doorbell) = self.enable_queue(TX_QUEUE, TX_DESCRIPTORS)?;
-        let rx = ReceiveQueue::new(self.device.clone(), rx, rx_doorbell, self.features, self.interrupts);
-        let tx = TransmitQueue::new(self.device.clone(), tx, tx_doorbell, self.features)?;
+        let pairs = (0..count).map(|index| self.enable_pair(index)).collect::<Result<_, _>>()?;
+        let control = if count > 1 { Some(self.enable_control()?) } else { None };
         self.device.run();
-        Ok(Vec::from([QueuePair { rx, tx }]))
+        // A device that runs uses one pair until it is told otherwise (section 5.1.6.5.5).
+        let control = match control {
+            Some(queue) => self.steer(queue, count, rss)?,
+            None => None,
+        };
+        Ok(Started { pairs, control })
     }
 }
 

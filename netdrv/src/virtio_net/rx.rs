@@ -32,7 +32,7 @@ pub struct ReceiveQueue<T: Transport> {
 }
 
 impl<T: Transport> ReceiveQueue<T> {
-    pub(super) fn new(
+    pub(super) fn open(
         device: Arc<Device<T>>,
         queue: SplitQueue,
         doorbell: Doorbell,

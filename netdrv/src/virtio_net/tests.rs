@@ -1,17 +1,21 @@
 //! The driver against the device model.
 
 mod hostile;
+mod pairs;
 mod receive;
 mod start;
 mod transmit;
 
 use super::*;
-use crate::nic::{Batch, RxQueue, TxQueue};
+use crate::nic::{Batch, ClosedPair, QueuePair, RxQueue, TxQueue};
 use crate::pktbuf::{PktBuf, Pool, PoolMemory};
 use crate::testkit::virtio::{MmioRegisters, NetDevice, Offer};
 use crate::virtio::transport::MmioTransport;
 
 type Pair = QueuePair<ReceiveQueue<MmioTransport<MmioRegisters>>, TransmitQueue<MmioTransport<MmioRegisters>>>;
+
+/// Everything to the first pair.
+const TO_THE_FIRST: RssConfig = RssConfig { key: [0; 40], table: [0; 128] };
 
 /// A running driver, its device and its memory.
 struct Setup {
@@ -24,7 +28,7 @@ impl Setup {
     fn new(offer: Offer, buffers: usize) -> Setup {
         let device = NetDevice::new(offer);
         let nic = VirtioNet::new(MmioTransport::new(device.mmio()).unwrap(), Interrupts::Line).unwrap();
-        let pair = nic.into_queue_pairs(1).unwrap().pop().unwrap();
+        let pair = nic.into_queue_pairs(1, &TO_THE_FIRST).unwrap().pairs.pop().unwrap().open();
         let pool = Pool::leak(PoolMemory::leak(buffers));
         Setup { device, pair, pool }
     }

@@ -43,13 +43,12 @@ pub struct TransmitQueue<T: Transport> {
     counters: TxCounters,
 }
 
-impl<T: Transport> TransmitQueue<T> {
-    pub(super) fn new(
-        device: Arc<Device<T>>,
-        queue: SplitQueue,
-        doorbell: Doorbell,
-        features: Features,
-    ) -> Result<TransmitQueue<T>, Error> {
+/// The headers of all slots, in the descriptors that lead to them.
+pub(super) struct Headers(&'static [Header]);
+
+impl Headers {
+    /// Makes the headers of `queue`.
+    pub(super) fn leak(queue: &SplitQueue) -> Result<Headers, Error> {
         let slots = queue.size() / 2;
         let region = DmaRegion::leak(usize::from(slots) * size_of::<Header>())?;
         for slot in 0..slots {
@@ -57,15 +56,27 @@ impl<T: Transport> TransmitQueue<T> {
             let len = HEADER_BYTES as u32;
             queue.describe(head(slot), Descriptor { addr, len, flags: DESC_NEXT, next: tail(slot).0 });
         }
-        Ok(TransmitQueue {
+        Ok(Headers(region.slice(0, slots.into())))
+    }
+}
+
+impl<T: Transport> TransmitQueue<T> {
+    pub(super) fn open(
+        device: Arc<Device<T>>,
+        queue: SplitQueue,
+        doorbell: Doorbell,
+        headers: Headers,
+        features: Features,
+    ) -> TransmitQueue<T> {
+        TransmitQueue {
             device,
-            queue,
             doorbell,
-            headers: region.slice(0, slots.into()),
-            in_flight: InFlight::new(slots),
+            in_flight: InFlight::new(queue.size() / 2),
+            queue,
+            headers: headers.0,
             completes_checksums: features.contains(Features::NET_CSUM),
             counters: TxCounters::default(),
-        })
+        }
     }
 
     /// Offers a frame to the device, or drops it if the device could not send it, which is counted.

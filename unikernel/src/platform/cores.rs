@@ -4,6 +4,7 @@
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
+use super::acpi::madt::MAX_CORES;
 use super::memory::{PAGE, Ram};
 use super::time::Clock;
 use crate::log;
@@ -19,15 +20,17 @@ const START_US: u64 = 200_000;
 /// Cores that have entered ring 3 since boot, the first not counted.
 static STARTED: AtomicU32 = AtomicU32::new(0);
 
-/// Starts the cores with these APIC ids, but for the calling one. Returns how many cores there are now; one that does not
-/// start is reported and left out.
-pub fn start(apic_ids: &[u32], ram: &mut Ram, clock: &Clock, virtualized: bool) -> u32 {
+/// APIC ids by core.
+pub type ApicIds = heapless::Vec<u32, MAX_CORES>;
+
+/// Starts the cores with these APIC ids, but for the calling one, which becomes core 0. Returns the cores that there are
+/// now; one that does not start is reported and left out.
+pub fn start(apic_ids: &[u32], ram: &mut Ram, clock: &Clock, virtualized: bool) -> ApicIds {
     let own = monitor::apic().id;
-    let mut present = 1;
+    let mut present = ApicIds::from_array([own]);
     for &apic_id in apic_ids.iter().filter(|id| **id != own) {
-        if start_one(apic_id, present, ram, clock, virtualized).is_some() {
-            present += 1;
-        } else {
+        let index = present.len() as u32;
+        if start_one(apic_id, index, ram, clock, virtualized).is_none() || present.push(apic_id).is_err() {
             log!(Warn, "core with APIC id {apic_id} does not start");
         }
     }

@@ -5,7 +5,7 @@
 
 use core::ptr::NonNull;
 
-use super::acpi::madt::IoApicEntry;
+use super::acpi::madt::{IoApicEntry, MAX_CORES};
 use super::memory;
 use crate::monitor::{LAST_VECTOR, WAKE_VECTOR};
 
@@ -39,9 +39,10 @@ pub struct Message {
     pub data: u32,
 }
 
-/// Hands out vectors and routes interrupts to one core.
+/// Hands out vectors and routes interrupts to cores.
 pub struct Interrupts {
     io_apics: heapless::Vec<IoApic, 8>,
+    /// Where lines go.
     core_apic_id: u32,
     next_vector: u8,
 }
@@ -53,7 +54,7 @@ struct IoApic {
 }
 
 impl Interrupts {
-    /// Interrupts for the core with this APIC id.
+    /// Interrupts whose lines go to the core with this APIC id.
     pub fn new(io_apics: &[IoApicEntry], core_apic_id: u32) -> Interrupts {
         let io_apics = io_apics.iter().filter_map(IoApic::new).take(8).collect();
         Interrupts { io_apics, core_apic_id, next_vector: WAKE_VECTOR + 1 }
@@ -70,10 +71,13 @@ impl Interrupts {
         Some(())
     }
 
-    /// A message that interrupts the core. `None` if vectors ran out.
-    pub fn message(&mut self) -> Option<Message> {
+    /// The messages that interrupt these cores, by their APIC ids. `None` if vectors ran out. They are fewer from the first
+    /// core on that a message cannot name: its address has 8 bits for that.
+    pub fn messages(&mut self, apic_ids: &[u32]) -> Option<impl ExactSizeIterator<Item = Message> + use<>> {
+        // One vector does for all: it only ends a halt, of the core that it is sent to.
         let data = self.take_vector()?.into();
-        Some(Message { address: MSI_ADDRESS | u64::from(self.core_apic_id & 0xff) << 12, data })
+        let named: heapless::Vec<u8, MAX_CORES> = apic_ids.iter().map_while(|id| u8::try_from(*id).ok()).collect();
+        Some(named.into_iter().map(move |id| Message { address: MSI_ADDRESS | u64::from(id) << 12, data }))
     }
 
     fn take_vector(&mut self) -> Option<u8> {

@@ -7,6 +7,7 @@ use netstack::time::Instant;
 
 use super::acpi::{self, Acpi};
 use super::boot_info::{self, BootInfo};
+use super::cores::ApicIds;
 use super::entropy::{self, Seed};
 use super::heap::BootHeap;
 use super::interrupts::Interrupts;
@@ -53,12 +54,14 @@ pub struct Machine {
     pub clock: Clock,
     /// RAM that is left.
     pub ram: Ram,
-    /// Interrupts of devices, for the first core.
+    /// Interrupts of devices.
     pub interrupts: Interrupts,
     /// A seed.
     pub seed: Seed,
     /// Cores, those parked included.
     pub cores: u32,
+    /// Their APIC ids.
+    pub apic_ids: ApicIds,
     /// What ACPI says.
     pub acpi: Acpi,
     /// Functions on PCI.
@@ -118,10 +121,11 @@ impl Machine {
         let interrupts = interrupts(&acpi, info.uhyve.is_some(), apic.id);
         let mut phases = heapless::Vec::new();
         end_phase(&mut phases, "platform", clock.now());
-        let cores = start_cores(&info, &acpi, &mut ram, &clock);
+        let apic_ids = start_cores(&info, &acpi, &mut ram, &clock);
         end_phase(&mut phases, "cores", clock.now());
         let is_uhyve = info.uhyve.is_some();
-        Machine { config, clock, ram, interrupts, seed, cores, acpi, functions, phases, is_uhyve }
+        let cores = apic_ids.len() as u32;
+        Machine { config, clock, ram, interrupts, seed, cores, apic_ids, acpi, functions, phases, is_uhyve }
     }
 
     /// Notes that a boot phase has ended.
@@ -193,7 +197,7 @@ fn interrupts(acpi: &Acpi, is_uhyve: bool, apic_id: u32) -> Interrupts {
 }
 
 /// Starts the cores that ACPI or uhyve names; uhyve numbers theirs from 0.
-fn start_cores(info: &BootInfo, acpi: &Acpi, ram: &mut Ram, clock: &Clock) -> u32 {
+fn start_cores(info: &BootInfo, acpi: &Acpi, ram: &mut Ram, clock: &Clock) -> ApicIds {
     let mut apic_ids: heapless::Vec<u32, { acpi::madt::MAX_CORES }> = heapless::Vec::new();
     match (&acpi.madt, info.uhyve) {
         (Some(madt), _) => apic_ids.extend(madt.cores.iter().copied()),

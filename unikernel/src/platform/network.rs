@@ -31,7 +31,7 @@ pub enum FoundNic {
 
 /// The first network device that starts. One that does not is reported and passed over.
 pub fn find(machine: &mut Machine) -> Option<FoundNic> {
-    let Machine { acpi, functions, interrupts, is_uhyve, .. } = machine;
+    let Machine { acpi, functions, interrupts, apic_ids, is_uhyve, .. } = machine;
     let on_mmio = acpi.virtio_mmio.iter().filter_map(|device| match take_mmio(device, interrupts)? {
         Ok(nic) => Some(FoundNic::VirtioMmio(nic)),
         Err(error) => refuse(error),
@@ -43,7 +43,7 @@ pub fn find(machine: &mut Machine) -> Option<FoundNic> {
         let (vendor, device) = function.id();
         vendor == VIRTIO_VENDOR && NETWORK_IDS.contains(&device)
     };
-    functions.iter().filter(is_network).find_map(|function| match take_pci(function, interrupts, *is_uhyve) {
+    functions.iter().filter(is_network).find_map(|function| match take_pci(function, interrupts, apic_ids, *is_uhyve) {
         Ok(nic) => Some(FoundNic::VirtioPci(nic)),
         Err(error) => refuse(error),
     })
@@ -75,13 +75,15 @@ fn take_mmio(
 fn take_pci(
     function: &Function,
     interrupts: &mut Interrupts,
+    apic_ids: &[u32],
     is_uhyve: bool,
 ) -> Result<VirtioNet<PciTransport<Mmio>>, Error> {
     function.enable();
-    let message = interrupts.message().and_then(|message| pci::enable_msix(function, message));
-    let delivery = match message {
-        Some(()) => Delivery::MsiX { entry: 0 },
-        None => {
+    // Entry i interrupts core i.
+    let messages = interrupts.messages(apic_ids);
+    let delivery = match messages.and_then(|messages| pci::enable_msix(function, messages)) {
+        Some(entries) if entries > 0 => Delivery::MsiX { first: 0, entries },
+        _ => {
             // uhyve's line only pulses; a PCI line stays until acknowledged.
             let trigger = if is_uhyve { Trigger::Edge } else { Trigger::Level };
             let line = function.interrupt_line().into();

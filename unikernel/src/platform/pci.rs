@@ -9,7 +9,7 @@ use netdrv::pci::{self, PciFunction};
 use netdrv::registers::Mmio;
 
 pub use config::ConfigSpace;
-pub use msix::enable_one as enable_msix;
+pub use msix::enable as enable_msix;
 
 use super::memory;
 

@@ -9,7 +9,8 @@ use core::time::Duration;
 use abi::config::{Address, Config};
 use abi::console::Ready;
 use abi::exit::Exit;
-use netdrv::nic::{Nic, NicInfo, RxQueue, TxQueue};
+use netdrv::nic::steering::{FLOW_GROUPS, KEY_BYTES};
+use netdrv::nic::{ClosedPair, Nic, NicInfo, RssConfig, RxQueue, TxQueue};
 use netdrv::pktbuf::{BUF_BYTES, Pool, PoolMemory};
 use netstack::app::App;
 use netstack::stack::{self, Addressing, CongestionControl, Stack};
@@ -64,11 +65,13 @@ pub fn launch<N: Nic, A: App, E: core::fmt::Display>(
     let pool = make_pool(&mut machine.ram);
     let memory = store_memory(&mut machine.ram, &machine.config);
     let store_bytes = memory.end - memory.start;
-    let mut pairs = match nic.into_queue_pairs(1) {
-        Ok(pairs) => pairs,
+    let mut pairs = match nic.into_queue_pairs(1, &RssConfig { key: [0; KEY_BYTES], table: [0; FLOW_GROUPS] }) {
+        Ok(started) => started.pairs,
         Err(error) => power::exit(Exit::NoNic, format_args!("the network device does not start: {error}")),
     };
-    let Some(queues) = pairs.pop() else { power::exit(Exit::NoNic, format_args!("the network device has no queues")) };
+    let Some(queues) = pairs.pop().map(ClosedPair::open) else {
+        power::exit(Exit::NoNic, format_args!("the network device has no queues"))
+    };
     machine.end_phase("nic");
 
     let config = machine.config;

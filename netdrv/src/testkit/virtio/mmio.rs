@@ -65,7 +65,7 @@ impl Registers for MmioRegisters {
             0x04 => self.identity[1],
             0x08 => self.identity[2],
             0x10 => (state.offer.features >> (32 * selected.device_features)) as u32,
-            0x34 => state.offer.queue_sizes.get(selected.queue).copied().unwrap_or(0).into(),
+            0x34 => state.offer.queue_size(selected.queue).into(),
             0x44 => u32::from(state.queues[selected.queue].is_some()),
             0x60 => u32::from(state.interrupt_raised),
             0x70 => state.status.bits().into(),

@@ -1,17 +1,19 @@
 //! A virtio-net device (virtio 1.2, section 5.1) to run the driver against.
 //!
 //! ```text
-//! NetDevice  what the device is and does        ring  its side of a virtqueue
-//! mmio, pci  its registers, as drivers see them
+//! NetDevice  what the device is and does           ring      its side of a virtqueue
+//! mmio, pci  its registers, as drivers see them    control   the commands it takes;  steering  its RSS
 //! ```
 //!
 //! A [`NetDevice`] is a handle: the test keeps one and gives the driver registers made from it.
 
 #![allow(unsafe_code)] // plays DMA
 
+mod control;
 mod mmio;
 mod pci;
 mod ring;
+mod steering;
 
 use std::cell::{RefCell, RefMut};
 use std::rc::Rc;
@@ -22,11 +24,16 @@ pub use ring::{Chain, DeviceQueue, Piece};
 
 use crate::virtio::transport::RingAddresses;
 use crate::virtio::{Features, Status, Suppression};
+use steering::Rss;
 
-/// Index of the receive queue.
+/// Index of the first receive queue.
 pub const RX: usize = 0;
-/// Index of the transmit queue.
+/// Index of the first transmit queue.
 pub const TX: usize = 1;
+/// Queue pairs that there are memory and registers for, whatever a device says that it has.
+const MOST_PAIRS: u16 = 8;
+/// Descriptors of the control queue.
+const CONTROL_DESCRIPTORS: u16 = 64;
 
 /// Bytes of the header before each frame.
 const HEADER_BYTES: usize = 12;
@@ -42,14 +49,43 @@ pub struct Offer {
     pub mtu: u16,
     /// Link status bits.
     pub link: u16,
-    /// Descriptors of each queue at most; 0 for a queue that is missing.
+    /// Queue pairs that it says it has.
+    pub queue_pairs: u16,
+    /// Descriptors of each receive and transmit queue at most; 0 for queues that are missing.
     pub queue_sizes: [u16; 2],
+    /// Bytes of an RSS key at most.
+    pub rss_key: u8,
+    /// Entries of an RSS table at most.
+    pub rss_table: u16,
+    /// Hash types that it knows.
+    pub hash_types: u32,
+    /// What it does with commands.
+    pub commands: Commands,
     /// Whether a reset has no effect.
     pub resets: Behaviour,
     /// Whether FEATURES_OK is taken.
     pub agrees: Behaviour,
     /// Whether the configuration stays the same between two looks at its generation.
     pub rests: Behaviour,
+}
+
+/// What the device does with commands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Commands {
+    /// What they say.
+    Obeyed,
+    /// What they say, once [`NetDevice::answer_commands`] is called.
+    Delayed,
+    /// It refuses them.
+    Refused,
+    /// It refuses to be told how to steer.
+    RssRefused,
+    /// It never answers.
+    Ignored,
+    /// It answers with something that is no answer.
+    Garbled,
+    /// It answers something that it was not asked.
+    Misnamed,
 }
 
 /// Whether the device behaves in some respect.
@@ -69,10 +105,41 @@ impl Default for Offer {
             mac: [0x52, 0x54, 0x00, 0x12, 0x34, 0x56],
             mtu: 1500,
             link: 1,
+            queue_pairs: 4,
             queue_sizes: [256; 2],
+            rss_key: 40,
+            rss_table: 128,
+            hash_types: 0x1ff,
+            commands: Commands::Obeyed,
             resets: Behaviour::Correct,
             agrees: Behaviour::Correct,
             rests: Behaviour::Correct,
+        }
+    }
+}
+
+impl Offer {
+    fn offers(&self, feature: Features) -> bool {
+        self.features & feature.bits() != 0
+    }
+
+    /// Queue pairs that there are.
+    fn pairs(&self) -> u16 {
+        let several = self.offers(Features::NET_MQ) || self.offers(Features::NET_RSS);
+        if several { self.queue_pairs.min(MOST_PAIRS) } else { 1 }
+    }
+
+    /// Queues that there are.
+    fn num_queues(&self) -> u16 {
+        2 * self.pairs() + u16::from(self.offers(Features::NET_CTRL_VQ))
+    }
+
+    /// Descriptors of a queue at most; 0 if there is no such queue.
+    fn queue_size(&self, queue: usize) -> u16 {
+        match queue {
+            _ if queue >= self.num_queues().into() => 0,
+            _ if queue == 2 * usize::from(self.pairs()) => CONTROL_DESCRIPTORS,
+            _ => self.queue_sizes[queue % 2],
         }
     }
 }
@@ -97,26 +164,44 @@ struct State {
     offer: Offer,
     status: Status,
     driver_features: u64,
-    queues: [Option<DeviceQueue>; 2],
-    kicks: [usize; 2],
+    queues: Vec<Option<DeviceQueue>>,
+    kicks: Vec<usize>,
     interrupt_raised: bool,
-    interrupts: usize,
+    /// By queue.
+    interrupts: Vec<usize>,
     generation: u32,
+    pairs_in_use: u16,
+    rss: Option<Rss>,
+    /// Commands so far.
+    commands: usize,
+    delayed: Vec<(Chain, Vec<u8>)>,
 }
 
 impl NetDevice {
     /// A device that has not been reset yet.
     pub fn new(offer: Offer) -> NetDevice {
+        let queues = offer.num_queues().into();
         NetDevice(Rc::new(RefCell::new(State {
             offer,
             status: Status::DEVICE_NEEDS_RESET,
             driver_features: 0,
-            queues: [None, None],
-            kicks: [0; 2],
+            queues: (0..queues).map(|_| None).collect(),
+            kicks: vec![0; queues],
             interrupt_raised: false,
-            interrupts: 0,
+            interrupts: vec![0; queues],
             generation: 0,
+            pairs_in_use: 1,
+            rss: None,
+            commands: 0,
+            delayed: Vec::new(),
         })))
+    }
+
+    /// Delivers a frame to the queue pair that the driver's steering sends it to, or to the first. Returns which, if there
+    /// was room.
+    pub fn steer(&self, frame: &[u8]) -> Option<u16> {
+        let pair = self.running().rss.as_ref().map_or(0, |rss| rss.steer(frame));
+        self.deliver_to(pair, [0; HEADER_BYTES - 2], frame).then_some(pair)
     }
 
     /// Delivers a frame, over as many buffers as it takes and the features allow. Returns whether there was room.
@@ -126,10 +211,17 @@ impl NetDevice {
 
     /// Delivers a frame with this header, whose number of buffers is filled in.
     pub fn deliver_with(&self, header: [u8; HEADER_BYTES - 2], frame: &[u8]) -> bool {
+        self.deliver_to(0, header, frame)
+    }
+
+    /// Delivers a frame to a queue pair, as [`deliver_with`](NetDevice::deliver_with) does to the first.
+    pub fn deliver_to(&self, pair: u16, header: [u8; HEADER_BYTES - 2], frame: &[u8]) -> bool {
         let mut state = self.running();
+        assert!(pair < state.pairs_in_use, "pair {pair} is not in use");
         let merges = state.negotiated(Features::NET_MRG_RXBUF);
         let total = HEADER_BYTES + frame.len();
-        let queue = state.queue(RX);
+        let index = 2 * usize::from(pair) + RX;
+        let queue = state.queue(index);
         let (mut chains, mut room) = (Vec::new(), 0);
         while room < total && (merges || chains.is_empty()) {
             let Some(chain) = queue.pop() else { return false };
@@ -145,20 +237,13 @@ impl NetDevice {
             queue.stage_used(chain.head.into(), written as u32);
             rest = &rest[written..];
         }
-        state.flush(RX);
+        state.flush(index);
         true
     }
 
-    /// Takes all frames that the driver has sent, and keeps their buffers.
+    /// Takes all frames that the driver has sent through the first pair, and keeps their buffers.
     pub fn fetch(&self) -> Vec<Transmitted> {
-        let mut state = self.running();
-        let mut frames = Vec::new();
-        while let Some(chain) = state.queue(TX).pop() {
-            let bytes = chain.read();
-            let (header, frame) = bytes.split_first_chunk().expect("a frame has a header");
-            frames.push(Transmitted { head: chain.head, header: *header, frame: frame.to_vec() });
-        }
-        frames
+        self.running().fetch(0)
     }
 
     /// Gives the buffers of a frame back.
@@ -168,22 +253,48 @@ impl NetDevice {
         state.flush(TX);
     }
 
-    /// Takes all frames that the driver has sent and gives their buffers back, in order.
+    /// Takes all frames that the driver has sent through the first pair and gives their buffers back, in order.
     pub fn transmit(&self) -> Vec<Transmitted> {
-        let frames = self.fetch();
+        self.transmit_from(0)
+    }
+
+    /// Takes all frames that the driver has sent through a pair and gives their buffers back, in order.
+    pub fn transmit_from(&self, pair: u16) -> Vec<Transmitted> {
         let mut state = self.running();
+        let frames = state.fetch(pair);
+        let queue = 2 * usize::from(pair) + TX;
         for sent in &frames {
-            state.queue(TX).stage_used(sent.head.into(), 0);
+            state.queue(queue).stage_used(sent.head.into(), 0);
         }
-        state.flush(TX);
+        state.flush(queue);
         frames
+    }
+
+    /// Answers the commands that the device put off.
+    pub fn answer_commands(&self) {
+        self.running().answer_delayed();
+    }
+
+    /// Makes the device do something else with commands.
+    pub fn set_commands(&self, commands: Commands) {
+        self.state().offer.commands = commands;
+    }
+
+    /// Commands that the driver has sent so far.
+    pub fn commands(&self) -> usize {
+        self.state().commands
+    }
+
+    /// Queue pairs that the driver has the device use.
+    pub fn pairs_in_use(&self) -> u16 {
+        self.running().pairs_in_use
     }
 
     /// Writes a used entry that names anything and any length.
     pub fn inject_used(&self, queue: usize, id: u32, len: u32) {
         let mut state = self.running();
         let wanted = state.queue(queue).inject_used(id, len);
-        state.interrupt(wanted);
+        state.interrupt(queue, wanted);
     }
 
     /// Does something to a queue.
@@ -203,7 +314,12 @@ impl NetDevice {
 
     /// Interrupts raised so far.
     pub fn interrupts(&self) -> usize {
-        self.0.borrow().interrupts
+        self.0.borrow().interrupts.iter().sum()
+    }
+
+    /// Interrupts raised so far for a queue.
+    pub fn interrupts_of(&self, queue: usize) -> usize {
+        self.0.borrow().interrupts[queue]
     }
 
     /// Whether an interrupt waits to be acknowledged.
@@ -253,12 +369,28 @@ impl State {
 
     fn flush(&mut self, queue: usize) {
         let wanted = self.queue(queue).flush_used();
-        self.interrupt(wanted);
+        self.interrupt(queue, wanted);
     }
 
-    fn interrupt(&mut self, wanted: bool) {
+    fn interrupt(&mut self, queue: usize, wanted: bool) {
         self.interrupt_raised |= wanted;
-        self.interrupts += usize::from(wanted);
+        self.interrupts[queue] += usize::from(wanted);
+    }
+
+    fn fetch(&mut self, pair: u16) -> Vec<Transmitted> {
+        let queue = self.queue(2 * usize::from(pair) + TX);
+        let mut frames = Vec::new();
+        while let Some(chain) = queue.pop() {
+            let bytes = chain.read();
+            let (header, frame) = bytes.split_first_chunk().expect("a frame has a header");
+            frames.push(Transmitted { head: chain.head, header: *header, frame: frame.to_vec() });
+        }
+        frames
+    }
+
+    /// Index of the control queue (section 5.1.2).
+    fn control_queue(&self) -> usize {
+        2 * usize::from(self.offer.pairs())
     }
 
     /// The driver writes the status, in the order of section 3.1.1 and in separate steps.
@@ -268,7 +400,10 @@ impl State {
             if self.offer.resets == Behaviour::Correct {
                 self.status = status;
                 self.driver_features = 0;
-                self.queues = [None, None];
+                self.queues.iter_mut().for_each(|queue| *queue = None);
+                self.pairs_in_use = 1;
+                self.rss = None;
+                self.delayed.clear();
                 self.interrupt_raised = false;
             }
             return;
@@ -294,7 +429,7 @@ impl State {
     /// The driver enables a queue.
     fn enable_queue(&mut self, queue: usize, rings: RingAddresses) {
         assert!(self.status.contains(Status::FEATURES_OK) && !self.status.contains(Status::DRIVER_OK));
-        assert!(rings.size <= self.offer.queue_sizes[queue]);
+        assert!(rings.size <= self.offer.queue_size(queue));
         let event_idx = self.negotiated(Features::EVENT_IDX);
         let suppression = if event_idx { Suppression::EventIdx } else { Suppression::Flags };
         // SAFETY: a driver's rings are never freed, and it lends what it publishes, until it has reset the device, which
@@ -305,6 +440,9 @@ impl State {
     fn kick(&mut self, queue: usize) {
         assert!(self.status.contains(Status::DRIVER_OK), "a notification before DRIVER_OK");
         self.kicks[queue] += 1;
+        if queue == self.control_queue() {
+            self.serve_commands();
+        }
     }
 
     /// A byte of the configuration space, if the features promise it.
@@ -312,6 +450,12 @@ impl State {
         let offered = |feature: Features| self.offer.features & feature.bits() != 0;
         match offset {
             0..6 if offered(Features::NET_MAC) => self.offer.mac[offset],
+            8..10 if offered(Features::NET_MQ) || offered(Features::NET_RSS) => {
+                self.offer.queue_pairs.to_le_bytes()[offset - 8]
+            }
+            17 if offered(Features::NET_RSS) => self.offer.rss_key,
+            18..20 if offered(Features::NET_RSS) => self.offer.rss_table.to_le_bytes()[offset - 18],
+            20..24 if offered(Features::NET_RSS) => self.offer.hash_types.to_le_bytes()[offset - 20],
             6..8 if offered(Features::NET_STATUS) => self.offer.link.to_le_bytes()[offset - 6],
             10..12 if offered(Features::NET_MTU) => self.offer.mtu.to_le_bytes()[offset - 10],
             _ => panic!("the driver reads byte {offset} of the configuration, which no feature promises"),

@@ -11,7 +11,7 @@ use crate::virtio::transport::RingAddresses;
 /// Whose device this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flavour {
-    /// QEMU on a plain PCI bus: transitional, windows a page each in BAR 4, MSI-X, a third queue, sizes can be chosen.
+    /// QEMU on a plain PCI bus: transitional, windows a page each in BAR 4, MSI-X, sizes can be chosen.
     Qemu,
     /// uhyve 0.10: all in 256 bytes of BAR 0, and the quirks; what makes it panic makes the model panic.
     Uhyve,
@@ -46,7 +46,7 @@ const UHYVE_PLACES: [Place; 4] = [
 /// Bytes from one queue's doorbell to the next.
 const NOTIFY_MULTIPLIER: u32 = 4;
 /// Entries of the MSI-X table.
-const VECTORS: u16 = 4;
+const VECTORS: u16 = 6;
 
 /// The PCI function. Its configuration space can be tampered with before the driver sees it.
 #[derive(Debug)]
@@ -69,22 +69,27 @@ struct Selected {
     device_features: u32,
     driver_features: u32,
     queue: u16,
-    rings: [RingAddresses; 2],
-    vectors: [u16; 2],
+    rings: Vec<RingAddresses>,
+    vectors: Vec<u16>,
     /// uhyve keeps its capability list until the first reset.
     lists_capabilities: bool,
 }
 
 impl PciModel {
     pub(super) fn new(device: NetDevice, flavour: Flavour) -> PciModel {
-        let rings =
-            device.state().offer.queue_sizes.map(|size| RingAddresses { size, descriptors: 0, driver: 0, device: 0 });
+        let queues = device.state().offer.num_queues();
+        let rings: Vec<RingAddresses> = (0..queues.into())
+            .map(|queue| {
+                let size = device.state().offer.queue_size(queue);
+                RingAddresses { size, descriptors: 0, driver: 0, device: 0 }
+            })
+            .collect();
         let selected = Selected {
             device_features: 0,
             driver_features: 0,
             queue: 0,
+            vectors: vec![0xffff; rings.len()],
             rings,
-            vectors: [0xffff; 2],
             lists_capabilities: true,
         };
         let registers = Rc::new(Common { device, flavour, selected: RefCell::new(selected) });
@@ -195,8 +200,7 @@ impl Registers for PciWindow {
         let selected = self.registers.selected.borrow();
         let queue = usize::from(selected.queue);
         match (self.structure, offset) {
-            (Structure::Common, 0x12) if self.registers.flavour == Flavour::Qemu => 3,
-            (Structure::Common, 0x12) => 2,
+            (Structure::Common, 0x12) => selected.rings.len() as u16,
             (Structure::Common, 0x18) => selected.rings[queue].size,
             (Structure::Common, 0x1a) => selected.vectors[queue],
             (Structure::Common, 0x1e) => selected.queue,
@@ -231,7 +235,7 @@ impl Registers for PciWindow {
         let qemu = self.registers.flavour == Flavour::Qemu;
         match (self.structure, offset) {
             (Structure::Common, 0x16) => {
-                assert!(value < 2, "selects queue {value}");
+                assert!(usize::from(value) < selected.rings.len(), "selects queue {value}");
                 selected.queue = value;
             }
             (Structure::Common, 0x18) if qemu => selected.rings[queue].size = value,

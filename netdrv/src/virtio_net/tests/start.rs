@@ -16,7 +16,8 @@ fn refused(offer: Offer) -> Error {
 fn the_device_says_what_it_is() {
     let device = nic(Offer { mtu: 1400, link: 0, ..Offer::default() }).unwrap();
     let mac = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56];
-    assert_eq!(device.info(), NicInfo { mac, mtu: 1400, tx_checksum: TxChecksum::Device, queue_pairs: 1 });
+    let (tx_checksum, steering) = (TxChecksum::Device, Steering::None);
+    assert_eq!(device.info(), NicInfo { mac, mtu: 1400, tx_checksum, queue_pairs: 1, steering });
     assert_eq!(device.link(), Link::Down);
     assert_eq!(device.features(), Features::all());
 }
@@ -51,7 +52,7 @@ fn devices_that_cannot_work_are_refused_by_name() {
     assert_eq!(refused(Offer { rests: Behaviour::Broken, ..offer() }), restless);
     for (queue_sizes, queue) in [([0, 256], 0), ([256, 0], 1), ([256, 1], 1)] {
         let device = nic(Offer { queue_sizes, ..offer() }).unwrap();
-        assert_eq!(device.into_queue_pairs(1).err(), Some(Error::MissingQueue { queue }));
+        assert_eq!(device.into_queue_pairs(1, &TO_THE_FIRST).err(), Some(Error::MissingQueue { queue }));
     }
 }
 
@@ -70,10 +71,10 @@ fn queues_are_bounded_powers_of_two() {
 fn a_device_that_is_dropped_is_reset() {
     let device = NetDevice::new(Offer::default());
     let nic = VirtioNet::new(MmioTransport::new(device.mmio()).unwrap(), Interrupts::Line).unwrap();
-    let mut pairs = nic.into_queue_pairs(4).unwrap();
+    let mut pairs = nic.into_queue_pairs(4, &TO_THE_FIRST).unwrap().pairs;
     assert_eq!(pairs.len(), 1, "as many as it has");
     assert!(device.is_running());
-    let QueuePair { rx, tx } = pairs.pop().unwrap();
+    let QueuePair { rx, tx } = pairs.pop().unwrap().open();
     drop(rx);
     assert!(!device.is_running(), "before the first buffer is given back");
     drop(tx);
@@ -96,14 +97,18 @@ fn pci_devices_run() {
     let uhyve = uhyve | Features::NET_GUEST_CSUM | Features::VERSION_1;
     let cases = [
         (Flavour::Qemu, Offer::default(), Interrupts::Line),
-        (Flavour::Qemu, Offer { queue_sizes: [1024; 2], ..Offer::default() }, Interrupts::MsiX { entry: 1 }),
+        (
+            Flavour::Qemu,
+            Offer { queue_sizes: [1024; 2], ..Offer::default() },
+            Interrupts::MsiX { first: 1, entries: 1 },
+        ),
         (Flavour::Uhyve, Offer { features: uhyve.bits(), ..Offer::default() }, Interrupts::Line),
     ];
     for (flavour, offer, interrupts) in cases {
         let device = NetDevice::new(offer);
         let pool = Pool::leak(PoolMemory::leak(300));
         let nic = VirtioNet::new(PciTransport::new(&device.pci(flavour)).unwrap(), interrupts).unwrap();
-        let QueuePair { mut rx, mut tx } = nic.into_queue_pairs(1).unwrap().pop().unwrap();
+        let QueuePair { mut rx, mut tx } = nic.into_queue_pairs(1, &TO_THE_FIRST).unwrap().pairs.pop().unwrap().open();
         assert_eq!(rx.refill(pool), 256);
         assert!(device.deliver(b"a frame from elsewhere"));
         let mut batch = Batch::new();
@@ -126,7 +131,7 @@ fn pci_devices_run() {
 fn an_entry_that_msix_lacks_is_refused() {
     let device = NetDevice::new(Offer::default());
     let transport = PciTransport::new(&device.pci(Flavour::Qemu)).unwrap();
-    let nic = VirtioNet::new(transport, Interrupts::MsiX { entry: 9 }).unwrap();
-    assert_eq!(nic.into_queue_pairs(1).err(), Some(Error::NoVector { queue: 0, entry: 9 }));
+    let nic = VirtioNet::new(transport, Interrupts::MsiX { first: 9, entries: 1 }).unwrap();
+    assert_eq!(nic.into_queue_pairs(1, &TO_THE_FIRST).err(), Some(Error::NoVector { queue: 0, entry: 9 }));
     assert!(!device.is_running());
 }

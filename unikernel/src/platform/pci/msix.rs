@@ -15,15 +15,23 @@ const TABLE: u16 = 4;
 /// Bytes of a table entry.
 const ENTRY_BYTES: u64 = 16;
 
-/// Switches on MSI-X with `message` in entry 0, all that one queue pair needs. `None` if the function has no MSI-X.
-pub fn enable_one(function: &Function, message: Message) -> Option<()> {
+/// Message control: the number of the table's last entry.
+const LAST_ENTRY: u32 = 0x7ff;
+
+/// Switches on MSI-X with these messages in its entries from 0 on, as far as there are entries. Returns how many there
+/// are; `None` if the function has no MSI-X.
+pub fn enable(function: &Function, messages: impl ExactSizeIterator<Item = Message>) -> Option<u16> {
     let capability = capabilities(function).find(|found| found.id == CAPABILITY)?.offset;
-    let table = function.read_config(capability + TABLE);
-    let entry = function.map_bar((table & 7) as u8, (table & !7).into(), ENTRY_BYTES)?;
-    entry.write32(0, message.address as u32);
-    entry.write32(4, (message.address >> 32) as u32);
-    entry.write32(8, message.data);
-    entry.write32(12, 0); // not masked
-    function.write_config(capability, function.read_config(capability) & !MASK_ALL | ENABLE);
-    Some(())
+    let control = function.read_config(capability);
+    let entries = messages.len().min((control >> 16 & LAST_ENTRY) as usize + 1);
+    let at = function.read_config(capability + TABLE);
+    let table = function.map_bar((at & 7) as u8, (at & !7).into(), entries as u64 * ENTRY_BYTES)?;
+    for (message, entry) in messages.zip((0..entries).map(|entry| entry * ENTRY_BYTES as usize)) {
+        table.write32(entry, message.address as u32);
+        table.write32(entry + 4, (message.address >> 32) as u32);
+        table.write32(entry + 8, message.data);
+        table.write32(entry + 12, 0); // not masked
+    }
+    function.write_config(capability, control & !MASK_ALL | ENABLE);
+    Some(entries as u16)
 }

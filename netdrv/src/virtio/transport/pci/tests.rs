@@ -1,5 +1,6 @@
 use super::*;
 use crate::testkit::virtio::{Flavour, NetDevice, Offer, PciModel};
+use crate::virtio::Features;
 
 /// Where the model's capabilities lie: common, ISR, device, notify (QEMU).
 const COMMON_CAP: u16 = 0x60;
@@ -67,7 +68,8 @@ fn a_doorbell_stays_in_its_window() {
 
 #[test]
 fn a_queue_that_the_device_lacks_is_never_selected() {
-    let transport = PciTransport::new(&function(Flavour::Uhyve)).unwrap();
+    let single = Offer { features: Features::NET_MAC.bits(), ..Offer::default() };
+    let transport = PciTransport::new(&NetDevice::new(single).pci(Flavour::Uhyve)).unwrap();
     assert_eq!(transport.read_queue_size(2), Err(Error::MissingQueue { queue: 2 }));
     assert_eq!(transport.read_queue_size(1), Ok(256));
 }
@@ -76,6 +78,6 @@ fn a_queue_that_the_device_lacks_is_never_selected() {
 fn vectors_are_checked() {
     let transport = PciTransport::new(&function(Flavour::Qemu)).unwrap();
     assert_eq!(transport.route_interrupt(0, 3), Ok(()));
-    assert_eq!(transport.route_interrupt(0, 4), Err(Error::NoVector { queue: 0, entry: 4 }));
+    assert_eq!(transport.route_interrupt(0, 6), Err(Error::NoVector { queue: 0, entry: 6 }));
     assert_eq!(transport.route_interrupt(0, 0xffff), Err(Error::NoVector { queue: 0, entry: 0xffff }));
 }
