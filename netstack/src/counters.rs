@@ -126,6 +126,10 @@ counters! {
     drop_tcp_no_connection,
     /// TCP: outside the receive window.
     drop_tcp_out_of_window,
+    /// TCP: a timestamp older than the last (RFC 7323, section 5.3).
+    drop_tcp_old_timestamp,
+    /// TCP: no timestamp on a connection that has agreed on them (RFC 7323, section 3.2).
+    drop_tcp_no_timestamp,
     /// TCP: no ACK where one is needed.
     drop_tcp_no_ack,
     /// TCP: acknowledges what was never sent, or long ago (RFC 5961, section 5).
@@ -140,8 +144,6 @@ counters! {
     drop_tcp_duplicate,
     /// TCP: out-of-order payload beyond what may be held.
     drop_tcp_out_of_order_full,
-    /// TCP: in-order payload beyond what may be held for the app.
-    drop_tcp_backlog_full,
     /// TCP: payload after the peer's FIN, or on a connection both sides have closed.
     drop_tcp_after_fin,
     /// TCP: refused because all connections are in use.

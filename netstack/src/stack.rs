@@ -15,8 +15,8 @@ use crate::icmp;
 use crate::ipv4::{self, protocol};
 use crate::keys::Keys;
 use crate::link::{Link, Route, Sink};
-pub use crate::tcp::CongestionControl;
 use crate::tcp::{Addresses, Arrival, MOST_EVENTS, Tcp, Work};
+pub use crate::tcp::{CongestionControl, TcpSettings};
 use crate::time::Instant;
 use crate::udp::{self, Datagram, Udp};
 
@@ -63,6 +63,8 @@ pub struct Config<'a> {
     pub conn_limit: usize,
     /// How TCP adapts to the path.
     pub congestion_control: CongestionControl,
+    /// How TCP behaves.
+    pub tcp: TcpSettings,
     /// Randomness for sequence numbers, hashes and transaction ids.
     pub seed: [u8; 16],
 }
@@ -109,8 +111,9 @@ impl Stack {
     /// When the stack wants its next turn, if nothing else happens.
     pub fn next_deadline(&self, now: Instant) -> Option<Instant> {
         let output = (self.tcp.has_output() || self.link.has_output()).then_some(now + RETRY);
+        let input = self.tcp.has_input().then_some(now);
         let dhcp = self.dhcp.as_ref().map(Dhcp::next_deadline);
-        [self.tcp.next_deadline(), self.link.next_deadline(), dhcp, output].into_iter().flatten().min()
+        [self.tcp.next_deadline(), self.link.next_deadline(), dhcp, output, input].into_iter().flatten().min()
     }
 
     /// Handles the timers that are due, as far as `events` has room. Returns how many.
@@ -135,6 +138,10 @@ impl Stack {
     /// and the rest comes after it.
     pub fn ingress(&mut self, batch: &mut Batch, now: Instant, events: &mut Events) {
         while has_room(events) {
+            let mut work = Work { now, counters: &mut self.counters, events };
+            if self.tcp.deliver_more(&mut work) {
+                continue;
+            }
             let Some(frame) = batch.pop_front() else { return };
             self.counters.rx_frames += 1;
             self.frame_arrives(frame, now, events);

@@ -145,7 +145,7 @@ impl Tcp {
         tcb.state = State::TimeWait;
         tcb.send.cursor = NONE;
         self.segments.clear(&mut tcb.send.queue);
-        self.segments.clear(&mut tcb.receive.out_of_order);
+        self.discard_held(index);
         self.time_wait.push(index);
         self.restart_time_wait(index, work.now);
     }

@@ -85,14 +85,6 @@ impl Tcp {
         }
     }
 
-    fn received(&mut self, index: u32, bytes: u32) {
-        let Some(tcb) = self.tcb(index) else { return };
-        tcb.receive.held_by_app = tcb.receive.held_by_app.saturating_sub(bytes);
-        if tcb.may_receive() && tcb.receive.window_update_is_due(tcb.send.mss) {
-            self.ack_now(index);
-        }
-    }
-
     fn close(&mut self, index: u32) {
         let Some(tcb) = self.tcb(index) else { return };
         match tcb.state {
@@ -116,7 +108,7 @@ impl Tcp {
         tcb.receive.ack = AckDue::Reset;
         tcb.send.cursor = NONE;
         self.segments.clear(&mut tcb.send.queue);
-        self.segments.clear(&mut tcb.receive.out_of_order);
+        self.discard_held(index);
         // If the next hop stays unknown, the slot is freed without the reset.
         self.restart_time_wait(index, work.now);
         self.dirty.push(index);

@@ -9,6 +9,7 @@ use super::seq::SeqNum;
 use super::tcb::{AckDue, State};
 use super::{Addresses, Tcp, Work};
 use crate::app::Reason;
+use crate::time::Instant;
 
 /// What is to be answered to a segment that no connection answers.
 pub(crate) enum Arrival {
@@ -111,7 +112,9 @@ impl Tcp {
     }
 
     fn segment_arrives(&mut self, index: u32, header: &Header, payload: PktBuf, work: &mut Work<'_>) {
-        if !self.is_acceptable(index, header, payload.len(), work) {
+        if !self.is_timely(index, header, payload.len(), work)
+            || !self.is_acceptable(index, header, payload.len(), work)
+        {
             return;
         }
         if header.has(flag::RST) {
@@ -124,20 +127,40 @@ impl Tcp {
             work.counters.drop_tcp_no_ack += 1;
             return;
         }
-        self.timestamps_arrive(index, header);
+        self.timestamps_arrive(index, header, work.now);
         if self.ack_arrives(index, header, payload.len(), work) {
             self.payload_arrives(index, header, payload, work);
         }
     }
 
     /// Takes the peer's clock, to be returned (RFC 7323, section 4.3).
-    fn timestamps_arrive(&mut self, index: u32, header: &Header) {
+    fn timestamps_arrive(&mut self, index: u32, header: &Header, now: Instant) {
         let Some(tcb) = self.tcb(index) else { return };
         if let (Some(clock), Some(timestamps)) = (&mut tcb.timestamps, header.options.timestamps)
             && header.seq.le(tcb.receive.last_ack_sent)
         {
-            clock.arrived(timestamps.value);
+            clock.arrived(timestamps.value, now);
         }
+    }
+
+    /// The check before the first: on a connection with timestamps, every segment but a reset has one (RFC 7323, section 3.2),
+    /// and it is none of long ago (section 5.3). Those without payload are not answered: nearly always they have been
+    /// overtaken by others.
+    fn is_timely(&mut self, index: u32, header: &Header, len: usize, work: &mut Work<'_>) -> bool {
+        let Some(tcb) = self.tcb(index) else { return false };
+        let Some(clock) = tcb.timestamps.as_ref().filter(|_| !header.has(flag::RST)) else { return true };
+        match header.options.timestamps {
+            Some(timestamps) if !clock.is_old(timestamps.value, work.now) => return true,
+            Some(_) => work.counters.drop_tcp_old_timestamp += 1,
+            None => {
+                work.counters.drop_tcp_no_timestamp += 1;
+                return false;
+            }
+        }
+        if len > 0 || header.has(flag::SYN | flag::FIN) {
+            self.ack_now(index);
+        }
+        false
     }
 
     /// The first check: does the segment lie in the receive window? If not it is answered by an ACK.
@@ -179,6 +202,9 @@ impl Tcp {
             self.ack_arrives(index, header, payload_len, work);
         }
         if duplicate {
+            if let Some(tcb) = self.tcb(index) {
+                tcb.receive.report.duplicate(first, (first + payload_len as u32).min(nxt));
+            }
             self.ack_now(index); // at most one a turn, and never for a pure ACK: no ACK is answered by an ACK for ever
         } else {
             self.challenge_ack(index, work);

@@ -29,9 +29,9 @@ impl Tcp {
         let mut tcb = Tcb::new(key, self.generations[index as usize], iss, header.seq, mss, self.congestion_control);
         tcb.send.window = header.window.into();
         tcb.send.shift = window_shift.unwrap_or(0);
-        tcb.receive.shift = window_shift.map(|_| 0);
+        tcb.receive.shift = window_shift.map(|_| self.windows.shift());
         tcb.sack_permitted = sack_permitted;
-        tcb.timestamps = timestamps.map(|timestamps| Clock::new(clock_offset, timestamps.value));
+        tcb.timestamps = timestamps.map(|timestamps| Clock::new(clock_offset, timestamps.value, work.now));
         self.tcbs[index as usize] = Some(tcb);
         self.flows.insert(key, index);
         self.half_open.push(index);

@@ -27,12 +27,15 @@ mod options;
 mod output;
 mod rack;
 mod rate_reduction;
+mod reassembly;
 mod receive;
+mod receive_window;
 mod recovery;
 mod rto;
 mod scoreboard;
 mod segments;
 mod seq;
+mod settings;
 mod tail_probe;
 mod tcb;
 mod timers;
@@ -55,15 +58,17 @@ use crate::stack::{Config, LEAST_MTU};
 use crate::time::Instant;
 use crate::timer::TimerWheel;
 use flow_table::{FlowKey, FlowTable};
+use receive_window::Windows;
 use segments::Segments;
 use tcb::{Owner, State, Tcb};
 
 pub use congestion::CongestionControl;
 pub(crate) use input::Arrival;
+pub use settings::TcpSettings;
 
 /// Events that one frame, call or timer can cause at most: what was held out of order, delivered at once, and the few
 /// around it.
-pub(crate) const MOST_EVENTS: usize = receive::MAX_HELD as usize + 8;
+pub(crate) const MOST_EVENTS: usize = reassembly::DELIVERED_AT_ONCE + 8;
 
 /// All connections of one core.
 pub(crate) struct Tcp {
@@ -83,6 +88,11 @@ pub(crate) struct Tcp {
     unresolved: IndexQueue,
     /// How many of those may try again, as next hops have become known.
     retry_unresolved: u32,
+    /// Connections with more held payload to deliver than one frame may.
+    deliverable: IndexQueue,
+    /// Segments held out of order, of all connections.
+    held: usize,
+    windows: Windows,
     listen: Vec<u16>,
     isn_hasher: SipHasher24,
     resets: RateLimit,
@@ -120,6 +130,9 @@ impl Tcp {
             dirty: IndexQueue::new(slots),
             unresolved: IndexQueue::new(slots),
             retry_unresolved: 0,
+            deliverable: IndexQueue::new(slots),
+            held: 0,
+            windows: Windows::new(config.tcp.receive_window, pool),
             listen: config.listen.to_vec(),
             isn_hasher: keys.strong_hasher(),
             resets: RateLimit::new(ANSWERS_PER_SECOND),
@@ -139,6 +152,11 @@ impl Tcp {
     /// Whether a connection has something to send.
     pub(crate) fn has_output(&self) -> bool {
         !self.dirty.is_empty() || self.retry_unresolved > 0
+    }
+
+    /// Whether held payload waits to be delivered.
+    pub(crate) fn has_input(&self) -> bool {
+        !self.deliverable.is_empty()
     }
 
     /// A next hop has become known: those that waited try again.
@@ -193,9 +211,10 @@ impl Tcp {
     }
 
     fn free_slot(&mut self, index: u32) {
+        self.discard_held(index);
         let Some(mut tcb) = self.tcbs[index as usize].take() else { return };
         self.segments.clear(&mut tcb.send.queue);
-        self.segments.clear(&mut tcb.receive.out_of_order);
+        self.windows.give_back(tcb.receive.limit);
         self.flows.remove(tcb.key);
         self.wheel.cancel(timers::main(index));
         self.wheel.cancel(timers::delayed_ack(index));

@@ -199,6 +199,7 @@ impl Tcp {
         let our_mss = self.mss;
         let Some(tcb) = self.tcb(index) else { return Ok(()) };
         let mut fields = Fields { seq: tcb.send.iss, flags: flag::SYN | flag::ACK, ..fields_of(tcb, work.now) };
+        fields.window = tcb.receive.syn_window();
         fields.options.mss = Some(our_mss);
         fields.options.window_shift = tcb.receive.shift;
         fields.options.sack_permitted = tcb.sack_permitted;
@@ -319,9 +320,13 @@ impl Tcp {
         }
         // A probe repeats a byte that was acknowledged: it cannot be acceptable, so it is answered.
         let seq = if probe && !tcb.is_waiting_for_ack() { tcb.send.una - 1 } else { tcb.send.max };
-        let fields = Fields { seq, ..fields_of(tcb, work.now) };
+        let mut fields = Fields { seq, ..fields_of(tcb, work.now) };
+        fields.options.sack = self.sack_blocks(index);
         self.send_empty(fields, out)?;
         work.counters.tcp_segments_out += 1;
+        if let Some(tcb) = self.tcb(index) {
+            tcb.receive.ack = AckDue::No;
+        }
         self.acknowledged_by_segment(index);
         Ok(())
     }
@@ -339,9 +344,11 @@ impl Tcp {
         out.send(&mut empty, fields).ok_or(Stop::NoBuffer)
     }
 
-    /// Every segment carries an acknowledgement: none is due any more.
+    /// Every segment carries an acknowledgement: none is due any more, unless it must leave without payload.
     fn acknowledged_by_segment(&mut self, index: u32) {
-        if let Some(tcb) = self.tcb(index) {
+        if let Some(tcb) = self.tcb(index)
+            && !(tcb.receive.ack == AckDue::Now && tcb.receive.needs_pure_ack())
+        {
             tcb.receive.ack = AckDue::No;
             tcb.receive.unacked_segments = 0;
             self.cancel_delayed_ack(index);
@@ -358,7 +365,7 @@ fn fields_of(tcb: &mut Tcb, now: Instant) -> Fields {
         seq: tcb.send.max,
         ack: tcb.receive.nxt,
         flags: flag::ACK,
-        window: tcb.receive.window().min(u16::MAX.into()) as u16,
+        window: tcb.receive.window(),
         options: Options { timestamps: tcb.timestamps.map(|clock| clock.stamp(now)), ..Options::default() },
     }
 }

@@ -36,7 +36,6 @@ pub(super) struct Segments {
     /// Links of free records.
     free_next: Box<[u32]>,
     free: u32,
-    free_count: usize,
 }
 
 /// A list of records, in sequence order.
@@ -55,6 +54,11 @@ impl List {
         self.head
     }
 
+    /// The last record.
+    pub(super) fn tail(&self) -> u32 {
+        self.tail
+    }
+
     /// How many records.
     pub(super) fn len(&self) -> u32 {
         self.len
@@ -67,12 +71,7 @@ impl Segments {
         let records: Vec<Option<Record>> = (0..count).map(|_| None).collect();
         let free_next: Vec<u32> = (0..count).map(|i| if i + 1 < count { i as u32 + 1 } else { NONE }).collect();
         let free = if count > 0 { 0 } else { NONE };
-        Segments { records: records.into(), free_next: free_next.into(), free, free_count: count }
-    }
-
-    /// Records not in use.
-    pub(super) fn available(&self) -> usize {
-        self.free_count
+        Segments { records: records.into(), free_next: free_next.into(), free }
     }
 
     /// The record at `at`, of a list.
@@ -98,7 +97,6 @@ impl Segments {
             return Err(payload);
         }
         self.free = self.free_next[at as usize];
-        self.free_count -= 1;
         let next = match self.get_mut(before) {
             Some(record) => core::mem::replace(&mut record.next, at),
             None => core::mem::replace(&mut list.head, at),
@@ -127,7 +125,6 @@ impl Segments {
         }
         self.free_next[at as usize] = self.free;
         self.free = at;
-        self.free_count += 1;
         Some(record)
     }
 

@@ -23,6 +23,11 @@ impl SeqNum {
         if self.lt(other) { other } else { self }
     }
 
+    /// The earlier of two.
+    pub(crate) fn min(self, other: SeqNum) -> SeqNum {
+        if other.lt(self) { other } else { self }
+    }
+
     /// The distance from `earlier`, zero if that is later.
     pub(crate) fn since(self, earlier: SeqNum) -> u32 {
         if self.lt(earlier) { 0 } else { self - earlier }

@@ -13,6 +13,9 @@ use netdrv::pktbuf::BUF_BYTES;
 use super::congestion::{Congestion, CongestionControl};
 use super::flow_table::FlowKey;
 use super::rack::Rack;
+use super::reassembly::Report;
+use super::receive::LEAST_FULL_SEGMENT;
+use super::receive_window::INITIAL_WINDOW;
 use super::recovery::Recovery;
 use super::rto::Rto;
 use super::scoreboard::Scoreboard;
@@ -138,14 +141,20 @@ pub(super) struct Receive {
     pub(super) last_ack_sent: SeqNum,
     /// Bytes delivered that the app is not done with.
     pub(super) held_by_app: u32,
+    /// The window when the app holds nothing.
+    pub(super) limit: u32,
+    /// The peer has used all of the window since it last grew.
+    pub(super) window_filled: bool,
     /// Of the windows that we offer, if both sides scale theirs.
     pub(super) shift: Option<u8>,
-    /// What arrived out of order.
+    /// What arrived out of order, and what the peer is told of it.
     pub(super) out_of_order: List,
+    pub(super) report: Report,
     /// Where the peer's FIN is, once it was seen.
     pub(super) fin: Option<SeqNum>,
     pub(super) ack: AckDue,
-    /// Full segments received since the last acknowledgement.
+    /// The size of full segments: the largest so far. So many have come since the last acknowledgement.
+    pub(super) full_segment: u16,
     pub(super) unacked_segments: u8,
 }
 
@@ -165,8 +174,6 @@ pub(super) struct Tcb {
     pub(super) receive: Receive,
 }
 
-/// The largest window we offer: without a shift, so that it is told exactly.
-pub(super) const RECEIVE_WINDOW: u32 = 65_535;
 /// The most that may be sent and not acknowledged: what a connection can make the pool hold.
 pub(super) const MAX_CREDIT: u32 = 128 * BUF_BYTES as u32;
 
@@ -218,12 +225,16 @@ impl Tcb {
             receive: Receive {
                 nxt: irs + 1,
                 last_ack_sent: irs + 1,
-                edge: irs + 1 + RECEIVE_WINDOW,
+                edge: irs + 1 + INITIAL_WINDOW,
                 held_by_app: 0,
+                limit: INITIAL_WINDOW,
+                window_filled: false,
                 shift: None,
                 out_of_order: List::EMPTY,
+                report: Report::default(),
                 fin: None,
                 ack: AckDue::No,
+                full_segment: LEAST_FULL_SEGMENT,
                 unacked_segments: 0,
             },
         }
@@ -286,20 +297,5 @@ impl Send {
     /// Credit not used.
     pub(super) fn room(&self) -> u32 {
         self.granted.since(self.end)
-    }
-}
-
-impl Receive {
-    /// The window to tell the peer, in bytes. Never takes back what was told before (RFC 9293, section 3.8.6).
-    pub(super) fn window(&mut self) -> u32 {
-        let offered = self.nxt + RECEIVE_WINDOW.saturating_sub(self.held_by_app);
-        self.edge = self.edge.max(offered);
-        self.edge - self.nxt
-    }
-
-    /// Whether the window has opened so far beyond what was told that the peer should know (RFC 9293, section 3.8.6.2.2).
-    pub(super) fn window_update_is_due(&self, mss: u16) -> bool {
-        let offered = self.nxt + RECEIVE_WINDOW.saturating_sub(self.held_by_app);
-        offered.since(self.edge) >= (2 * u32::from(mss)).min(RECEIVE_WINDOW / 2)
     }
 }

@@ -6,5 +6,8 @@ mod data;
 mod handshake;
 mod loss;
 mod options;
+mod paws;
 mod probe;
 mod reset;
+mod sack;
+mod window;

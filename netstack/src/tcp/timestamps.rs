@@ -14,14 +14,21 @@ const TICK_SHIFT: u32 = 20;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clock {
     offset: u32,
-    /// TS.Recent: the peer's value to return.
+    /// TS.Recent: the peer's value to return, and when it came.
     recent: u32,
+    recent_at: u32,
 }
+
+/// How old TS.Recent may be to refuse anything, in ages: 24 days, after which the peer's clock may have come half round
+/// (section 5.5).
+const MOST_AGES: u32 = ((24 * 86_400 * 1_000_000_000_u64) >> AGE_SHIFT) as u32;
+/// Nanoseconds of an age, as a power of two: about a second.
+const AGE_SHIFT: u32 = 30;
 
 impl Clock {
     /// The clock of a flow whose hash is `offset`; the peer's SYN said `recent`.
-    pub(super) fn new(offset: u32, recent: u32) -> Clock {
-        Clock { offset, recent }
+    pub(super) fn new(offset: u32, recent: u32, now: Instant) -> Clock {
+        Clock { offset, recent, recent_at: ages(now) }
     }
 
     /// What a segment that leaves now says.
@@ -30,16 +37,26 @@ impl Clock {
     }
 
     /// Takes the peer's value of an acceptable segment that begins at or before the last acknowledgement sent (section 4.3).
-    pub(super) fn arrived(&mut self, value: u32) {
-        if !is_before(value, self.recent) {
+    pub(super) fn arrived(&mut self, value: u32, now: Instant) {
+        if !self.is_old(value, now) {
             self.recent = value;
+            self.recent_at = ages(now);
         }
+    }
+
+    /// Whether a segment with the peer's `value` is a duplicate from long ago (PAWS, section 5.3).
+    pub(super) fn is_old(&self, value: u32, now: Instant) -> bool {
+        is_before(value, self.recent) && ages(now).wrapping_sub(self.recent_at) < MOST_AGES
     }
 }
 
 /// The clock without an offset.
 fn ticks(now: Instant) -> u32 {
     (now.as_nanos() >> TICK_SHIFT) as u32
+}
+
+fn ages(now: Instant) -> u32 {
+    (now.as_nanos() >> AGE_SHIFT) as u32
 }
 
 /// Whether `a` is earlier than `b`, on the circle (section 5.2).

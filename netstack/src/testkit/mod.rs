@@ -11,7 +11,7 @@ use netdrv::pktbuf::{PktBuf, Pool, PoolMemory};
 
 use crate::app::{Call, Calls, Event, Events, Flow, Reason};
 use crate::counters::Counters;
-use crate::stack::{Addressing, Config, CongestionControl, Stack};
+use crate::stack::{Addressing, Config, CongestionControl, Stack, TcpSettings};
 use crate::time::Instant;
 pub(crate) use segment::*;
 
@@ -87,6 +87,7 @@ impl Kit {
             udp: &[PORT],
             conn_limit: 8,
             congestion_control: CongestionControl::default(),
+            tcp: TcpSettings::default(),
             seed: *b"sixteen bytes ok",
         };
         change(&mut config);
@@ -111,6 +112,19 @@ impl Kit {
         self.call(Call::Accept { flow: self.flow, cookie: 7 });
         let [Saw::Connected { credit }] = self.saw()[..] else { panic!("not connected") };
         credit
+    }
+
+    /// A connection that the app has accepted, opened by this SYN.
+    pub(crate) fn opened(syn: Seg) -> Kit {
+        let mut kit = Kit::new();
+        let stamps = syn.stamps;
+        kit.recv(syn);
+        kit.out();
+        kit.recv(Seg { stamps: stamps.map(|(value, _)| (value, 0)), ..seg(ACK, 1, 1) });
+        assert_eq!(kit.saw(), [Saw::Knock]);
+        kit.call(Call::Accept { flow: kit.flow, cookie: 7 });
+        kit.saw();
+        kit
     }
 
     pub(crate) fn stack(&mut self) -> &mut Stack {

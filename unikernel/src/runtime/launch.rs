@@ -13,7 +13,7 @@ use netdrv::nic::steering::{FLOW_GROUPS, KEY_BYTES};
 use netdrv::nic::{ClosedPair, Nic, NicInfo, RssConfig, RxQueue, TxQueue};
 use netdrv::pktbuf::{BUF_BYTES, Pool, PoolMemory};
 use netstack::app::App;
-use netstack::stack::{self, Addressing, CongestionControl, Stack};
+use netstack::stack::{self, Addressing, CongestionControl, Stack, TcpSettings};
 
 use super::idle::Idle;
 use super::selftest;
@@ -161,6 +161,7 @@ fn stack_config<'a>(config: &Config, info: &NicInfo, ports: &'a [u16], seed: [u8
         udp: &[],
         conn_limit: config.conn_limit as usize,
         congestion_control: CongestionControl::default(),
+        tcp: TcpSettings::default(),
         seed,
     }
 }

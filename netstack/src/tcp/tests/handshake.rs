@@ -13,7 +13,7 @@ fn syn() -> Seg {
 fn a_connection_opens_and_knocks_once() {
     let mut kit = Kit::new();
     kit.recv(syn());
-    assert_eq!(kit.out(), [Seg { mss: Some(1460), shift: Some(0), ..seg(SYN | ACK, 0, 1) }]);
+    assert_eq!(kit.out(), [Seg { mss: Some(1460), shift: Some(5), ..seg(SYN | ACK, 0, 1) }]);
     assert_eq!(kit.saw(), []);
     kit.recv(seg(ACK, 1, 1));
     kit.recv(seg(ACK, 1, 1));
@@ -47,7 +47,7 @@ fn another_syn_for_a_half_open_connection_is_challenged() {
     kit.recv(syn());
     kit.out();
     kit.recv(Seg { seq: 500, ..syn() });
-    assert_eq!(kit.out(), [seg(ACK, 1, 1)]); // the peer resets this, and its next SYN opens
+    assert_eq!(kit.out(), [seg(ACK, 1, 1).window(2048)]); // the peer resets this, and its next SYN opens
     kit.recv(seg(RST, 1, 0));
     kit.recv(Seg { seq: 500, ..syn() });
     assert_eq!(kit.out()[0].ack, 501);
@@ -130,7 +130,7 @@ fn data_before_accept_waits_for_it() {
     assert_eq!(kit.saw(), [Saw::Knock]);
     kit.call(Call::Accept { flow: kit.flow, cookie: 1 });
     let Saw::Connected { .. } = kit.saw().remove(0) else { panic!() };
-    assert_eq!(kit.out(), [seg(ACK, 1, 9).window(65_535 - 7)]);
+    assert_eq!(kit.out(), [seg(ACK, 1, 9).window(2048)]);
 }
 
 #[test]

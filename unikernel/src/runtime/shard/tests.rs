@@ -3,7 +3,7 @@ use core::net::Ipv4Addr;
 use netdrv::nic::TxChecksum;
 use netdrv::pktbuf::PoolMemory;
 use netdrv::testkit::wire::{self, WireRx, WireTx};
-use netstack::stack::{Addressing, Config, CongestionControl};
+use netstack::stack::{Addressing, Config, CongestionControl, TcpSettings};
 
 use super::*;
 
@@ -39,6 +39,7 @@ impl Bench {
             udp: &[],
             conn_limit: 16,
             congestion_control: CongestionControl::default(),
+            tcp: TcpSettings::default(),
             seed: [7; 16],
         };
         let [near, mut peer] = wire::pair();
