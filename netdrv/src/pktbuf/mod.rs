@@ -10,14 +10,18 @@
 //! handle of a buffer: every method that would write to shared bytes answers `None`.
 //!
 //! The pool and all handles of its buffers belong to one core: reference counts are plain cells and handles are `!Send`.
+//! To cross to another core, a sole handle becomes a [`Parcel`], which takes only the memory along ([`parcel`]).
 //! Headers of buffers lie apart from the bytes, which are page-aligned as a whole, so that the bytes can be mapped for
 //! others one day.
 
 #![allow(unsafe_code)] // raw DMA memory behind checked bounds
 
+mod parcel;
 mod pool;
 
 use core::{fmt, slice};
+
+pub use parcel::{Blank, Parcel};
 
 use pool::Slot;
 pub use pool::{Pool, PoolMemory};
@@ -63,7 +67,7 @@ impl PktBuf {
         // SAFETY:
         // - start + len <= BUF_BYTES, kept by every method below, and the slot owns BUF_BYTES of initialised memory;
         // - bytes change only through `writable`, which needs the sole handle, mutably borrowed.
-        unsafe { slice::from_raw_parts(self.slot.memory.as_ptr().add(self.start.into()), self.len.into()) }
+        unsafe { slice::from_raw_parts(self.slot.memory.get().as_ptr().add(self.start.into()), self.len.into()) }
     }
 
     /// The bytes, to change them; `None` while another handle shares them.
@@ -156,7 +160,7 @@ impl PktBuf {
     /// Where the device finds the first byte. Memory is mapped virtual = physical (in host tests the "device" shares the
     /// address space).
     pub fn dma_addr(&self) -> u64 {
-        self.slot.memory.as_ptr() as u64 + u64::from(self.start)
+        self.slot.memory.get().as_ptr() as u64 + u64::from(self.start)
     }
 
     /// `len` bytes from `start`, if this is the sole handle.
@@ -167,7 +171,7 @@ impl PktBuf {
         // SAFETY:
         // - callers pass a range within start..start+len, hence within the slot's BUF_BYTES of initialised memory;
         // - this is the only handle (checked above), and it is mutably borrowed for as long as the slice lives.
-        Some(unsafe { slice::from_raw_parts_mut(self.slot.memory.as_ptr().add(start.into()), len.into()) })
+        Some(unsafe { slice::from_raw_parts_mut(self.slot.memory.get().as_ptr().add(start.into()), len.into()) })
     }
 }
 

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::cell::{Cell, OnceCell};
 use core::ptr::NonNull;
 
-use super::{BUF_BYTES, Checksum, HEADROOM, PktBuf};
+use super::{BUF_BYTES, Blank, Checksum, HEADROOM, Parcel, PktBuf};
 
 /// End of the free list.
 const NONE: u32 = u32::MAX;
@@ -41,15 +41,19 @@ pub struct Pool {
     slots: Box<[Slot]>,
     first_free: Cell<u32>,
     free: Cell<u32>,
+    /// Slots whose memory has gone to another core and was not replaced yet.
+    first_hollow: Cell<u32>,
+    hollow: Cell<u32>,
 }
 
 /// The header of one buffer.
 pub(super) struct Slot {
-    /// Its [`BUF_BYTES`] bytes.
-    pub(super) memory: NonNull<u8>,
-    /// Handles of it; 0 while it is in the free list.
+    /// Its [`BUF_BYTES`] bytes; meaningless while the slot is hollow.
+    pub(super) memory: Cell<NonNull<u8>>,
+    /// Handles of it; 0 while it is in the free list, or hollow.
     pub(super) handles: Cell<u32>,
-    next_free: Cell<u32>,
+    /// The slot behind it in the list that it is in.
+    next: Cell<u32>,
     index: u32,
     pool: OnceCell<&'static Pool>,
 }
@@ -61,16 +65,21 @@ impl Pool {
         let slots: Vec<Slot> = (0..count)
             .map(|index| Slot {
                 // SAFETY: index < buffers, so the buffer lies within the memory that `from_raw` was promised.
-                memory: unsafe { memory.base.add(index as usize * BUF_BYTES) },
+                memory: Cell::new(unsafe { memory.base.add(index as usize * BUF_BYTES) }),
                 handles: Cell::new(0),
-                next_free: Cell::new(if index + 1 < count { index + 1 } else { NONE }),
+                next: Cell::new(if index + 1 < count { index + 1 } else { NONE }),
                 index,
                 pool: OnceCell::new(),
             })
             .collect();
         let first_free = Cell::new(if count > 0 { 0 } else { NONE });
-        let pool: &'static Pool =
-            Box::leak(Box::new(Pool { slots: slots.into_boxed_slice(), first_free, free: Cell::new(count) }));
+        let pool: &'static Pool = Box::leak(Box::new(Pool {
+            slots: slots.into_boxed_slice(),
+            first_free,
+            free: Cell::new(count),
+            first_hollow: Cell::new(NONE),
+            hollow: Cell::new(0),
+        }));
         for slot in &pool.slots {
             let _ = slot.pool.set(pool);
         }
@@ -79,11 +88,30 @@ impl Pool {
 
     /// An empty buffer with [`HEADROOM`] bytes of headroom; `None` if all are lent out.
     pub fn alloc(&'static self) -> Option<PktBuf> {
-        let slot = self.slots.get(self.first_free.get() as usize)?;
-        self.first_free.set(slot.next_free.get());
-        self.free.set(self.free.get() - 1);
+        let slot = self.pop_free()?;
         slot.handles.set(1);
         Some(PktBuf { slot, start: HEADROOM as u16, len: 0, checksum: Checksum::None })
+    }
+
+    /// Takes a buffer over that another core has sent. Its memory moves into a free slot; that of the slot is to go back in
+    /// exchange. The parcel comes back if all slots are lent out.
+    pub fn admit(&'static self, parcel: Parcel) -> Result<(PktBuf, Blank), Parcel> {
+        let Some(slot) = self.pop_free() else { return Err(parcel) };
+        let Parcel { memory, start, len, checksum } = parcel;
+        let blank = Blank { memory: slot.memory.replace(memory) };
+        slot.handles.set(1);
+        Ok((PktBuf { slot, start, len, checksum }, blank))
+    }
+
+    /// Fills a hollow slot with memory that came back for a parcel. The memory comes back if no slot is hollow: it belongs to
+    /// another pool.
+    pub fn restore(&self, blank: Blank) -> Result<(), Blank> {
+        let Some(slot) = self.slots.get(self.first_hollow.get() as usize) else { return Err(blank) };
+        self.first_hollow.set(slot.next.get());
+        self.hollow.set(self.hollow.get() - 1);
+        slot.memory.set(blank.memory);
+        self.push_free(slot);
+        Ok(())
     }
 
     /// Buffers that are not lent out.
@@ -91,18 +119,43 @@ impl Pool {
         self.free.get() as usize
     }
 
+    /// Slots whose memory has gone to another core and was not replaced yet.
+    pub fn hollow(&self) -> usize {
+        self.hollow.get() as usize
+    }
+
     /// Buffers in all.
     pub fn capacity(&self) -> usize {
         self.slots.len()
+    }
+
+    fn pop_free(&self) -> Option<&Slot> {
+        let slot = self.slots.get(self.first_free.get() as usize)?;
+        self.first_free.set(slot.next.get());
+        self.free.set(self.free.get() - 1);
+        Some(slot)
+    }
+
+    fn push_free(&self, slot: &Slot) {
+        slot.next.set(self.first_free.replace(slot.index));
+        self.free.set(self.free.get() + 1);
     }
 }
 
 impl Slot {
     /// Returns the buffer to its pool: the last handle is gone.
     pub(super) fn give_back(&self) {
-        let Some(pool) = self.pool.get() else { return };
-        self.next_free.set(pool.first_free.get());
-        pool.first_free.set(self.index);
-        pool.free.set(pool.free.get() + 1);
+        if let Some(pool) = self.pool.get() {
+            pool.push_free(self);
+        }
+    }
+
+    /// Takes the memory out of the slot, whose last handle is gone.
+    pub(super) fn hollow_out(&self) -> NonNull<u8> {
+        if let Some(pool) = self.pool.get() {
+            self.next.set(pool.first_hollow.replace(self.index));
+            pool.hollow.set(pool.hollow.get() + 1);
+        }
+        self.memory.get()
     }
 }
