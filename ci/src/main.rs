@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use ci::appliance::Machine;
+use ci::soak::fuzz;
 use ci::source::{collect_files, figures::Figures};
 use ci::{measure, soak};
 use clap::{Parser, Subcommand};
@@ -59,6 +60,18 @@ enum Soak {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
+    /// Coverage-guided fuzzing of all that strangers can send, from the corpora in fuzz/corpus.
+    Fuzz {
+        /// One target: frame, tcp_options, dhcp or arp. All of them, one after the other, unless it is given.
+        #[arg(long)]
+        target: Option<String>,
+        /// Seconds that each is fuzzed.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// Put the inputs that reach most in the place of the corpus.
+        #[arg(long)]
+        keep: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -88,6 +101,11 @@ fn run(command: Command) -> Result<()> {
             soak::end_on_signals()?;
             let load = Duration::from_secs(seconds);
             soak::basic(&soak::Options { load, connections: usize::from(connections), frames, seed })?;
+        }
+        Command::Soak { soak: Soak::Fuzz { target, seconds, keep } } => {
+            soak::end_on_signals()?;
+            let found = if keep { fuzz::Found::Kept } else { fuzz::Found::Dropped };
+            fuzz::run(&fuzz::Options { target, time: Duration::from_secs(seconds), found })?;
         }
     }
     Ok(())

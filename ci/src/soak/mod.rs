@@ -4,10 +4,12 @@
 //! basic     an appliance on a tap: `load`, then `frames`
 //! load      many connections that check every reply
 //! frames    mutated Ethernet frames
+//! fuzz      the crate `fuzz`'s targets, driven by AFL++
 //! ```
 
 mod basic;
 pub mod frames;
+pub mod fuzz;
 pub mod load;
 
 use std::sync::atomic::{AtomicBool, Ordering};
