@@ -1,7 +1,7 @@
 //! Secrets and random numbers, all from the seed: nobody who does not know it can predict a hash, a sequence number or a
 //! transaction id.
 
-use siphasher::sip::{SipHasher13, SipHasher24};
+use siphasher::sip::SipHasher24;
 
 /// A source of keys and random numbers.
 pub(crate) struct Keys {
@@ -21,12 +21,7 @@ impl Keys {
         self.seed.hash(&self.drawn.to_ne_bytes())
     }
 
-    /// A keyed hash for tables, fast.
-    pub(crate) fn table_hasher(&mut self) -> SipHasher13 {
-        SipHasher13::new_with_keys(self.next_u64(), self.next_u64())
-    }
-
-    /// A keyed hash for what peers see, strong.
+    /// A keyed hash for what peers see.
     pub(crate) fn strong_hasher(&mut self) -> SipHasher24 {
         SipHasher24::new_with_keys(self.next_u64(), self.next_u64())
     }

@@ -28,6 +28,17 @@ impl Instant {
         self.ns / 1_000
     }
 
+    /// Microseconds since `earlier`, zero if that is later; an hour and more is as long as it gets.
+    pub const fn us_since(self, earlier: Instant) -> u32 {
+        let us = self.ns.saturating_sub(earlier.ns) / 1_000;
+        if us > u32::MAX as u64 { u32::MAX } else { us as u32 }
+    }
+
+    /// `us` microseconds later.
+    pub const fn after_us(self, us: u32) -> Instant {
+        Instant { ns: self.ns.saturating_add(us as u64 * 1_000) }
+    }
+
     /// The time since `earlier`, zero if that is later.
     pub fn since(self, earlier: Instant) -> Duration {
         Duration::from_nanos(self.ns.saturating_sub(earlier.ns))

@@ -69,8 +69,8 @@ impl Tcp {
         let (send, segments, now) = (&mut tcb.send, &mut self.segments, work.now);
         let in_network = send.scoreboard.in_network();
         let mut delivered = delivery::take(segments, send, header, now);
-        if let Some(round_trip) = delivered.round_trip {
-            send.rto.measure(round_trip);
+        if let Some(round_trip_us) = delivered.round_trip_us {
+            send.rto.measure(round_trip_us);
         }
         let lost_before = send.scoreboard.lost_records();
         let wait = if tcb.sack_permitted {

@@ -66,7 +66,7 @@ impl Tcp {
             return self.abort(index, Reason::Closed, work);
         }
         let send = &mut tcb.send;
-        if send.una == send.max && work.now.since(send.sent_at) > send.rto.timeout() {
+        if send.una == send.max && work.now.us_since(send.sent_at) > send.rto.timeout_us() {
             send.congestion.idle();
         }
         match self.segments.push(&mut send.queue, send.end, payload) {

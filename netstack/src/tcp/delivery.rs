@@ -1,7 +1,5 @@
 //! What an acknowledgement says was delivered: cumulatively, and selectively (RFC 2018, RFC 2883).
 
-use core::time::Duration;
-
 use super::header::Header;
 use super::options::{MAX_BLOCKS, SackBlock};
 use super::scoreboard::{Count, Fate};
@@ -16,8 +14,8 @@ pub(super) struct Delivered {
     pub(super) acked: u32,
     /// Bytes of payload newly known to be delivered.
     pub(super) bytes: u32,
-    /// The round trip of the first of them that was sent only once.
-    pub(super) round_trip: Option<Duration>,
+    /// The round trip of the first of them that was sent only once, in microseconds.
+    pub(super) round_trip_us: Option<u32>,
     /// A duplicate arrived (D-SACK).
     pub(super) duplicate: bool,
 }
@@ -27,8 +25,8 @@ impl Delivered {
     fn note(&mut self, send: &mut Send, record: &Record, now: Instant) {
         self.bytes += record.payload.len() as u32;
         send.rack.delivered(record, now);
-        if self.round_trip.is_none() && record.transmission.count == Count::Once {
-            self.round_trip = Some(now.since(record.transmission.at));
+        if self.round_trip_us.is_none() && record.transmission.count == Count::Once {
+            self.round_trip_us = Some(now.us_since(record.transmission.at));
         }
     }
 }

@@ -8,8 +8,6 @@ use alloc::boxed::Box;
 use alloc::vec;
 use core::net::Ipv4Addr;
 
-use siphasher::sip::SipHasher13;
-
 /// What names a flow. The fourth member of the 4-tuple, the local address, is the stack's only one: when it changes, all
 /// flows end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +23,11 @@ pub(crate) struct FlowKey {
 impl FlowKey {
     /// The key of no flow.
     pub(crate) const NONE: FlowKey = FlowKey { remote_ip: Ipv4Addr::UNSPECIFIED, remote_port: 0, local_port: 0 };
+
+    /// The key as a number.
+    fn to_bits(self) -> u64 {
+        u64::from(self.remote_ip.to_bits()) << 32 | u64::from(self.remote_port) << 16 | u64::from(self.local_port)
+    }
 
     /// The key as bytes, for hashing.
     pub(crate) fn to_bytes(self) -> [u8; 8] {
@@ -47,15 +50,15 @@ const EMPTY: u32 = u32::MAX;
 /// The table.
 pub(crate) struct FlowTable {
     entries: Box<[Entry]>,
-    hasher: SipHasher13,
+    secret: [u64; 2],
 }
 
 impl FlowTable {
-    /// A table for at most `flows` flows.
-    pub(crate) fn new(flows: usize, hasher: SipHasher13) -> FlowTable {
+    /// A table for at most `flows` flows. The hash is keyed by `secret`.
+    pub(crate) fn new(flows: usize, secret: [u64; 2]) -> FlowTable {
         let size = (flows + flows / 3 + 1).next_power_of_two();
         let empty = Entry { key: FlowKey::NONE, hash: 0, index: EMPTY };
-        FlowTable { entries: vec![empty; size].into_boxed_slice(), hasher }
+        FlowTable { entries: vec![empty; size].into_boxed_slice(), secret }
     }
 
     /// The index of a flow.
@@ -105,8 +108,12 @@ impl FlowTable {
         (at + 1) & (self.entries.len() - 1)
     }
 
+    /// A folded multiplication: what it makes of a key cannot be told without the secret, and nobody sees it.
+    #[inline]
     fn hash(&self, key: FlowKey) -> u32 {
-        self.hasher.hash(&key.to_bytes()) as u32
+        let [mask, factor] = self.secret;
+        let product = u128::from(key.to_bits() ^ mask) * u128::from(factor | 1);
+        (product ^ (product >> 64)) as u32
     }
 }
 
@@ -124,7 +131,7 @@ mod tests {
         /// Against a hash map, in a table that is as full as it may be.
         #[test]
         fn agrees_with_a_model(steps in proptest::collection::vec((0u16..24, any::<bool>()), 0..300), seed in any::<u64>()) {
-            let mut table = FlowTable::new(24, SipHasher13::new_with_keys(seed, 0));
+            let mut table = FlowTable::new(24, [seed, seed.rotate_left(32)]);
             let mut model = HashMap::new();
             for (n, insert) in steps {
                 if insert {

@@ -43,7 +43,7 @@ impl Tcp {
     pub(super) fn handshake_completes(&mut self, index: u32, work: &mut Work<'_>) {
         let Some(tcb) = self.tcb(index) else { return };
         if tcb.send.sent_at != Instant::ZERO {
-            tcb.send.rto.measure(work.now.since(tcb.send.sent_at));
+            tcb.send.rto.measure(work.now.us_since(tcb.send.sent_at));
         }
         tcb.state = State::Established;
         tcb.owner = Owner::Knocked;

@@ -124,7 +124,7 @@ impl Tcp {
             time_wait: IndexQueue::new(slots),
             half_open_limit: conn_limit / 4 + 64,
             half_open_count: 0,
-            flows: FlowTable::new(slots, keys.table_hasher()),
+            flows: FlowTable::new(slots, [keys.next_u64(), keys.next_u64()]),
             segments: Segments::new(pool.capacity()),
             wheel: TimerWheel::new(2 * slots, now),
             dirty: IndexQueue::new(slots),

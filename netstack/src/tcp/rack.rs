@@ -1,7 +1,5 @@
 //! RACK: a segment is lost if one that was sent sufficiently later has been delivered (RFC 8985, section 6).
 
-use core::time::Duration;
-
 use super::scoreboard::{Count, Fate};
 use super::segments::{NONE, Record};
 use super::seq::SeqNum;
@@ -14,7 +12,7 @@ const DUPLICATE_THRESHOLD: u32 = 3;
 /// Recoveries for which a window that has grown is kept (section 6.2, step 4).
 const PERSIST: u8 = 16;
 /// How long the least round trip is believed.
-const MIN_LIFETIME: Duration = Duration::from_secs(30);
+const MIN_LIFETIME_US: u32 = 30_000_000;
 
 /// The state of one connection.
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +21,7 @@ pub(super) struct Rack {
     newest_at: Instant,
     newest_end: SeqNum,
     /// Its round trip.
-    round_trip: Duration,
+    round_trip_us: u32,
     least: LeastRoundTrip,
     /// The highest end delivered.
     highest: SeqNum,
@@ -38,23 +36,23 @@ pub(super) struct Rack {
 /// The least round trip of the last while, by two halves of it.
 #[derive(Clone, Copy, Debug)]
 struct LeastRoundTrip {
-    earlier: Duration,
-    current: Duration,
+    earlier_us: u32,
+    current_us: u32,
     since: Instant,
 }
 
 impl LeastRoundTrip {
-    fn measure(&mut self, round_trip: Duration, now: Instant) {
-        if now.since(self.since) > MIN_LIFETIME / 2 {
-            self.earlier = self.current;
-            self.current = round_trip;
+    fn measure(&mut self, round_trip_us: u32, now: Instant) {
+        if now.us_since(self.since) > MIN_LIFETIME_US / 2 {
+            self.earlier_us = self.current_us;
+            self.current_us = round_trip_us;
             self.since = now;
         }
-        self.current = self.current.min(round_trip);
+        self.current_us = self.current_us.min(round_trip_us);
     }
 
-    fn get(&self) -> Duration {
-        self.earlier.min(self.current)
+    fn us(&self) -> u32 {
+        self.earlier_us.min(self.current_us)
     }
 }
 
@@ -63,8 +61,8 @@ impl Rack {
         Rack {
             newest_at: Instant::ZERO,
             newest_end: iss,
-            round_trip: Duration::ZERO,
-            least: LeastRoundTrip { earlier: Duration::MAX, current: Duration::MAX, since: Instant::ZERO },
+            round_trip_us: 0,
+            least: LeastRoundTrip { earlier_us: u32::MAX, current_us: u32::MAX, since: Instant::ZERO },
             highest: iss,
             reordering_seen: false,
             quarters: 1,
@@ -76,15 +74,15 @@ impl Rack {
     /// A record was delivered, cumulatively or selectively (steps 1 to 3).
     pub(super) fn delivered(&mut self, record: &Record, now: Instant) {
         let (at, end) = (record.transmission.at, record.end());
-        let round_trip = now.since(at);
+        let round_trip_us = now.us_since(at);
         let first = record.transmission.count == Count::Once;
         if first {
-            self.least.measure(round_trip, now);
-        } else if round_trip < self.least.get() {
+            self.least.measure(round_trip_us, now);
+        } else if round_trip_us < self.least.us() {
             return; // of which transmission?
         }
-        self.round_trip = round_trip;
-        if (self.newest_at, 0) < (at, 0) || (self.newest_at == at && self.newest_end.lt(end)) {
+        self.round_trip_us = round_trip_us;
+        if self.newest_at < at || (self.newest_at == at && self.newest_end.lt(end)) {
             self.newest_at = at;
             self.newest_end = end;
         }
@@ -122,20 +120,22 @@ impl Rack {
     }
 
     /// How much later than its round trip a segment may be delivered (step 4).
-    fn reordering_window(&self, send: &Send) -> Duration {
+    fn reordering_window_us(&self, send: &Send) -> u32 {
         let hurry = send.recovery.is_under_way() || send.scoreboard.sacked_records() >= DUPLICATE_THRESHOLD;
         if !self.reordering_seen && hurry {
-            return Duration::ZERO;
+            return 0;
         }
-        let least = self.least.get().min(send.rto.smoothed());
-        (least * u32::from(self.quarters) / 4).min(send.rto.smoothed())
+        let smoothed_us = send.rto.smoothed_us();
+        let least_us = self.least.us().min(smoothed_us);
+        (least_us / 4).saturating_mul(self.quarters.into()).min(smoothed_us)
     }
 }
 
 impl Tcp {
-    /// Marks as lost what was overtaken for too long (step 5). Returns how long until that may hold for more.
-    pub(super) fn detect_losses(segments: &mut Segments, send: &mut Send, now: Instant) -> Option<Duration> {
-        let patience = send.rack.round_trip + send.rack.reordering_window(send);
+    /// Marks as lost what was overtaken for too long (step 5). Returns how long until that may hold for more, in
+    /// microseconds.
+    pub(super) fn detect_losses(segments: &mut Segments, send: &mut Send, now: Instant) -> Option<u32> {
+        let patience_us = send.rack.round_trip_us + send.rack.reordering_window_us(send);
         let mut wait = None;
         let mut at = send.queue.head();
         while at != send.cursor
@@ -143,11 +143,11 @@ impl Tcp {
             && let Some(record) = segments.get_mut(at)
         {
             if record.transmission.fate == Fate::InNetwork && send.rack.is_overtaken(record) {
-                let age = now.since(record.transmission.at);
-                if age >= patience {
+                let age_us = now.us_since(record.transmission.at);
+                if age_us >= patience_us {
                     send.scoreboard.set(record, Fate::Lost);
                 } else {
-                    wait = wait.max(Some(patience - age));
+                    wait = wait.max(Some(patience_us - age_us));
                 }
             }
             at = segments.next(at);
@@ -157,7 +157,7 @@ impl Tcp {
 
     /// The retransmission timer fired: the first record is lost, and every other that has had its time (section 6.3).
     pub(super) fn mark_timed_out(segments: &mut Segments, send: &mut Send, now: Instant) {
-        let patience = send.rack.round_trip + send.rack.reordering_window(send);
+        let patience_us = send.rack.round_trip_us + send.rack.reordering_window_us(send);
         let first = send.queue.head();
         // A peer that has the first record and does not acknowledge it has given up what it held (RFC 2018, section 8).
         let reneged = segments.get(first).is_some_and(|record| record.transmission.fate == Fate::Sacked);
@@ -166,7 +166,7 @@ impl Tcp {
             && at != NONE
             && let Some(record) = segments.get_mut(at)
         {
-            let late = at == first || now.since(record.transmission.at) >= patience;
+            let late = at == first || now.us_since(record.transmission.at) >= patience_us;
             if (record.transmission.fate == Fate::InNetwork && late) || reneged {
                 send.scoreboard.set(record, Fate::Lost);
             }

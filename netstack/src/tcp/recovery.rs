@@ -129,7 +129,7 @@ impl Send {
         };
         match &mut self.recovery.phase {
             Phase::Open if delivered.acked > 0 => {
-                self.congestion.acknowledged(delivered.bytes, before, self.rto.smoothed(), now);
+                self.congestion.acknowledged(delivered.bytes, before, self.rto.smoothed_us(), now);
             }
             Phase::Open => {}
             Phase::Fast(reduction) => self.congestion.set_window(reduction.window(progress)),

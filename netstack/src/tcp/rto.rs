@@ -1,7 +1,5 @@
 //! The retransmission timeout (RFC 6298).
 
-use core::time::Duration;
-
 /// Before the first measurement (section 2.1).
 const INITIAL_US: u32 = 1_000_000;
 /// Least and most. The least is below the RFC's second, as in every stack of today.
@@ -26,8 +24,8 @@ impl Rto {
     }
 
     /// Takes a measurement of a segment that was sent once (Karn), and ends the backoff.
-    pub(super) fn measure(&mut self, round_trip: Duration) {
-        let us = u32::try_from(round_trip.as_micros()).unwrap_or(MAX_US).clamp(1, MAX_US);
+    pub(super) fn measure(&mut self, round_trip_us: u32) {
+        let us = round_trip_us.clamp(1, MAX_US);
         if self.smoothed_us == 0 {
             self.smoothed_us = us;
             self.variation_us = us / 2;
@@ -40,8 +38,8 @@ impl Rto {
     }
 
     /// The smoothed round trip, zero before the first measurement.
-    pub(super) fn smoothed(&self) -> Duration {
-        Duration::from_micros(self.smoothed_us.into())
+    pub(super) fn smoothed_us(&self) -> u32 {
+        self.smoothed_us
     }
 
     /// Whether nothing was measured yet.
@@ -67,9 +65,9 @@ impl Rto {
     }
 
     /// The timeout now.
-    pub(super) fn timeout(&self) -> Duration {
+    pub(super) fn timeout_us(&self) -> u32 {
         let us = u64::from(self.rto_us) << self.backoffs.min(16);
-        Duration::from_micros(us.min(MAX_US.into()))
+        us.min(MAX_US.into()) as u32
     }
 }
 
@@ -80,19 +78,19 @@ mod tests {
     #[test]
     fn follows_rfc_6298() {
         let mut rto = Rto::new();
-        assert_eq!(rto.timeout(), Duration::from_secs(1));
-        rto.measure(Duration::from_millis(100));
-        assert_eq!(rto.timeout(), Duration::from_millis(300)); // SRTT + 4 * RTTVAR
+        assert_eq!(rto.timeout_us(), 1_000_000);
+        rto.measure(100_000);
+        assert_eq!(rto.timeout_us(), 300_000); // SRTT + 4 * RTTVAR
         rto.back_off();
-        assert_eq!(rto.timeout(), Duration::from_millis(600));
+        assert_eq!(rto.timeout_us(), 600_000);
         for _ in 0..20 {
             rto.back_off();
         }
-        assert_eq!(rto.timeout(), Duration::from_secs(60));
+        assert_eq!(rto.timeout_us(), 60_000_000);
         rto.progress();
         for _ in 0..100 {
-            rto.measure(Duration::from_micros(50));
+            rto.measure(50);
         }
-        assert_eq!(rto.timeout(), Duration::from_millis(200));
+        assert_eq!(rto.timeout_us(), 200_000);
     }
 }

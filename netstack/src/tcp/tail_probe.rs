@@ -1,8 +1,6 @@
 //! Tail loss probes (RFC 8985, section 7): when the last segments of a flight are lost nothing behind them tells, so after
 //! two round trips the last one is sent once more, or a new one, and its acknowledgement tells.
 
-use core::time::Duration;
-
 use super::delivery::Delivered;
 use super::header::Header;
 use super::segments::NONE;
@@ -11,7 +9,7 @@ use super::tcb::{Probe, Send};
 use super::{Tcp, Work};
 
 /// How long a peer may delay an acknowledgement (WCDelAckT).
-const WORST_DELAYED_ACK: Duration = Duration::from_millis(200);
+const WORST_DELAYED_ACK_US: u32 = 200_000;
 
 /// A probe that is under way.
 #[derive(Clone, Copy, Debug)]
@@ -41,16 +39,16 @@ pub(super) enum Verdict {
 }
 
 impl Send {
-    /// After which time to probe; `None` if the retransmission timer is to do.
-    pub(super) fn probe_timeout(&self, sack_permitted: bool) -> Option<Duration> {
+    /// After how many microseconds to probe; `None` if the retransmission timer is to do.
+    pub(super) fn probe_timeout_us(&self, sack_permitted: bool) -> Option<u32> {
         let open = !self.recovery.is_under_way() && self.scoreboard.sacked() == 0 && self.tail_probe.is_none();
         let in_flight = self.scoreboard.in_network();
         if !sack_permitted || !open || in_flight == 0 || self.rto.is_unmeasured() {
             return None;
         }
-        let delayed = if in_flight <= self.mss.into() { WORST_DELAYED_ACK } else { Duration::ZERO };
-        let timeout = self.rto.smoothed() * 2 + delayed;
-        (timeout < self.rto.timeout()).then_some(timeout)
+        let delayed = if in_flight <= self.mss.into() { WORST_DELAYED_ACK_US } else { 0 };
+        let timeout_us = 2 * self.rto.smoothed_us() + delayed;
+        (timeout_us < self.rto.timeout_us()).then_some(timeout_us)
     }
 
     /// Takes an acknowledgement while a probe is under way (section 7.4.2).

@@ -101,7 +101,7 @@ impl Tcp {
             send.adapt_window(&Delivered::default(), in_network, Found::Losses, work.now);
         }
         match wait {
-            Some(wait) => self.arm_as(index, Timer::Reordering, work.now + wait),
+            Some(wait_us) => self.arm_as(index, Timer::Reordering, work.now.after_us(wait_us)),
             None => self.arm_retransmit(index, work.now),
         }
         self.dirty.push(index);
@@ -131,8 +131,8 @@ impl Tcp {
             return;
         }
         if tcb.is_waiting_for_ack() || wants_to_send(tcb) {
-            let timeout = tcb.send.rto.timeout();
-            self.arm_as(index, Timer::Retransmission, now + timeout);
+            let timeout_us = tcb.send.rto.timeout_us();
+            self.arm_as(index, Timer::Retransmission, now.after_us(timeout_us));
         } else {
             self.wheel.cancel(main(index));
         }
@@ -142,17 +142,17 @@ impl Tcp {
     /// before the retransmission.
     pub(super) fn arm_for_flight(&mut self, index: u32, now: Instant) {
         let Some(tcb) = self.tcb(index) else { return };
-        match tcb.send.probe_timeout(tcb.sack_permitted) {
-            Some(timeout) => self.arm_as(index, Timer::TailProbe, now + timeout),
+        match tcb.send.probe_timeout_us(tcb.sack_permitted) {
+            Some(timeout_us) => self.arm_as(index, Timer::TailProbe, now.after_us(timeout_us)),
             None => self.arm_retransmit(index, now),
         }
     }
 
-    /// Arms the main timer after an acknowledgement of `acked` bytes: for what may be lost after `wait`, or for what is in
+    /// Arms the main timer after an acknowledgement of `acked` bytes: for what may be lost after `wait_us`, or for what is in
     /// flight now. One that acknowledges nothing does not put the retransmission off (RFC 6298, section 5.3).
-    pub(super) fn arm_after_ack(&mut self, index: u32, acked: u32, wait: Option<Duration>, now: Instant) {
-        match wait {
-            Some(wait) => self.arm_as(index, Timer::Reordering, now + wait),
+    pub(super) fn arm_after_ack(&mut self, index: u32, acked: u32, wait_us: Option<u32>, now: Instant) {
+        match wait_us {
+            Some(wait_us) => self.arm_as(index, Timer::Reordering, now.after_us(wait_us)),
             None if acked > 0 || !self.is_retransmission_armed(index) => self.arm_for_flight(index, now),
             None => {}
         }

@@ -8,6 +8,10 @@
 //! from the wheel's, and comes down a level each time that digit is reached. A timer never fires early, and late by at
 //! most a tick. Those beyond the horizon of 270 s wait at the horizon and are armed again there.
 //!
+//! Most timers never fire: a retransmission is put off by every reply, and called off by every acknowledgement. So
+//! cancelling and putting off only note the deadline, and leave the timer where it is; when its slot is reached it is
+//! dropped, or goes where it belongs by then.
+//!
 //! Timers are named by small numbers, chosen by the caller, and linked through one array: nothing is allocated after
 //! the wheel is made.
 
@@ -31,6 +35,9 @@ const HORIZON: u64 = (1 << (DIGIT_BITS * LEVELS as u32)) - (1 << (DIGIT_BITS * (
 /// The name of a timer: a number below the wheel's capacity.
 pub(crate) type TimerId = u32;
 
+/// The deadline of a timer that is not armed.
+const NEVER: u64 = u64::MAX;
+
 /// The wheel.
 pub(crate) struct TimerWheel {
     nodes: Box<[Node]>,
@@ -38,12 +45,16 @@ pub(crate) struct TimerWheel {
     occupied: [Occupancy; LEVELS],
     /// Every timer before this tick has fired.
     tick: u64,
+    /// No slot with a timer is reached before this tick.
+    soonest: u64,
 }
 
-/// A timer: its deadline and its place in the list of its slot.
+/// A timer: its deadline and its place in the list of a slot, which is reached no later than the deadline.
 #[derive(Clone, Copy)]
 struct Node {
     deadline: u64,
+    /// The tick that it was given the slot for.
+    placed_for: u64,
     prev: u32,
     next: u32,
     location: Location,
@@ -52,25 +63,94 @@ struct Node {
 impl TimerWheel {
     /// A wheel for timers 0 to `capacity` - 1, none of them armed.
     pub(crate) fn new(capacity: usize, now: Instant) -> TimerWheel {
-        let idle = Node { deadline: 0, prev: NONE, next: NONE, location: Location::IDLE };
+        let idle = Node { deadline: NEVER, placed_for: 0, prev: NONE, next: NONE, location: Location::IDLE };
         TimerWheel {
             nodes: vec![idle; capacity].into_boxed_slice(),
             heads: [[NONE; SLOTS]; LEVELS],
             occupied: [Occupancy::default(); LEVELS],
             tick: now.as_nanos() >> TICK_SHIFT,
+            soonest: NEVER,
         }
     }
 
     /// Arms `timer`, or moves it if it is armed.
+    #[inline]
     pub(crate) fn arm(&mut self, timer: TimerId, deadline: Instant) {
-        self.cancel(timer);
         let deadline = deadline.as_nanos().div_ceil(1 << TICK_SHIFT);
-        self.nodes[timer as usize].deadline = deadline;
+        let node = &mut self.nodes[timer as usize];
+        node.deadline = deadline;
+        if node.location != Location::IDLE && node.placed_for <= deadline {
+            return;
+        }
+        self.unlink(timer);
         self.link(timer);
     }
 
     /// Disarms `timer`, if it is armed.
+    #[inline]
     pub(crate) fn cancel(&mut self, timer: TimerId) {
+        self.nodes[timer as usize].deadline = NEVER;
+    }
+
+    /// Whether `timer` is armed.
+    #[inline]
+    pub(crate) fn is_armed(&self, timer: TimerId) -> bool {
+        self.nodes[timer as usize].deadline != NEVER
+    }
+
+    /// Takes a timer that is due at `now`, disarmed. Call until `None`.
+    #[inline]
+    pub(crate) fn expire(&mut self, now: Instant) -> Option<TimerId> {
+        let now = now.as_nanos() >> TICK_SHIFT;
+        if now < self.soonest {
+            self.tick = now.max(self.tick);
+            return None;
+        }
+        self.turn_to(now)
+    }
+
+    /// When [`expire`](TimerWheel::expire) next has something to do. May be early, never late.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        (self.soonest != NEVER).then(|| Instant::from_nanos(self.soonest << TICK_SHIFT))
+    }
+
+    /// Turns the wheel to the next timer that is due at tick `now`, or to that.
+    fn turn_to(&mut self, now: u64) -> Option<TimerId> {
+        loop {
+            let Some((location, tick)) = self.earliest().filter(|(_, tick)| *tick <= now) else { break };
+            self.tick = tick.max(self.tick);
+            let timer = self.heads[location.level()][location.slot()];
+            self.unlink(timer);
+            match self.nodes[timer as usize].deadline {
+                NEVER => {}
+                deadline if deadline <= self.tick => {
+                    self.nodes[timer as usize].deadline = NEVER;
+                    return Some(timer);
+                }
+                _ => self.link(timer), // its digit is reached, or it was put off
+            }
+        }
+        self.tick = now.max(self.tick);
+        self.soonest = self.earliest().map_or(NEVER, |(_, tick)| tick);
+        None
+    }
+
+    /// The occupied slot that is reached first, and its tick. While a slot is being emptied, what is left in it may be earlier
+    /// than what has come down a level already.
+    fn earliest(&self) -> Option<(Location, u64)> {
+        let first_of = |level: usize| {
+            let shift = DIGIT_BITS * level as u32;
+            let current = (self.tick >> shift) as usize % SLOTS;
+            let slot = self.occupied[level].first_from(current)?;
+            let round = (self.tick >> shift) & !(SLOTS as u64 - 1);
+            let wrapped = if slot < current { SLOTS as u64 } else { 0 };
+            Some((Location::new(level, slot), (round + wrapped + slot as u64) << shift))
+        };
+        (0..LEVELS).filter_map(first_of).min_by_key(|(_, tick)| *tick)
+    }
+
+    /// Takes a timer out of its slot, if it is in one.
+    fn unlink(&mut self, timer: TimerId) {
         let Node { prev, next, location, .. } = self.nodes[timer as usize];
         if location == Location::IDLE {
             return;
@@ -88,64 +168,24 @@ impl TimerWheel {
         self.nodes[timer as usize].location = Location::IDLE;
     }
 
-    /// Whether `timer` is armed.
-    pub(crate) fn is_armed(&self, timer: TimerId) -> bool {
-        self.nodes[timer as usize].location != Location::IDLE
-    }
-
-    /// Takes a timer that is due at `now`, disarmed. Call until `None`.
-    pub(crate) fn expire(&mut self, now: Instant) -> Option<TimerId> {
-        let now = now.as_nanos() >> TICK_SHIFT;
-        while let Some((location, tick)) = self.earliest() {
-            if tick > now {
-                break;
-            }
-            self.tick = tick.max(self.tick);
-            let timer = self.heads[location.level()][location.slot()];
-            self.cancel(timer);
-            if self.nodes[timer as usize].deadline <= self.tick {
-                return Some(timer);
-            }
-            self.link(timer); // its digit is reached: down a level
-        }
-        self.tick = now.max(self.tick);
-        None
-    }
-
-    /// When [`expire`](TimerWheel::expire) next has something to do. May be early for timers far away, never late.
-    pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        self.earliest().map(|(_, tick)| Instant::from_nanos(tick << TICK_SHIFT))
-    }
-
-    /// The occupied slot that is reached first, and its tick. While a slot is being emptied, what is left in it may be earlier
-    /// than what has come down a level already.
-    fn earliest(&self) -> Option<(Location, u64)> {
-        let first_of = |level: usize| {
-            let shift = DIGIT_BITS * level as u32;
-            let current = (self.tick >> shift) as usize % SLOTS;
-            let slot = self.occupied[level].first_from(current)?;
-            let round = (self.tick >> shift) & !(SLOTS as u64 - 1);
-            let wrapped = if slot < current { SLOTS as u64 } else { 0 };
-            Some((Location::new(level, slot), (round + wrapped + slot as u64) << shift))
-        };
-        (0..LEVELS).filter_map(first_of).min_by_key(|(_, tick)| *tick)
-    }
-
     /// Puts a timer into the slot of its deadline.
     fn link(&mut self, timer: TimerId) {
         let deadline = self.nodes[timer as usize].deadline.clamp(self.tick, self.tick + HORIZON);
         let differing = (deadline ^ self.tick) | 1;
         let level = ((63 - differing.leading_zeros()) / DIGIT_BITS).min(LEVELS as u32 - 1);
-        let slot = (deadline >> (DIGIT_BITS * level)) as usize % SLOTS;
+        let digits = deadline >> (DIGIT_BITS * level);
+        let slot = digits as usize % SLOTS;
         let head = core::mem::replace(&mut self.heads[level as usize][slot], timer);
         if head != NONE {
             self.nodes[head as usize].prev = timer;
         }
         let node = &mut self.nodes[timer as usize];
+        node.placed_for = deadline;
         node.prev = NONE;
         node.next = head;
         node.location = Location::new(level as usize, slot);
         self.occupied[level as usize].set(slot);
+        self.soonest = self.soonest.min(digits << (DIGIT_BITS * level));
     }
 }
 

@@ -57,6 +57,11 @@ fn cancel_from_the_middle_of_a_slot() {
     fired.sort_unstable();
     assert_eq!(fired, [0, 2]);
     assert_eq!(wheel.next_deadline(), None);
+    wheel.arm(1, Instant::from_nanos(3_000_000));
+    wheel.cancel(1);
+    wheel.arm(1, Instant::from_nanos(5_000_000));
+    wheel.arm(1, Instant::from_nanos(4_000_000));
+    assert_eq!((fire_all(&mut wheel, 3_900_000), fire_all(&mut wheel, 4_100_000)), (vec![], vec![1]));
 }
 
 #[test]
@@ -110,14 +115,21 @@ proptest! {
                     prop_assert_eq!(fired, due);
                 }
             }
-            let first = model.values().min().map(|tick| tick * TICK);
-            prop_assert_eq!(first.is_some(), wheel.next_deadline().is_some());
-            if let (Some(first), Some(next)) = (first, wheel.next_deadline()) {
-                prop_assert!(next.as_nanos() <= first);
+            if let Some(first) = model.values().min() {
+                prop_assert!(wheel.next_deadline().is_some_and(|next| next.as_nanos() <= first * TICK));
             }
             for timer in 0..8 {
                 prop_assert_eq!(wheel.is_armed(timer), model.contains_key(&timer));
             }
         }
+        // Whoever follows its deadlines is led to each timer, and soon to the end.
+        for _ in 0..8 * LEVELS * 5 {
+            let Some(next) = wheel.next_deadline() else { break };
+            now = next.as_nanos().max(now);
+            for timer in fire_all(&mut wheel, now) {
+                prop_assert!(model.remove(&timer).is_some_and(|at| at * TICK <= now && now < (at + 1) * TICK + start % TICK));
+            }
+        }
+        prop_assert!(model.is_empty() && wheel.next_deadline().is_none());
     }
 }

@@ -7,8 +7,6 @@
 //!
 //! In whole numbers: windows in bytes, times in milliseconds.
 
-use core::time::Duration;
-
 use crate::time::Instant;
 
 /// C (section 5.1), in tenths of segments per second cubed.
@@ -48,7 +46,7 @@ struct Epoch {
 
 impl Cubic {
     /// By how much a window grows for `bytes` acknowledged.
-    pub(super) fn step(&mut self, window: u32, bytes: u32, mss: u32, round_trip: Duration, now: Instant) -> u32 {
+    pub(super) fn step(&mut self, window: u32, bytes: u32, mss: u32, round_trip_us: u32, now: Instant) -> u32 {
         if self.epoch.is_none() {
             self.max = self.max.max(window);
             let k_ms = cube_root(u64::from(self.max - window) * MS3 * 10 / (C_TENTHS * u64::from(mss)));
@@ -57,7 +55,7 @@ impl Cubic {
         let (max, prior) = (self.max, self.prior);
         let Some(epoch) = &mut self.epoch else { return 0 };
         let friendly = epoch.befriend(window, bytes, mss, prior);
-        let t_ms = (now.since(epoch.start) + round_trip).as_millis() as u64;
+        let t_ms = (u64::from(now.us_since(epoch.start)) + u64::from(round_trip_us)) / 1000;
         let target = cubic_window(t_ms.min(MAX_TIME_MS), epoch.k_ms.into(), max, mss);
         if target.max(window) < friendly {
             return friendly - window;
@@ -129,7 +127,7 @@ mod tests {
     use proptest::prelude::*;
 
     const MSS: u32 = 1000;
-    const RTT: Duration = Duration::from_millis(100);
+    const RTT_US: u32 = 100_000;
 
     /// The window each round trip after a loss at `window`.
     fn course(window: u32, rounds: u32) -> Vec<u32> {
@@ -139,9 +137,9 @@ mod tests {
         let mut course = vec![window];
         for _ in 0..rounds {
             for _ in 0..window / MSS {
-                window += cubic.step(window, MSS, MSS, RTT, now);
+                window += cubic.step(window, MSS, MSS, RTT_US, now);
             }
-            now = now + RTT;
+            now = now.after_us(RTT_US);
             course.push(window);
         }
         course
@@ -187,8 +185,8 @@ mod tests {
         fn never_leaps(window in 536u32..1 << 26, bytes in 1u32..1 << 20, mss in 88u32..9000, at in 0u64..1 << 45) {
             let mut cubic = Cubic::default();
             cubic.reduce(window);
-            cubic.step(window, bytes, mss, RTT, Instant::ZERO);
-            let step = cubic.step(window, bytes, mss, RTT, Instant::from_nanos(at));
+            cubic.step(window, bytes, mss, RTT_US, Instant::ZERO);
+            let step = cubic.step(window, bytes, mss, RTT_US, Instant::from_nanos(at));
             prop_assert!(u64::from(step) <= u64::from(bytes) * (1 + u64::from(mss) / u64::from(window)) + 1, "{step}");
         }
     }

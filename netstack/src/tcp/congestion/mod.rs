@@ -7,8 +7,6 @@
 mod cubic;
 mod new_reno;
 
-use core::time::Duration;
-
 use crate::time::Instant;
 use cubic::Cubic;
 use new_reno::NewReno;
@@ -79,7 +77,7 @@ impl Congestion {
 
     /// `bytes` were acknowledged by a peer that no loss is known to, `in_network` bytes were in the network before. A window
     /// that was not used proves nothing, and does not grow (RFC 7661 says why).
-    pub(super) fn acknowledged(&mut self, bytes: u32, in_network: u32, round_trip: Duration, now: Instant) {
+    pub(super) fn acknowledged(&mut self, bytes: u32, in_network: u32, round_trip_us: u32, now: Instant) {
         let slow_start = self.window < self.threshold;
         let used = if slow_start { in_network.saturating_mul(2) } else { in_network + self.mss };
         if used < self.window {
@@ -91,7 +89,7 @@ impl Congestion {
         }
         let step = match &mut self.algorithm {
             Algorithm::NewReno(reno) => reno.step(self.window, avoided, self.mss),
-            Algorithm::Cubic(cubic) => cubic.step(self.window, avoided, self.mss, round_trip, now),
+            Algorithm::Cubic(cubic) => cubic.step(self.window, avoided, self.mss, round_trip_us, now),
         };
         self.grow(step);
     }
@@ -147,10 +145,10 @@ impl Congestion {
 mod tests {
     use super::*;
 
-    const RTT: Duration = Duration::from_millis(20);
+    const RTT_US: u32 = 20_000;
 
     fn acknowledged(congestion: &mut Congestion, bytes: u32) {
-        congestion.acknowledged(bytes, congestion.window(), RTT, Instant::ZERO);
+        congestion.acknowledged(bytes, congestion.window(), RTT_US, Instant::ZERO);
     }
 
     #[test]
@@ -170,9 +168,9 @@ mod tests {
     fn an_unused_window_does_not_grow() {
         for control in [CongestionControl::NewReno, CongestionControl::Cubic] {
             let mut congestion = Congestion::new(control, 1000);
-            congestion.acknowledged(1000, 1000, RTT, Instant::ZERO);
+            congestion.acknowledged(1000, 1000, RTT_US, Instant::ZERO);
             assert_eq!(congestion.window(), 10_000);
-            congestion.acknowledged(1000, 5000, RTT, Instant::ZERO);
+            congestion.acknowledged(1000, 5000, RTT_US, Instant::ZERO);
             assert_eq!(congestion.window(), 11_000);
         }
     }
