@@ -1,9 +1,11 @@
 //! `ci`: the commands behind `ci/soak` and `ci/show`.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Result;
+use bench::sim::Peer;
 use ci::appliance::Machine;
 use ci::soak::fuzz;
 use ci::source::{collect_files, figures::Figures};
@@ -72,6 +74,21 @@ enum Soak {
         #[arg(long)]
         keep: bool,
     },
+    /// Two stacks over a simulated link with loss, reordering, duplication and corruption: a run for each seed.
+    Netsim {
+        /// Seeds.
+        #[arg(long, default_value_t = 10_000)]
+        seeds: u64,
+        /// The first seed.
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+        /// The peer: smoltcp is both smoltcp-client and smoltcp-server.
+        #[arg(long, default_value = "smoltcp", value_parser = ["smoltcp", "smoltcp-client", "smoltcp-server"])]
+        peer: String,
+        /// Write the frames at the server's end into this file; for a single run.
+        #[arg(long)]
+        pcap: Option<PathBuf>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -106,6 +123,11 @@ fn run(command: Command) -> Result<()> {
             soak::end_on_signals()?;
             let found = if keep { fuzz::Found::Kept } else { fuzz::Found::Dropped };
             fuzz::run(&fuzz::Options { target, time: Duration::from_secs(seconds), found })?;
+        }
+        Command::Soak { soak: Soak::Netsim { seeds, seed, peer, pcap } } => {
+            soak::end_on_signals()?;
+            let peers = Peer::ALL.into_iter().filter(|one| one.to_string().starts_with(&peer)).collect();
+            soak::netsim(&soak::NetsimOptions { peers, seed, seeds, pcap })?;
         }
     }
     Ok(())

@@ -108,6 +108,11 @@ impl Stack {
         &self.counters
     }
 
+    /// Connections that the stack keeps, half-open and lingering ones included. Looks at every slot: for tests and tools.
+    pub fn connections(&self) -> usize {
+        self.tcp.connections()
+    }
+
     /// When the stack wants its next turn, if nothing else happens.
     pub fn next_deadline(&self, now: Instant) -> Option<Instant> {
         let output = (self.tcp.has_output() || self.link.has_output()).then_some(now + RETRY);

@@ -3,6 +3,7 @@
 //! ```text
 //! basic     an appliance on a tap: `load`, then `frames`
 //! load      many connections that check every reply
+//! netsim    two stacks over a simulated network, seed by seed
 //! frames    mutated Ethernet frames
 //! fuzz      the crate `fuzz`'s targets, driven by AFL++
 //! ```
@@ -11,6 +12,7 @@ mod basic;
 pub mod frames;
 pub mod fuzz;
 pub mod load;
+mod netsim;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -19,6 +21,7 @@ use anyhow::{Result, ensure};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 pub use basic::{Options, basic};
+pub use netsim::{NetsimOptions, netsim};
 
 /// Makes Ctrl-C and SIGTERM end a run by way of an error, so that it cleans up after itself.
 pub fn end_on_signals() -> Result<()> {

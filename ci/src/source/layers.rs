@@ -39,9 +39,10 @@ pub const CRATES: &[Crate] = &[
     Crate { name: "unikernel", side: Side::Guest, uses: &["abi", "app-memcached", "netdrv", "netstack"] },
     Crate { name: "image", side: Side::Host, uses: &["abi"] },
     Crate { name: "orchestrator", side: Side::Host, uses: &["abi", "image"] },
+    Crate { name: "bench", side: Side::Host, uses: &["netdrv", "netstack"] },
     Crate { name: "cli", side: Side::Host, uses: &["abi", "image", "orchestrator"] },
     Crate { name: "fuzz", side: Side::Host, uses: &["netdrv", "netstack"] },
-    Crate { name: "ci", side: Side::Host, uses: &["abi"] },
+    Crate { name: "ci", side: Side::Host, uses: &["abi", "bench"] },
 ];
 
 /// Whether a package runs without std as it is.

@@ -174,8 +174,7 @@ impl Tcp {
         }
     }
 
-    /// Slots in use.
-    #[cfg(test)]
+    /// Slots in use, in O(n).
     pub(crate) fn connections(&self) -> usize {
         self.tcbs.iter().flatten().count()
     }

@@ -1,0 +1,12 @@
+//! Running the dataplane on the host: for correctness on a bad network, and for speed.
+//!
+//! ```text
+//! turn   one core's turn, as the appliance takes it
+//! sim    two stacks back to back over a link that loses, reorders, duplicates and corrupts, on a virtual clock
+//! ```
+//!
+//! Called by `cli` and `ci`; calls `netstack` and `netdrv`, whose test kit it runs against. smoltcp's TCP, which shares
+//! nothing with ours, is the other peer.
+
+pub mod sim;
+pub mod turn;
