@@ -97,6 +97,9 @@ impl Tcp {
             _ => {}
         }
         self.window_fills(index);
+        if self.tcb(index).is_some_and(|tcb| tcb.state == State::FinWait2) {
+            self.arm_fin_wait_2(index, work.now); // a peer that still sends will close
+        }
     }
 
     /// Takes the peer's FIN once everything before it has come.

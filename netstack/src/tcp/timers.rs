@@ -18,7 +18,7 @@ const DELAYED_ACK: Duration = Duration::from_millis(40);
 /// Twice the maximum segment lifetime, which is taken as ten seconds instead of RFC 9293's two minutes: long enough for any
 /// path to a cache.
 const TIME_WAIT: Duration = Duration::from_secs(20);
-/// How long a peer may take to close after we did, when nobody of ours waits for it.
+/// How long a peer may be silent between our close and its own.
 const FIN_WAIT_2: Duration = Duration::from_secs(60);
 /// Timeouts in a row before a peer is given up: SYN-ACKs and anything else.
 const MAX_SYN_ACKS: u8 = 5;

@@ -112,6 +112,24 @@ fn a_peer_that_never_closes_is_given_up() {
 }
 
 #[test]
+fn a_peer_that_still_sends_may_close_late() {
+    let mut kit = open();
+    kit.close();
+    kit.out();
+    kit.recv(seg(ACK, 1, 2));
+    kit.saw();
+    for n in 0..5 {
+        kit.wait(Duration::from_secs(50));
+        kit.recv(data(1 + n, 2, "x"));
+        assert_eq!(kit.saw(), [Saw::Recv(b"x".to_vec())]);
+    }
+    kit.wait(Duration::from_secs(59));
+    assert_eq!(kit.saw(), []);
+    kit.wait(Duration::from_secs(2));
+    assert_eq!(kit.saw(), CLOSED);
+}
+
+#[test]
 fn out_of_order_fin_waits_and_nothing_follows_it() {
     let mut kit = open();
     kit.recv(data(3, 1, "c").flags(ACK | FIN));
