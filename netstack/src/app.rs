@@ -53,6 +53,8 @@ pub enum Reason {
     Reset,
     /// The peer stopped answering.
     TimedOut,
+    /// The peer stopped answering, and the network said that it cannot be reached.
+    Unreachable,
 }
 
 /// What the stack tells the app.

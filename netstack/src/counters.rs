@@ -64,12 +64,16 @@ counters! {
     /// Datagrams dropped because too many wait for egress.
     drop_datagram_queue_full,
 
-    /// IPv4: truncated, bad version, or lengths that contradict each other.
+    /// IPv4: truncated, bad version, or lengths that contradict each other, those of options included.
     drop_ip_malformed,
     /// IPv4: header checksum.
     drop_ip_checksum,
     /// IPv4: a fragment; reassembly is not supported.
     drop_ip_fragment,
+    /// IPv4: an option that says which way to take.
+    drop_ip_source_route,
+    /// IPv4: for us, but sent to all stations.
+    drop_ip_link_broadcast,
     /// IPv4: a source address no host can have.
     drop_ip_bad_source,
     /// IPv4: another host's destination address.
@@ -79,14 +83,24 @@ counters! {
     /// IPv4: neither TCP, UDP nor ICMP.
     drop_ip_unknown_protocol,
 
-    /// ICMP: truncated.
+    /// ICMP: truncated, or an error that contradicts what it quotes.
     drop_icmp_malformed,
     /// ICMP: checksum.
     drop_icmp_checksum,
-    /// ICMP: not an echo request.
+    /// ICMP: a message, or an error about one, that means nothing here.
     drop_icmp_ignored,
+    /// ICMP: an error about a segment of no connection.
+    drop_icmp_no_connection,
+    /// ICMP: an error about a segment that is not in flight (RFC 5927).
+    drop_icmp_not_in_flight,
+    /// ICMP: a path MTU that allows larger segments than are sent.
+    drop_icmp_not_smaller,
     /// ICMP: echo replies sent.
     icmp_echo_replies,
+    /// ICMP: errors sent, about ports and protocols nobody has.
+    icmp_unreachables,
+    /// ICMP: answers not sent for their rate limit.
+    icmp_suppressed,
 
     /// UDP: truncated, lengths that contradict each other, or a port of zero.
     drop_udp_malformed,
@@ -189,6 +203,12 @@ counters! {
     tcp_resets_in,
     /// Connections given up because the peer stopped answering.
     tcp_timed_out,
+    /// Half-open connections that ended by an ICMP error.
+    tcp_icmp_refused,
+    /// ICMP errors about live connections, which go on.
+    tcp_icmp_soft,
+    /// Path MTUs that turned out smaller (RFC 1191).
+    tcp_path_mtu_reduced,
     /// TIME-WAIT records reused by a new SYN.
     tcp_time_wait_reused,
     /// TIME-WAIT records thrown out, oldest first, to make room.

@@ -257,7 +257,8 @@ fn build(repr: &DhcpRepr<'_>, src: Ipv4Addr, link: &Link, pool: &'static Pool) -
     Some(frame)
 }
 
-/// Whether a datagram is for the client.
-pub(crate) fn is_for_client(src_port: u16, dst_port: u16) -> bool {
-    (src_port, dst_port) == (SERVER_PORT, CLIENT_PORT)
+/// Whether a datagram is for the client, by its ports.
+pub(crate) fn is_for_client(datagram: &[u8]) -> bool {
+    const PORTS: [u8; 4] = [0, SERVER_PORT as u8, 0, CLIENT_PORT as u8];
+    datagram.starts_with(&PORTS)
 }

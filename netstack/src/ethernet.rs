@@ -39,11 +39,22 @@ pub(crate) enum Payload {
     Ipv4,
 }
 
+/// Whom a frame is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cast {
+    /// Us alone.
+    Unicast,
+    /// All stations.
+    Broadcast,
+}
+
 /// The header of a frame for us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Header {
     /// The sender.
     pub(crate) from: Mac,
+    /// Whom it was sent to.
+    pub(crate) cast: Cast,
     /// Bytes before the payload.
     pub(crate) len: usize,
     /// What the payload is.
@@ -84,7 +95,8 @@ impl Station {
             VLAN | PROVIDER_VLAN => return Err(|c| &mut c.drop_eth_vlan),
             _ => return Err(|c| &mut c.drop_eth_unknown_type),
         };
-        Ok(Header { from, len, payload })
+        let cast = if to == self.mac { Cast::Unicast } else { Cast::Broadcast };
+        Ok(Header { from, cast, len, payload })
     }
 
     /// Writes a header in front of `frame`; `None` if there is no room for it or the buffer is shared.

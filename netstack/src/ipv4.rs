@@ -6,7 +6,8 @@ use smoltcp::wire::Ipv4Packet;
 
 use crate::address::Address;
 use crate::checksum::Sum;
-use crate::counters::Counters;
+use crate::counters::DropCounter;
+use crate::ethernet::Cast;
 
 /// Bytes of the header that we send: no options.
 pub(crate) const HEADER_LEN: usize = 20;
@@ -16,6 +17,14 @@ pub(crate) mod protocol {
     pub(crate) const ICMP: u8 = 1;
     pub(crate) const TCP: u8 = 6;
     pub(crate) const UDP: u8 = 17;
+}
+
+/// Kinds of options.
+mod option {
+    pub(super) const END: u8 = 0;
+    pub(super) const NOP: u8 = 1;
+    pub(super) const LOOSE_SOURCE_ROUTE: u8 = 131;
+    pub(super) const STRICT_SOURCE_ROUTE: u8 = 137;
 }
 
 /// The header of a packet that passed every check but that of its destination.
@@ -34,7 +43,7 @@ pub(crate) struct Header {
 }
 
 /// Checks a packet's header, or names the counter to drop it under.
-pub(crate) fn parse(bytes: &[u8]) -> Result<Header, fn(&mut Counters) -> &mut u64> {
+pub(crate) fn parse(bytes: &[u8]) -> Result<Header, DropCounter> {
     let packet = match Ipv4Packet::new_checked(bytes) {
         Ok(packet) if packet.version() == 4 => packet,
         _ => return Err(|c| &mut c.drop_ip_malformed),
@@ -46,6 +55,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Header, fn(&mut Counters) -> &mut u6
     if packet.more_frags() || packet.frag_offset() != 0 {
         return Err(|c| &mut c.drop_ip_fragment);
     }
+    check_options(&bytes[HEADER_LEN..header_len])?;
     let src = packet.src_addr();
     if !is_host(src) && !src.is_unspecified() {
         return Err(|c| &mut c.drop_ip_bad_source);
@@ -59,13 +69,34 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Header, fn(&mut Counters) -> &mut u6
     })
 }
 
+/// Options mean nothing here and are skipped, but they have to be options; and none may say which way the answer has to take
+/// (RFC 7126, section 4.3 and 4.4).
+fn check_options(mut options: &[u8]) -> Result<(), DropCounter> {
+    loop {
+        options = match *options {
+            [] | [option::END, ..] => return Ok(()),
+            [option::NOP, ref rest @ ..] => rest,
+            [option::LOOSE_SOURCE_ROUTE | option::STRICT_SOURCE_ROUTE, ..] => {
+                return Err(|c| &mut c.drop_ip_source_route);
+            }
+            [_, len, ..] if len >= 2 && usize::from(len) <= options.len() => &options[len.into()..],
+            _ => return Err(|c| &mut c.drop_ip_malformed),
+        };
+    }
+}
+
 impl Header {
     /// Whether the packet is for the host of `address`, by unicast, from a host that can be answered.
-    pub(crate) fn is_unicast_for(&self, address: &Address) -> Result<(), fn(&mut Counters) -> &mut u64> {
+    pub(crate) fn is_unicast_for(&self, address: &Address, cast: Cast) -> Result<(), DropCounter> {
         if self.dst != address.ip {
             return Err(|c| &mut c.drop_ip_not_for_us);
         }
-        if self.src == address.ip || self.src.octets()[0] == 0 || address.is_broadcast(self.src) {
+        // To us, but sent to everybody: RFC 1122, section 3.3.6.
+        if cast == Cast::Broadcast {
+            return Err(|c| &mut c.drop_ip_link_broadcast);
+        }
+        let is_host = !address.is_broadcast(self.src) && !address.is_network(self.src);
+        if self.src == address.ip || self.src.is_unspecified() || !is_host {
             return Err(|c| &mut c.drop_ip_bad_source);
         }
         Ok(())

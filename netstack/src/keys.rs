@@ -1,6 +1,8 @@
 //! Secrets and random numbers, all from the seed: nobody who does not know it can predict a hash, a sequence number or a
 //! transaction id.
 
+use core::net::Ipv4Addr;
+
 use siphasher::sip::SipHasher24;
 
 /// A source of keys and random numbers.
@@ -24,5 +26,24 @@ impl Keys {
     /// A keyed hash for what peers see.
     pub(crate) fn strong_hasher(&mut self) -> SipHasher24 {
         SipHasher24::new_with_keys(self.next_u64(), self.next_u64())
+    }
+}
+
+/// Spreads addresses over the sets of a table, by multiply-shift hashing with a secret odd number: a few instructions, and
+/// nobody can aim at a set.
+pub(crate) struct SetHash {
+    multiplier: u32,
+    bits: u32,
+}
+
+impl SetHash {
+    /// For `1 << bits` sets.
+    pub(crate) fn new(keys: &mut Keys, bits: u32) -> SetHash {
+        SetHash { multiplier: keys.next_u64() as u32 | 1, bits }
+    }
+
+    /// The set of an address.
+    pub(crate) fn of(&self, ip: Ipv4Addr) -> usize {
+        (ip.to_bits().wrapping_mul(self.multiplier) >> (u32::BITS - self.bits)) as usize
     }
 }

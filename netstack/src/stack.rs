@@ -10,8 +10,8 @@ use crate::address::Address;
 use crate::app::{Call, Calls, Event, Events};
 use crate::counters::Counters;
 use crate::dhcp::{self, Change, Dhcp};
-use crate::ethernet::{Mac, Payload, Station};
-use crate::icmp;
+use crate::ethernet::{self, Mac, Payload, Station};
+use crate::icmp::{self, Icmp};
 use crate::ipv4::{self, protocol};
 use crate::keys::Keys;
 use crate::link::{Link, Route, Sink};
@@ -75,6 +75,7 @@ pub struct Stack {
     dhcp: Option<Dhcp>,
     tcp: Tcp,
     udp: Udp,
+    icmp: Icmp,
     keys: Keys,
     counters: Counters,
     pool: &'static Pool,
@@ -93,9 +94,10 @@ impl Stack {
                 None
             }
         };
+        let mtu = config.mtu.max(LEAST_MTU);
         let tcp = Tcp::new(&config, &mut keys, pool, now);
-        let udp = Udp::new(config.udp, config.mtu.max(LEAST_MTU), config.tx_checksum);
-        Stack { link, dhcp, tcp, udp, keys, counters, pool }
+        let udp = Udp::new(config.udp, mtu, config.tx_checksum);
+        Stack { link, dhcp, tcp, udp, icmp: Icmp::new(mtu), keys, counters, pool }
     }
 
     /// The address, once there is one.
@@ -195,68 +197,102 @@ impl Stack {
                     self.tcp.neighbor_learned();
                 }
             }
-            Payload::Ipv4 => self.packet_arrives(frame, header.from, now, events),
+            Payload::Ipv4 => self.packet_arrives(frame, &header, now, events),
         }
     }
 
-    fn packet_arrives(&mut self, mut packet: PktBuf, from: Mac, now: Instant, events: &mut Events) {
-        let header = match ipv4::parse(packet.bytes()) {
-            Ok(header) => header,
+    fn packet_arrives(&mut self, mut packet: PktBuf, frame: &ethernet::Header, now: Instant, events: &mut Events) {
+        let ip = match ipv4::parse(packet.bytes()) {
+            Ok(ip) => ip,
             Err(reason) => return self.counters.count(reason),
         };
-        packet.truncate(header.total_len);
-        packet.trim_front(header.header_len);
-        if header.protocol == protocol::UDP {
-            return self.datagram_arrives(packet, &header, now, events);
+        packet.truncate(ip.total_len);
+        if ip.protocol == protocol::UDP && self.is_for_dhcp(&packet, &ip, now) {
+            return;
         }
         let Some(own) = self.link.address() else { return self.counters.count(|c| &mut c.drop_ip_no_address) };
-        if let Err(reason) = header.is_unicast_for(&own) {
+        if let Err(reason) = ip.is_unicast_for(&own, frame.cast) {
             return self.counters.count(reason);
         }
-        match header.protocol {
+        match ip.protocol {
             protocol::TCP => {
-                let addresses = Addresses { remote: header.src, local: own.ip };
-                let mut work = Work { now, counters: &mut self.counters, events };
-                if let Arrival::Reset { reset } = self.tcp.input(addresses, packet, &mut work) {
-                    let route = Route { local: own.ip, remote: header.src, from: self.link.station(), to: from };
-                    match self.tcp.build_reset(route, reset) {
-                        Some(frame) => self.link.reply(frame, &mut self.counters),
-                        None => self.counters.tx_no_buffer += 1,
-                    }
+                packet.trim_front(ip.header_len);
+                self.segment_arrives(packet, &ip, frame.from, now, events);
+            }
+            protocol::UDP => self.datagram_arrives(packet, &ip, frame.from, now, events),
+            protocol::ICMP => {
+                let out = &mut icmp::Out { now, pool: self.pool, counters: &mut self.counters };
+                let message = &packet.bytes()[ip.header_len..];
+                if let Some(error) = self.icmp.input(message, &ip, frame.from, &mut self.link, out) {
+                    self.tcp.icmp_error(&error, &mut Work { now, counters: &mut self.counters, events });
                 }
             }
-            protocol::ICMP => {
-                icmp::input(packet.bytes(), &header, from, &mut self.link, self.pool, &mut self.counters);
+            _ => {
+                self.counters.drop_ip_unknown_protocol += 1;
+                self.unreachable(icmp::Code::Protocol, &packet, &ip, frame.from, now);
             }
-            _ => self.counters.drop_ip_unknown_protocol += 1,
         }
     }
 
-    /// Datagrams to the DHCP client are taken from anybody to any of our addresses: the answer comes before there is one.
-    fn datagram_arrives(&mut self, mut datagram: PktBuf, ip: &ipv4::Header, now: Instant, events: &mut Events) {
-        let header = match udp::parse(datagram.bytes(), ip, datagram.checksum()) {
+    fn segment_arrives(&mut self, segment: PktBuf, ip: &ipv4::Header, from: Mac, now: Instant, events: &mut Events) {
+        let addresses = Addresses { remote: ip.src, local: ip.dst };
+        let mut work = Work { now, counters: &mut self.counters, events };
+        if let Arrival::Reset { reset } = self.tcp.input(addresses, segment, &mut work) {
+            let route = Route { local: ip.dst, remote: ip.src, from: self.link.station(), to: from };
+            match self.tcp.build_reset(route, reset) {
+                Some(frame) => self.link.reply(frame, &mut self.counters),
+                None => self.counters.tx_no_buffer += 1,
+            }
+        }
+    }
+
+    /// Takes a packet with a datagram for the app.
+    fn datagram_arrives(
+        &mut self,
+        mut packet: PktBuf,
+        ip: &ipv4::Header,
+        from: Mac,
+        now: Instant,
+        events: &mut Events,
+    ) {
+        let header = match udp::parse(&packet.bytes()[ip.header_len..], ip, packet.checksum()) {
             Ok(header) => header,
             Err(reason) => return self.counters.count(reason),
         };
-        datagram.truncate(header.len);
-        datagram.trim_front(udp::HEADER_LEN);
-        if dhcp::is_for_client(header.src_port, header.dst_port)
-            && let Some(dhcp) = &mut self.dhcp
-        {
-            let change = dhcp.input(datagram.bytes(), now, &mut self.keys, &self.link, &mut self.counters);
-            return self.address_changes(change, now);
-        }
-        let Some(own) = self.link.address() else { return self.counters.count(|c| &mut c.drop_ip_no_address) };
-        if let Err(reason) = ip.is_unicast_for(&own) {
-            return self.counters.count(reason);
-        }
         if !self.udp.is_bound(header.dst_port) {
-            return self.counters.count(|c| &mut c.drop_udp_no_port);
+            self.counters.drop_udp_no_port += 1;
+            return self.unreachable(icmp::Code::Port, &packet, ip, from, now);
         }
+        packet.truncate(ip.header_len + header.len);
+        packet.trim_front(ip.header_len + udp::HEADER_LEN);
         self.counters.udp_in += 1;
         let remote = SocketAddrV4::new(ip.src, header.src_port);
-        let event = Event::UdpRecv { local_port: header.dst_port, remote, payload: datagram };
+        let event = Event::UdpRecv { local_port: header.dst_port, remote, payload: packet };
         let _ = events.push_back(event); // room: MOST_EVENTS
+    }
+
+    /// Takes a packet that is for the DHCP client, from anybody and to any address: answers come before there is one. Says
+    /// whether it was.
+    fn is_for_dhcp(&mut self, packet: &PktBuf, ip: &ipv4::Header, now: Instant) -> bool {
+        let Some(dhcp) = &mut self.dhcp else { return false };
+        let datagram = &packet.bytes()[ip.header_len..];
+        if !dhcp::is_for_client(datagram) {
+            return false;
+        }
+        match udp::parse(datagram, ip, packet.checksum()) {
+            Ok(header) => {
+                let message = &datagram[udp::HEADER_LEN..header.len];
+                let change = dhcp.input(message, now, &mut self.keys, &self.link, &mut self.counters);
+                self.address_changes(change, now);
+            }
+            Err(reason) => self.counters.count(reason),
+        }
+        true
+    }
+
+    fn unreachable(&mut self, code: icmp::Code, packet: &PktBuf, ip: &ipv4::Header, to: Mac, now: Instant) {
+        let out = &mut icmp::Out { now, pool: self.pool, counters: &mut self.counters };
+        self.icmp.unreachable(code, packet.bytes(), ip, to, &mut self.link, out);
     }
 
     fn address_changes(&mut self, change: Change, now: Instant) {

@@ -5,10 +5,10 @@ use alloc::vec;
 use core::net::Ipv4Addr;
 use core::time::Duration;
 
-use super::{Lookup, MAX_TRIES, set_of, wait_after};
+use super::{Lookup, MAX_TRIES, wait_after};
 use crate::counters::Counters;
 use crate::ethernet::Mac;
-use crate::keys::Keys;
+use crate::keys::{Keys, SetHash};
 use crate::time::Instant;
 
 const SET_BITS: u32 = 8;
@@ -39,12 +39,12 @@ struct Entry {
 /// The table.
 pub(super) struct Known {
     sets: Box<[[Option<Entry>; WAYS]]>,
-    multiplier: u32,
+    hash: SetHash,
 }
 
 impl Known {
     pub(super) fn new(keys: &mut Keys) -> Known {
-        Known { sets: vec![[None; WAYS]; 1 << SET_BITS].into(), multiplier: keys.next_u64() as u32 | 1 }
+        Known { sets: vec![[None; WAYS]; 1 << SET_BITS].into(), hash: SetHash::new(keys, SET_BITS) }
     }
 
     /// The neighbor, unless its entry has expired: then that is gone.
@@ -98,6 +98,6 @@ impl Known {
     }
 
     fn set(&mut self, ip: Ipv4Addr) -> &mut [Option<Entry>; WAYS] {
-        &mut self.sets[set_of(ip, self.multiplier, SET_BITS)]
+        &mut self.sets[self.hash.of(ip)]
     }
 }

@@ -124,10 +124,5 @@ fn wait_after(tries: u8) -> Duration {
     FIRST_WAIT * (1 << tries.clamp(1, MAX_TRIES).saturating_sub(1))
 }
 
-/// The set of an address among `1 << bits` sets: multiply-shift hashing by a secret odd number.
-fn set_of(ip: Ipv4Addr, multiplier: u32, bits: u32) -> usize {
-    (ip.to_bits().wrapping_mul(multiplier) >> (u32::BITS - bits)) as usize
-}
-
 #[cfg(test)]
 mod tests;

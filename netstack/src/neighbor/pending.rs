@@ -5,9 +5,9 @@ use core::time::Duration;
 
 use netdrv::pktbuf::PktBuf;
 
-use super::{Lookup, MAX_TRIES, set_of, wait_after};
+use super::{Lookup, MAX_TRIES, wait_after};
 use crate::counters::Counters;
-use crate::keys::Keys;
+use crate::keys::{Keys, SetHash};
 use crate::time::Instant;
 
 const SET_BITS: u32 = 4;
@@ -46,7 +46,7 @@ struct Entry {
 /// The table.
 pub(super) struct Pending {
     entries: [Option<Entry>; CAPACITY],
-    multiplier: u32,
+    hash: SetHash,
     /// Nothing is due before.
     next: Option<Instant>,
     held: usize,
@@ -55,7 +55,7 @@ pub(super) struct Pending {
 impl Pending {
     pub(super) fn new(keys: &mut Keys) -> Pending {
         let entries = core::array::from_fn(|_| None);
-        Pending { entries, multiplier: keys.next_u64() as u32 | 1, next: None, held: 0 }
+        Pending { entries, hash: SetHash::new(keys, SET_BITS), next: None, held: 0 }
     }
 
     /// Whether the address is asked for or given up.
@@ -66,7 +66,7 @@ impl Pending {
 
     /// Notes the first request, in the place of the oldest address of a full set.
     pub(super) fn begin(&mut self, ip: Ipv4Addr, now: Instant, counters: &mut Counters) {
-        let first = WAYS * set_of(ip, self.multiplier, SET_BITS);
+        let first = WAYS * self.hash.of(ip);
         // Given up before asked for, and those that were asked for longest.
         let rank = |at: &usize| {
             self.entries[*at].as_ref().map(|entry| (entry.tries <= MAX_TRIES, u8::MAX - entry.tries, entry.due))
@@ -159,7 +159,7 @@ impl Pending {
     }
 
     fn find(&self, ip: Ipv4Addr) -> Option<usize> {
-        let first = WAYS * set_of(ip, self.multiplier, SET_BITS);
+        let first = WAYS * self.hash.of(ip);
         (first..first + WAYS).find(|at| self.entries[*at].as_ref().is_some_and(|entry| entry.ip == ip))
     }
 }

@@ -33,6 +33,7 @@ impl Tcp {
         tcb.sack_permitted = sack_permitted;
         tcb.timestamps = timestamps.map(|timestamps| Clock::new(clock_offset, timestamps.value, work.now));
         self.tcbs[index as usize] = Some(tcb);
+        self.limit_to_path(index, work.now);
         self.flows.insert(key, index);
         self.half_open.push(index);
         self.half_open_count += 1;

@@ -21,10 +21,12 @@ mod delivery;
 mod egress;
 mod flow_table;
 mod header;
+mod icmp;
 mod input;
 mod listen;
 mod options;
 mod output;
+mod path_mtu;
 mod rack;
 mod rate_reduction;
 mod reassembly;
@@ -58,6 +60,7 @@ use crate::stack::{Config, LEAST_MTU};
 use crate::time::Instant;
 use crate::timer::TimerWheel;
 use flow_table::{FlowKey, FlowTable};
+use path_mtu::Paths;
 use receive_window::Windows;
 use segments::Segments;
 use tcb::{Owner, State, Tcb};
@@ -93,6 +96,7 @@ pub(crate) struct Tcp {
     /// Segments held out of order, of all connections.
     held: usize,
     windows: Windows,
+    paths: Paths,
     listen: Vec<u16>,
     isn_hasher: SipHasher24,
     resets: RateLimit,
@@ -133,6 +137,7 @@ impl Tcp {
             deliverable: IndexQueue::new(slots),
             held: 0,
             windows: Windows::new(config.tcp.receive_window, pool),
+            paths: Paths::new(keys),
             listen: config.listen.to_vec(),
             isn_hasher: keys.strong_hasher(),
             resets: RateLimit::new(ANSWERS_PER_SECOND),

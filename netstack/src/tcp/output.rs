@@ -71,6 +71,7 @@ impl Tcp {
             return Progress::Unresolved;
         };
         let (idle, before) = (!tcb.is_waiting_for_ack(), tcb.send.max);
+        self.widen_path(index, work.now);
         let out = &mut Egress { route, tx_checksum: self.tx_checksum, sink };
         if resets {
             let sent = self.send_reset(index, out, work);

@@ -12,6 +12,7 @@ use netdrv::pktbuf::BUF_BYTES;
 
 use super::congestion::{Congestion, CongestionControl};
 use super::flow_table::FlowKey;
+use super::path_mtu::Reduced;
 use super::rack::Rack;
 use super::reassembly::Report;
 use super::receive::LEAST_FULL_SEGMENT;
@@ -82,6 +83,8 @@ pub(super) struct Send {
     pub(super) window_ack: SeqNum,
     pub(super) shift: u8,
     pub(super) mss: u16,
+    /// While the path takes less than the peer does.
+    pub(super) reduced: Option<Reduced>,
     /// Payload from `una` to `end`, and the first record that was never sent.
     pub(super) queue: List,
     pub(super) cursor: u32,
@@ -166,6 +169,8 @@ pub(super) struct Tcb {
     pub(super) owner: Owner,
     /// Our address is gone: it ends when its timer is handled.
     pub(super) address_lost: bool,
+    /// First byte not acknowledged when an ICMP error came.
+    pub(super) unreachable_at: Option<SeqNum>,
     /// Both sides take SACK blocks.
     pub(super) sack_permitted: bool,
     /// Both sides use timestamps.
@@ -194,6 +199,7 @@ impl Tcb {
             state: State::SynReceived,
             owner: Owner::None,
             address_lost: false,
+            unreachable_at: None,
             sack_permitted: false,
             timestamps: None,
             send: Send {
@@ -209,6 +215,7 @@ impl Tcb {
                 window_ack: iss,
                 shift: 0,
                 mss,
+                reduced: None,
                 queue: List::EMPTY,
                 cursor: NONE,
                 fin: Fin::No,

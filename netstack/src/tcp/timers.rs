@@ -74,7 +74,8 @@ impl Tcp {
         }
         if is_given_up(tcb) {
             work.counters.tcp_timed_out += 1;
-            return self.abort(index, Reason::TimedOut, work);
+            let reason = tcb.reason_to_give_up();
+            return self.abort(index, reason, work);
         }
         let Some(tcb) = self.tcbs[index as usize].as_mut() else { return };
         let send = &mut tcb.send;
@@ -115,7 +116,8 @@ impl Tcp {
         }
         if is_given_up(tcb) {
             work.counters.tcp_timed_out += 1;
-            return self.abort(index, Reason::TimedOut, work);
+            let reason = tcb.reason_to_give_up();
+            return self.abort(index, reason, work);
         }
         tcb.send.rto.back_off();
         tcb.send.probe = Some(Probe::Window);

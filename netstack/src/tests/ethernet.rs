@@ -44,7 +44,7 @@ fn every_field_at_its_limits() {
     let typed = |ethertype: u16| with(12, &ethertype.to_be_bytes());
     let cases: Vec<(Vec<u8>, Get)> = vec![
         (good(), PASSES),
-        (with(0, &[255; 6]), PASSES),
+        (with(0, &[255; 6]), |c| c.drop_ip_link_broadcast),
         (with(0, &PEER_MAC), |c| c.drop_eth_not_for_us),
         (with(0, &[0; 6]), |c| c.drop_eth_not_for_us),
         (with(0, &[1, 0, 0x5e, 0, 0, 1]), |c| c.drop_eth_not_for_us),
