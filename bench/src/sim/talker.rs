@@ -142,6 +142,7 @@ impl End {
             Reason::Closed => Ending::Closed,
             Reason::Reset => Ending::Broken("reset by the peer"),
             Reason::TimedOut => Ending::Broken("timed out"),
+            Reason::Unreachable => Ending::Broken("unreachable"),
         };
         board.end(conversation, role, ending);
     }
