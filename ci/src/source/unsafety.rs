@@ -8,6 +8,7 @@ use super::{SourceFile, rust};
 const ALLOWED: &[(&str, &str)] = &[
     ("app-memcached/src/store/memory.rs", "the arena that items lie in"),
     ("netdrv/src/dma.rs", "memory shared with devices"),
+    ("netdrv/src/pktbuf/attachment.rs", "item memory lent to frames"),
     ("netdrv/src/pktbuf/mod.rs", "packet buffers, shared with devices"),
     ("netdrv/src/pktbuf/parcel.rs", "memory handed from core to core"),
     ("netdrv/src/pktbuf/pool.rs", "the memory of packet buffers"),

@@ -8,7 +8,9 @@
 //! idle: arm() == Armed -> halt -> disarm()
 //! ```
 //!
-//! Which queue a frame arrives in is the business of [`steering`].
+//! A frame to transmit is a packet buffer, with what is attached to it: a body that is sent from where it lies, and how the
+//! device cuts the whole ([`Attachment`](crate::pktbuf::Attachment)). Until it is reclaimed, the driver holds the buffer's
+//! handle, and the body stays as it is. Which queue a received frame arrives in is the business of [`steering`].
 
 pub mod steering;
 pub mod toeplitz;
@@ -58,7 +60,7 @@ pub trait TxQueue {
     /// Drops the buffers of the frames that the device has sent. Returns how many.
     fn reclaim(&mut self) -> usize;
 
-    /// Frames that `submit` would take now.
+    /// Frames that `submit` would take now. One with something attached counts as two.
     fn room(&self) -> usize;
 
     /// Queues frames from the front of `batch`, as many as there is room for. Returns how many. The device may not see
@@ -130,6 +132,9 @@ pub struct NicInfo {
     pub mtu: u16,
     /// Whether it completes [`Checksum::Partial`](crate::pktbuf::Checksum::Partial) on transmit.
     pub tx_checksum: TxChecksum,
+    /// The largest TCP payload, in bytes, of a frame that it cuts ([`Segmentation`](crate::pktbuf::Segmentation)); `None` if
+    /// it cuts none.
+    pub tso: Option<u32>,
     /// Queue pairs that it has.
     pub queue_pairs: usize,
     /// How it picks the queue of a received frame.
@@ -165,7 +170,7 @@ pub struct RxCounters {
 /// What a transmit queue has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TxCounters {
-    /// Frames taken.
+    /// Frames taken, before any is cut.
     pub frames: u64,
     /// Bytes of those frames.
     pub bytes: u64,
@@ -177,4 +182,6 @@ pub struct TxCounters {
     pub bad_length: u64,
     /// Frames dropped because they wanted a checksum that the device does not complete.
     pub bad_checksum: u64,
+    /// Frames dropped because the device does not send what is attached to them, or not as they want it cut.
+    pub bad_attachment: u64,
 }

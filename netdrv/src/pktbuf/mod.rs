@@ -16,13 +16,15 @@
 
 #![allow(unsafe_code)] // raw DMA memory behind checked bounds
 
+mod attachment;
 mod parcel;
 mod pool;
 
 use core::{fmt, slice};
 
+use attachment::Attached;
+pub use attachment::{Attachment, Fragment, Segmentation};
 pub use parcel::{Blank, Parcel};
-
 use pool::Slot;
 pub use pool::{Pool, PoolMemory};
 
@@ -57,6 +59,7 @@ pub struct PktBuf {
     start: u16,
     len: u16,
     checksum: Checksum,
+    attached: Attached,
 }
 
 const _: () = assert!(size_of::<PktBuf>() == 16);
@@ -145,6 +148,7 @@ impl PktBuf {
         self.start = headroom.min(BUF_BYTES) as u16;
         self.len = 0;
         self.checksum = Checksum::None;
+        self.attached = Attached::No;
     }
 
     /// The state of the transport checksum.
@@ -179,7 +183,7 @@ impl Clone for PktBuf {
     /// Another handle of the same memory.
     fn clone(&self) -> PktBuf {
         self.slot.handles.set(self.slot.handles.get() + 1);
-        PktBuf { slot: self.slot, start: self.start, len: self.len, checksum: self.checksum }
+        PktBuf { slot: self.slot, start: self.start, len: self.len, checksum: self.checksum, attached: self.attached }
     }
 }
 

@@ -49,9 +49,9 @@ const _: () = assert!(size_of::<Parcel>() == 16);
 
 impl PktBuf {
     /// Takes the buffer out of its pool, to send it to another core; the pool is owed a [`Blank`] from then on. The handle
-    /// comes back if others share the memory.
+    /// comes back if others share the memory, or something is attached to it.
     pub fn into_parcel(self) -> Result<Parcel, PktBuf> {
-        if !self.is_unique() {
+        if !self.is_unique() || self.has_attachment() {
             return Err(self);
         }
         let buf = ManuallyDrop::new(self); // its slot must not go to the free list

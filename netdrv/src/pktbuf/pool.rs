@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::cell::{Cell, OnceCell};
 use core::ptr::NonNull;
 
+use super::attachment::{Attached, Attachment};
 use super::{BUF_BYTES, Blank, Checksum, HEADROOM, Parcel, PktBuf};
 
 /// End of the free list.
@@ -39,6 +40,8 @@ impl PoolMemory {
 /// A pool of packet buffers, the property of one core.
 pub struct Pool {
     slots: Box<[Slot]>,
+    /// By slot, apart from the slots: few frames have one.
+    attachments: Box<[Cell<Attachment>]>,
     first_free: Cell<u32>,
     free: Cell<u32>,
     /// Slots whose memory has gone to another core and was not replaced yet.
@@ -72,9 +75,11 @@ impl Pool {
                 pool: OnceCell::new(),
             })
             .collect();
+        let attachments = (0..count).map(|_| Cell::default()).collect();
         let first_free = Cell::new(if count > 0 { 0 } else { NONE });
         let pool: &'static Pool = Box::leak(Box::new(Pool {
             slots: slots.into_boxed_slice(),
+            attachments,
             first_free,
             free: Cell::new(count),
             first_hollow: Cell::new(NONE),
@@ -90,7 +95,7 @@ impl Pool {
     pub fn alloc(&'static self) -> Option<PktBuf> {
         let slot = self.pop_free()?;
         slot.handles.set(1);
-        Some(PktBuf { slot, start: HEADROOM as u16, len: 0, checksum: Checksum::None })
+        Some(PktBuf { slot, start: HEADROOM as u16, len: 0, checksum: Checksum::None, attached: Attached::No })
     }
 
     /// Takes a buffer over that another core has sent. Its memory moves into a free slot; that of the slot is to go back in
@@ -100,7 +105,7 @@ impl Pool {
         let Parcel { memory, start, len, checksum } = parcel;
         let blank = Blank { memory: slot.memory.replace(memory) };
         slot.handles.set(1);
-        Ok((PktBuf { slot, start, len, checksum }, blank))
+        Ok((PktBuf { slot, start, len, checksum, attached: Attached::No }, blank))
     }
 
     /// Fills a hollow slot with memory that came back for a parcel. The memory comes back if no slot is hollow: it belongs to
@@ -143,6 +148,11 @@ impl Pool {
 }
 
 impl Slot {
+    /// Where the buffer's attachment lies.
+    pub(super) fn attachment(&self) -> Option<&Cell<Attachment>> {
+        self.pool.get()?.attachments.get(self.index as usize)
+    }
+
     /// Returns the buffer to its pool: the last handle is gone.
     pub(super) fn give_back(&self) {
         if let Some(pool) = self.pool.get() {

@@ -12,6 +12,10 @@ bitflags::bitflags! {
         const NET_MTU = 1 << 3;
         /// The device has an Ethernet address.
         const NET_MAC = 1 << 5;
+        /// The device cuts large TCP segments over IPv4 into frames.
+        const NET_HOST_TSO4 = 1 << 11;
+        /// It does so right with segments that have ECN's CWR flag.
+        const NET_HOST_ECN = 1 << 13;
         /// A received frame may span several buffers, and its header says how many.
         const NET_MRG_RXBUF = 1 << 15;
         /// The device reports the state of its link.
@@ -30,18 +34,20 @@ bitflags::bitflags! {
 }
 
 /// Features, and what each needs (virtio 1.2, section 5.1.3.1), in an order in which nothing comes before its needs.
-const NEEDS: [(Features, Features); 2] =
-    [(Features::NET_MQ, Features::NET_CTRL_VQ), (Features::NET_RSS, Features::NET_CTRL_VQ)];
+const NEEDS: [(Features, Features); 4] = [
+    (Features::NET_HOST_TSO4, Features::NET_CSUM),
+    (Features::NET_HOST_ECN, Features::NET_HOST_TSO4),
+    (Features::NET_MQ, Features::NET_CTRL_VQ),
+    (Features::NET_RSS, Features::NET_CTRL_VQ),
+];
 
 impl Features {
     /// Those of them whose needs are met.
     pub(super) fn consistent(self) -> Features {
-        NEEDS.iter().fold(
-            self,
-            |features, (feature, needs)| {
-                if features.contains(*needs) { features } else { features - *feature }
-            },
-        )
+        let keep = |features: Features, (feature, needs): &(Features, Features)| {
+            if features.contains(*needs) { features } else { features - *feature }
+        };
+        NEEDS.iter().fold(self, keep)
     }
 }
 
@@ -72,6 +78,11 @@ mod tests {
     fn a_feature_falls_with_what_it_needs() {
         let everything = Features::all();
         assert_eq!(everything.consistent(), everything);
+        let without_checksums = everything - Features::NET_CSUM;
+        assert_eq!(
+            without_checksums.consistent(),
+            without_checksums - Features::NET_HOST_TSO4 - Features::NET_HOST_ECN
+        );
         let without_commands = everything - Features::NET_CTRL_VQ;
         assert_eq!(without_commands.consistent(), without_commands - Features::NET_MQ - Features::NET_RSS);
     }

@@ -19,6 +19,8 @@ pub struct InFlight {
 enum Slot {
     Free(u16),
     Held(PktBuf),
+    /// For the descriptor of a buffer that is held in another slot.
+    Lent,
 }
 
 impl InFlight {
@@ -31,6 +33,11 @@ impl InFlight {
     /// Free slots.
     pub fn room(&self) -> u16 {
         self.free
+    }
+
+    /// All slots.
+    pub fn capacity(&self) -> usize {
+        self.slots.len()
     }
 
     /// Records `buf` and returns its slot, or returns `buf` if there is no room.
@@ -47,10 +54,30 @@ impl InFlight {
         }
     }
 
+    /// Takes a slot without a buffer, for a further descriptor of a buffer that is held. `None` if there is no room.
+    pub fn lend(&mut self) -> Option<u16> {
+        let index = self.first_free;
+        let slot = self.slots.get_mut(usize::from(index))?;
+        let Slot::Free(next) = *slot else { return None };
+        *slot = Slot::Lent;
+        self.first_free = next;
+        self.free -= 1;
+        Some(index)
+    }
+
+    /// Takes a slot back that was lent.
+    pub fn give_back(&mut self, slot: u16) {
+        if let Some(entry @ Slot::Lent) = self.slots.get_mut(usize::from(slot)) {
+            *entry = Slot::Free(self.first_free);
+            self.first_free = slot;
+            self.free += 1;
+        }
+    }
+
     /// The buffer in `slot`, if the device held one under that name.
     pub fn take(&mut self, slot: u16) -> Option<PktBuf> {
         let entry = self.slots.get_mut(usize::from(slot))?;
-        if matches!(entry, Slot::Free(_)) {
+        if !matches!(entry, Slot::Held(_)) {
             return None;
         }
         let Slot::Held(buf) = mem::replace(entry, Slot::Free(self.first_free)) else { return None };
@@ -84,6 +111,16 @@ mod tests {
         assert_eq!(record.insert(pool.alloc().unwrap()).unwrap(), a);
         drop(record);
         assert_eq!(pool.available(), pool.capacity());
+    }
+
+    #[test]
+    fn a_slot_that_is_lent_holds_nothing() {
+        let mut record = InFlight::new(1);
+        let slot = record.lend().unwrap();
+        assert!(record.lend().is_none() && record.take(slot).is_none());
+        record.give_back(slot);
+        record.give_back(slot);
+        assert_eq!((record.room(), record.lend(), record.lend()), (1, Some(slot), None));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! | flags | gso_type | hdr_len | gso_size | csum_start | csum_offset | num_buffers | frame
 //! ```
 
-use crate::pktbuf::Checksum;
+use crate::pktbuf::{Checksum, Segmentation};
 
 /// Bytes of the header.
 pub(crate) const HEADER_BYTES: usize = 12;
@@ -30,12 +30,35 @@ impl Received {
     }
 }
 
-/// The header of a frame to transmit, as the three words it consists of.
-pub(super) fn to_transmit(checksum: Checksum) -> [u32; HEADER_BYTES / 4] {
+/// The three words that a header consists of.
+pub(super) type Words = [u32; HEADER_BYTES / 4];
+
+/// `gso_type`: TCP over IPv4.
+const GSO_TCPV4: u32 = 1;
+/// `gso_type`: with ECN's CWR flag, which only the first piece is to have.
+const GSO_ECN: u32 = 0x80;
+
+/// The header of a frame to transmit whole.
+pub(super) fn to_transmit(checksum: Checksum) -> Words {
     match checksum {
         Checksum::None | Checksum::Verified => [0; 3],
         Checksum::Partial { start, field } => [u32::from(NEEDS_CSUM), u32::from(start) << 16, u32::from(field)],
     }
+}
+
+/// Whether a frame that is cut has ECN's CWR flag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cwr {
+    Clear,
+    Set,
+}
+
+/// The header of a TCP segment that the device cuts; `whole` is what it would have otherwise.
+pub(super) fn to_cut(whole: Words, segmentation: Segmentation, cwr: Cwr) -> Words {
+    let gso_type = if cwr == Cwr::Set { GSO_TCPV4 | GSO_ECN } else { GSO_TCPV4 };
+    let [flags, start, field] = whole;
+    let first = flags | gso_type << 8 | u32::from(segmentation.header_bytes) << 16;
+    [first, start | u32::from(segmentation.payload_bytes.get()), field]
 }
 
 #[cfg(test)]
@@ -48,6 +71,15 @@ mod tests {
         let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
         assert_eq!(bytes, [1, 0, 0, 0, 0, 0, 34, 0, 16, 0, 0, 0]);
         assert_eq!(to_transmit(Checksum::None), [0; 3]);
+    }
+
+    #[test]
+    fn a_segment_to_cut_is_described() {
+        let segmentation = Segmentation { header_bytes: 66, payload_bytes: 1448.try_into().unwrap() };
+        let whole = to_transmit(Checksum::Partial { start: 34, field: 16 });
+        let bytes = |cwr| to_cut(whole, segmentation, cwr).map(u32::to_le_bytes).concat();
+        assert_eq!(bytes(Cwr::Clear), [1, 1, 66, 0, 0xa8, 0x05, 34, 0, 16, 0, 0, 0]);
+        assert_eq!(bytes(Cwr::Set)[..2], [1, 0x81]);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! mod      VirtioNet: negotiation, and the way to queue pairs       config   the device's configuration space
 //! pair     a queue pair on its way to its core                      header   what precedes each frame
 //! rx, tx   its two halves, at work                                  control  the control queue;  command  what it takes
+//! shape    what a frame to transmit asks of the device
 //! ```
 //!
 //! Called by the runtime through [`crate::nic`]; calls [`crate::virtio`].
@@ -14,6 +15,7 @@ mod control;
 mod header;
 mod pair;
 mod rx;
+mod shape;
 mod tx;
 
 use alloc::sync::Arc;
@@ -38,6 +40,8 @@ const WANTED: Features = Features::NET_CSUM
     .union(Features::NET_GUEST_CSUM)
     .union(Features::NET_MTU)
     .union(Features::NET_MAC)
+    .union(Features::NET_HOST_TSO4)
+    .union(Features::NET_HOST_ECN)
     .union(Features::NET_MRG_RXBUF)
     .union(Features::NET_STATUS)
     .union(Features::NET_CTRL_VQ)
@@ -52,6 +56,9 @@ const MOST_PAIRS: u16 = 256;
 const RX_DESCRIPTORS: u16 = 256;
 /// The most descriptors of a transmit queue: two a frame (see [`TransmitQueue`]), four batches.
 const TX_DESCRIPTORS: u16 = 512;
+
+/// The most payload of a frame that the device cuts: an IPv4 packet of 65,535 bytes, with the longest TCP header.
+const MOST_CUT_PAYLOAD: u32 = 65_535 - 20 - 60;
 
 /// Descriptors of the control queue: one command of two is under way at most.
 const CONTROL_DESCRIPTORS: u16 = 2;
@@ -176,6 +183,7 @@ impl<T: Transport> Nic for VirtioNet<T> {
             mac: self.config.mac,
             mtu: self.config.mtu,
             tx_checksum: if completes { TxChecksum::Device } else { TxChecksum::Software },
+            tso: self.features.contains(Features::NET_HOST_TSO4).then_some(MOST_CUT_PAYLOAD),
             queue_pairs: queue_pairs.into(),
             steering: if queue_pairs > 1 { self.config.steering } else { Steering::None },
         }

@@ -135,6 +135,7 @@ impl<R: RxQueue, T: TxQueue> Statistics for Below<'_, R, T> {
         visit("drop_nic_rx_bad_descriptor", rx.bad_descriptor);
         visit("drop_nic_tx_bad_length", tx.bad_length);
         visit("drop_nic_tx_bad_checksum", tx.bad_checksum);
+        visit("drop_nic_tx_bad_attachment", tx.bad_attachment);
         visit("nic_tx_frames", tx.frames);
         visit("nic_tx_bytes", tx.bytes);
         visit("nic_tx_doorbells", tx.doorbells);

@@ -16,8 +16,8 @@ fn refused(offer: Offer) -> Error {
 fn the_device_says_what_it_is() {
     let device = nic(Offer { mtu: 1400, link: 0, ..Offer::default() }).unwrap();
     let mac = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56];
-    let (tx_checksum, steering) = (TxChecksum::Device, Steering::None);
-    assert_eq!(device.info(), NicInfo { mac, mtu: 1400, tx_checksum, queue_pairs: 1, steering });
+    let (tx_checksum, tso, steering) = (TxChecksum::Device, Some(65_455), Steering::None);
+    assert_eq!(device.info(), NicInfo { mac, mtu: 1400, tx_checksum, tso, queue_pairs: 1, steering });
     assert_eq!(device.link(), Link::Down);
     assert_eq!(device.features(), Features::all());
 }
