@@ -184,7 +184,7 @@ impl App {
             Event::Knock { flow, remote } => {
                 self.knocked.push_back(Knock { flow, port: remote.port(), stream: stream_of(remote) });
             }
-            Event::Connected { cookie, credit } => {
+            Event::Connected { cookie, credit, .. } => {
                 let greeting = self.greeting;
                 let connection = self.of(cookie);
                 assert!(!connection.is_open, "connected twice");

@@ -41,7 +41,7 @@ pub struct Flow {
     pub generation: u32,
 }
 
-/// The app's name for a connection, given at [`Call::Accept`] and carried by every event after it.
+/// The app's name for a connection, given at [`Call::Accept`] or [`Call::Connect`] and carried by every event after it.
 pub type Cookie = u32;
 
 /// Why a connection is no more.
@@ -55,6 +55,9 @@ pub enum Reason {
     TimedOut,
     /// The peer stopped answering, and the network said that it cannot be reached.
     Unreachable,
+    /// [`Call::Connect`] could not even be tried: there is no address, connection or port left for it, or nobody can be at
+    /// the remote address.
+    Unavailable,
 }
 
 /// What the stack tells the app.
@@ -67,10 +70,12 @@ pub enum Event {
         /// The peer.
         remote: SocketAddrV4,
     },
-    /// The accepted connection is ready.
+    /// The connection that was accepted or asked for is ready.
     Connected {
         /// The app's name for it.
         cookie: Cookie,
+        /// The connection.
+        flow: Flow,
         /// Send credit to begin with, in bytes.
         credit: u32,
     },
@@ -125,6 +130,14 @@ pub enum Call {
         flow: Flow,
         /// The app's name for it from now on.
         cookie: Cookie,
+    },
+    /// Opens a connection; answered by [`Event::Connected`], or by [`Event::Dead`] if the peer refuses it
+    /// ([`Reason::Reset`]) or does not answer.
+    Connect {
+        /// The app's name for the connection.
+        cookie: Cookie,
+        /// The peer.
+        remote: SocketAddrV4,
     },
     /// Refuses a connection that knocked: the peer gets a reset.
     Reject {

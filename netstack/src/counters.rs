@@ -169,14 +169,20 @@ counters! {
     tcp_segments_out,
     /// Handshakes begun by a SYN.
     tcp_syns,
-    /// Connections established.
+    /// Connections established that peers opened.
     tcp_established,
+    /// Connections that the app asked for.
+    tcp_connects,
+    /// Those of them that could not even be tried: no address, slot or port, or nobody can be there.
+    tcp_connects_unavailable,
+    /// Those of them that were established.
+    tcp_connected,
     /// Half-open connections thrown out, oldest first, to make room.
     tcp_half_open_recycled,
     /// Half-open connections given up after the last SYN-ACK.
     tcp_half_open_timeouts,
-    /// SYN-ACKs sent again.
-    tcp_syn_ack_retransmits,
+    /// SYNs and SYN-ACKs sent again.
+    tcp_syn_retransmits,
     /// Data or FIN segments sent again.
     tcp_retransmits,
     /// Retransmissions put off because the transmit ring still holds the segment.

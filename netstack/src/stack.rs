@@ -16,7 +16,7 @@ use crate::ipv4::{self, protocol};
 use crate::keys::Keys;
 use crate::link::{Link, Route, Sink};
 use crate::tcp::{Addresses, Arrival, MOST_EVENTS, Tcp, Work};
-pub use crate::tcp::{CongestionControl, TcpSettings};
+pub use crate::tcp::{CongestionControl, IsOurs, TcpSettings};
 use crate::time::Instant;
 use crate::udp::{self, Datagram, Udp};
 
@@ -100,6 +100,12 @@ impl Stack {
         Stack { link, dhcp, tcp, udp, icmp: Icmp::new(mtu), keys, counters, pool }
     }
 
+    /// Local ports of connections that the app opens are from now on chosen such that `is_ours(local, remote)`: that this core
+    /// receives what the peer sends.
+    pub fn choose_ports_by(&mut self, is_ours: IsOurs) {
+        self.tcp.choose_ports_by(is_ours);
+    }
+
     /// The address, once there is one.
     pub fn address(&self) -> Option<Address> {
         self.link.address()
@@ -163,6 +169,10 @@ impl Stack {
                 Call::UdpSend { local_port, remote, payload } => {
                     let datagram = Datagram { local_port, remote, payload };
                     self.udp.send(datagram, &mut self.link, now, &mut self.counters);
+                }
+                Call::Connect { cookie, remote } => {
+                    let mut work = Work { now, counters: &mut self.counters, events };
+                    self.tcp.connect(cookie, remote, self.link.address(), &mut work);
                 }
                 call => self.tcp.call(call, &mut Work { now, counters: &mut self.counters, events }),
             }

@@ -141,7 +141,7 @@ impl Service {
     fn handle(&mut self, event: Event, turn: Turn<'_>, calls: &mut Calls) {
         match event {
             Event::Knock { flow, .. } => self.knock(flow, calls),
-            Event::Connected { cookie, credit } | Event::Sent { cookie, credit, .. } => {
+            Event::Connected { cookie, credit, .. } | Event::Sent { cookie, credit, .. } => {
                 let Some(connection) = self.connections.get_mut(cookie as usize) else { return };
                 connection.room += credit;
                 if connection.waiting == Waiting::Room {

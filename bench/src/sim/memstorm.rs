@@ -47,7 +47,7 @@ impl Memstorm {
             udp: &[],
             conn_limit: CONNECTIONS,
             congestion_control: scenario.congestion_control,
-            tcp: TcpSettings { receive_window: scenario.receive_window },
+            tcp: TcpSettings { receive_window: scenario.receive_window, ..TcpSettings::default() },
             vlan: None,
             seed: (u128::from(seed) << 64 | u128::from(!seed)).to_le_bytes(),
         };

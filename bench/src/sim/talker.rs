@@ -54,7 +54,7 @@ impl Talker {
                 self.ends.push(Some(End::new(flow)));
                 let _ = calls.push_back(Call::Accept { flow, cookie });
             }
-            Event::Connected { cookie, credit } => self.with(cookie, |end, _, _| end.credit += u64::from(credit)),
+            Event::Connected { cookie, credit, .. } => self.with(cookie, |end, _, _| end.credit += u64::from(credit)),
             Event::Recv { cookie, payload } => {
                 self.with(cookie, |end, role, board| end.receive(payload.bytes(), role, now_ns, board));
             }
@@ -143,6 +143,7 @@ impl End {
             Reason::Reset => Ending::Broken("reset by the peer"),
             Reason::TimedOut => Ending::Broken("timed out"),
             Reason::Unreachable => Ending::Broken("unreachable"),
+            Reason::Unavailable => Ending::Broken("unavailable"),
         };
         board.end(conversation, role, ending);
     }

@@ -17,7 +17,7 @@ impl Tcp {
         | Call::Close { flow }
         | Call::Abort { flow }) = call
         else {
-            return; // of another protocol
+            return; // not of a connection
         };
         if self.owned(flow).is_none() {
             work.counters.app_stale_calls += 1;
@@ -33,7 +33,7 @@ impl Tcp {
             Call::RecvDone { bytes, .. } => self.received(flow.index, bytes),
             Call::Close { .. } => self.close(flow.index),
             Call::Reject { .. } | Call::Abort { .. } => self.abort(flow.index, Reason::Closed, work),
-            Call::UdpSend { .. } => {}
+            Call::Connect { .. } | Call::UdpSend { .. } => {}
         }
     }
 
@@ -49,8 +49,8 @@ impl Tcp {
             return;
         }
         tcb.owner = Owner::App(cookie);
-        let credit = tcb.send.grant();
-        let _ = work.events.push_back(Event::Connected { cookie, credit }); // room: MOST_EVENTS
+        let (flow, credit) = (tcb.flow(index), tcb.send.grant());
+        let _ = work.events.push_back(Event::Connected { cookie, flow, credit }); // room: MOST_EVENTS
         self.deliver_held(index, work);
         self.take_fin(index, work);
     }

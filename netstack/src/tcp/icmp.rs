@@ -29,7 +29,7 @@ impl Tcp {
         }
         match kind {
             Kind::TooBig { mtu } => self.path_shrinks(index, mtu, work),
-            Kind::Hard if tcb.state == State::SynReceived => {
+            Kind::Hard if matches!(tcb.state, State::SynSent | State::SynReceived) => {
                 work.counters.tcp_icmp_refused += 1;
                 self.end(index, Reason::Unreachable, work.events);
             }

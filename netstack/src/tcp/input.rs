@@ -50,6 +50,9 @@ impl Tcp {
                     self.free_slot(index);
                     return self.no_connection(addresses, key, &header, segment.len(), work);
                 }
+                if self.is_syn_sent(index) {
+                    return self.answer_arrives(index, &header, segment.len(), work);
+                }
                 if self.is_no_handshake(index, &header) {
                     work.counters.drop_tcp_bad_ack += 1;
                     return self.refuse(&header, segment.len(), work);
@@ -102,7 +105,7 @@ impl Tcp {
     }
 
     /// Answers by a reset, as often as the limit allows.
-    fn refuse(&mut self, header: &Header, len: usize, work: &mut Work<'_>) -> Arrival {
+    pub(super) fn refuse(&mut self, header: &Header, len: usize, work: &mut Work<'_>) -> Arrival {
         if !self.resets.allow(work.now) {
             work.counters.tcp_resets_suppressed += 1;
             return Arrival::Done;
@@ -190,9 +193,15 @@ impl Tcp {
         let duplicate = first.lt(nxt) && len > 0;
         work.counters.count(if duplicate { |c| &mut c.drop_tcp_duplicate } else { |c| &mut c.drop_tcp_out_of_window });
         if header.has(flag::SYN) && tcb.state == State::SynReceived && first + 1 == nxt {
-            // Our SYN-ACK was lost.
-            tcb.send.nxt = tcb.send.iss;
-            self.dirty.push(index);
+            if header.has(flag::ACK) && header.ack == tcb.send.iss + 1 {
+                // Both have opened at once: its SYN-ACK has crossed ours.
+                self.ack_arrives(index, header, payload_len, work);
+                self.ack_now(index);
+            } else {
+                // Our SYN-ACK was lost.
+                tcb.send.nxt = tcb.send.iss;
+                self.dirty.push(index);
+            }
             return false;
         }
         if tcb.state == State::TimeWait {

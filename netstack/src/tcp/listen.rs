@@ -2,17 +2,12 @@
 
 use super::flow_table::FlowKey;
 use super::header::Header;
-use super::options::{Options, TIMESTAMPS_LEN};
 use super::seq::SeqNum;
 use super::tcb::{Owner, State, Tcb};
 use super::timestamps::Clock;
 use super::{Addresses, Tcp, Work};
 use crate::app::{Event, Reason};
 use crate::time::Instant;
-
-/// The MSS of a peer that names none (RFC 9293, section 3.7.1), and the least that is believed.
-const DEFAULT_MSS: u16 = 536;
-const LEAST_MSS: u16 = 88;
 
 impl Tcp {
     /// Opens a connection for a SYN; the SYN-ACK leaves at egress.
@@ -23,15 +18,14 @@ impl Tcp {
             return;
         };
         let (iss, clock_offset) = self.initial_numbers(addresses, key, work.now);
-        let Options { mss, window_shift, sack_permitted, timestamps, .. } = header.options;
-        let option_bytes = if timestamps.is_some() { TIMESTAMPS_LEN as u16 } else { 0 };
-        let mss = mss.unwrap_or(DEFAULT_MSS).clamp(LEAST_MSS, self.mss) - option_bytes;
-        let mut tcb = Tcb::new(key, self.generations[index as usize], iss, header.seq, mss, self.congestion_control);
+        let (generation, control) = (self.generations[index as usize], self.congestion_control);
+        let mut tcb = Tcb::new(key, generation, iss, header.seq, self.mss, control);
+        tcb.agree(&header.options, self.mss, control);
+        tcb.heard_at = work.now;
         tcb.send.window = header.window.into();
-        tcb.send.shift = window_shift.unwrap_or(0);
-        tcb.receive.shift = window_shift.map(|_| self.windows.shift());
-        tcb.sack_permitted = sack_permitted;
-        tcb.timestamps = timestamps.map(|timestamps| Clock::new(clock_offset, timestamps.value, work.now));
+        tcb.receive.shift = header.options.window_shift.map(|_| self.windows.shift());
+        tcb.timestamps =
+            header.options.timestamps.map(|timestamps| Clock::new(clock_offset, timestamps.value, work.now));
         self.tcbs[index as usize] = Some(tcb);
         self.limit_to_path(index, work.now);
         self.flows.insert(key, index);
@@ -42,20 +36,23 @@ impl Tcp {
 
     /// Our SYN was acknowledged.
     pub(super) fn handshake_completes(&mut self, index: u32, work: &mut Work<'_>) {
+        self.half_open_count -= 1;
         let Some(tcb) = self.tcb(index) else { return };
-        if tcb.send.sent_at != Instant::ZERO {
-            tcb.send.rto.measure(work.now.us_since(tcb.send.sent_at));
-        }
+        tcb.handshake_measured(work.now);
         tcb.state = State::Established;
+        if tcb.owner != Owner::None {
+            tcb.send.una = tcb.send.iss + 1;
+            tcb.send.rto.progress();
+            return self.announce(index, work);
+        }
         tcb.owner = Owner::Knocked;
         let event = Event::Knock { flow: tcb.flow(index), remote: Tcp::remote(tcb.key) };
         let _ = work.events.push_back(event); // room: MOST_EVENTS
-        self.half_open_count -= 1;
         work.counters.tcp_established += 1;
     }
 
     /// A free slot; else that of the oldest connection in TIME-WAIT, else of the oldest half-open one.
-    fn take_slot(&mut self, work: &mut Work<'_>) -> Option<u32> {
+    pub(super) fn take_slot(&mut self, work: &mut Work<'_>) -> Option<u32> {
         if self.half_open_count >= self.half_open_limit {
             self.recycle_half_open(work);
         }
@@ -91,7 +88,7 @@ impl Tcp {
 
     /// The initial sequence number (RFC 6528: a clock of 4 us, plus a keyed hash of the flow), and the offset of the
     /// connection's timestamps.
-    fn initial_numbers(&self, addresses: Addresses, key: FlowKey, now: Instant) -> (SeqNum, u32) {
+    pub(super) fn initial_numbers(&self, addresses: Addresses, key: FlowKey, now: Instant) -> (SeqNum, u32) {
         let mut bytes = [0; 12];
         bytes[..8].copy_from_slice(&key.to_bytes());
         bytes[8..].copy_from_slice(&addresses.local.octets());

@@ -1,10 +1,12 @@
-//! TCP (RFC 9293), the side that is connected to.
+//! TCP (RFC 9293).
 //!
 //! ```text
 //! the wire       header, options, seq, timestamps
 //! tables         flow_table, segments, tcb (one connection)
 //! a segment      input: to which connection, and is it acceptable      listen: passive open, the end of the handshake
-//! arrives        ack: what the peer acknowledges, its window           receive: payload in and out of order, FIN
+//!                connect: active open      ports: the local ones it chooses
+//! arrives        ack: what the peer acknowledges, its window           receive: payload, FIN
+//!                reassembly: what came early      receive_window: what we offer
 //! loss           delivery: what was delivered      scoreboard: what became of each segment      rack: what is lost
 //!                tail_probe: asks when nothing tells      recovery, rate_reduction: until it is made up for
 //! how much       congestion (NewReno, CUBIC)       when    rto, timers
@@ -12,11 +14,12 @@
 //! out            output: what is sent, in one place, at egress      egress: headers in front, and into the batch
 //! ```
 //!
-//! Left out for now: connect, PAWS, keepalive, SYN cookies, ECN.
+//! Left out for now: keepalive, SYN cookies, ECN.
 
 mod ack;
 mod calls;
 mod congestion;
+mod connect;
 mod delivery;
 mod egress;
 mod flow_table;
@@ -27,6 +30,7 @@ mod listen;
 mod options;
 mod output;
 mod path_mtu;
+mod ports;
 mod rack;
 mod rate_reduction;
 mod reassembly;
@@ -61,12 +65,14 @@ use crate::time::Instant;
 use crate::timer::TimerWheel;
 use flow_table::{FlowKey, FlowTable};
 use path_mtu::Paths;
+use ports::Ports;
 use receive_window::Windows;
 use segments::Segments;
 use tcb::{Owner, State, Tcb};
 
 pub use congestion::CongestionControl;
 pub(crate) use input::Arrival;
+pub use ports::IsOurs;
 pub use settings::TcpSettings;
 
 /// Events that one frame, call or timer can cause at most: what was held out of order, delivered at once, and the few
@@ -97,6 +103,8 @@ pub(crate) struct Tcp {
     held: usize,
     windows: Windows,
     paths: Paths,
+    ports: Ports,
+    settings: TcpSettings,
     listen: Vec<u16>,
     isn_hasher: SipHasher24,
     resets: RateLimit,
@@ -138,6 +146,8 @@ impl Tcp {
             held: 0,
             windows: Windows::new(config.tcp.receive_window, pool),
             paths: Paths::new(keys),
+            ports: Ports::new(keys),
+            settings: config.tcp,
             listen: config.listen.to_vec(),
             isn_hasher: keys.strong_hasher(),
             resets: RateLimit::new(ANSWERS_PER_SECOND),

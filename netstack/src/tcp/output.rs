@@ -9,6 +9,7 @@ use super::input::Reset;
 use super::options::Options;
 use super::scoreboard::Fate;
 use super::segments::NONE;
+use super::seq::SeqNum;
 use super::tail_probe::{Carried, TailProbe};
 use super::tcb::{AckDue, Fin, Probe, State, Tcb};
 use super::{Tcp, Work};
@@ -114,11 +115,11 @@ impl Tcp {
         let Some(tcb) = self.tcb(index) else { return Ok(false) };
         match tcb.state {
             State::TimeWait => return Ok(false),
-            State::SynReceived => {
+            State::SynSent | State::SynReceived => {
                 if tcb.send.nxt != tcb.send.iss {
                     return Ok(false);
                 }
-                return self.send_syn_ack(index, out, work).map(|()| true);
+                return self.send_syn(index, out, work).map(|()| true);
             }
             _ => {}
         }
@@ -196,10 +197,14 @@ impl Tcp {
         Ok(())
     }
 
-    fn send_syn_ack(&mut self, index: u32, out: &mut Egress<'_, '_>, work: &mut Work<'_>) -> Result<(), Stop> {
+    /// Sends our SYN, with an ACK if the peer's has come.
+    fn send_syn(&mut self, index: u32, out: &mut Egress<'_, '_>, work: &mut Work<'_>) -> Result<(), Stop> {
         let our_mss = self.mss;
         let Some(tcb) = self.tcb(index) else { return Ok(()) };
         let mut fields = Fields { seq: tcb.send.iss, flags: flag::SYN | flag::ACK, ..fields_of(tcb, work.now) };
+        if tcb.state == State::SynSent {
+            (fields.flags, fields.ack) = (flag::SYN, SeqNum(0));
+        }
         fields.window = tcb.receive.syn_window();
         fields.options.mss = Some(our_mss);
         fields.options.window_shift = tcb.receive.shift;
@@ -211,7 +216,7 @@ impl Tcp {
             let send = &mut tcb.send;
             let first = send.max == send.iss;
             send.sent_at = if first { now } else { Instant::ZERO }; // Karn
-            work.counters.tcp_syn_ack_retransmits += u64::from(!first);
+            work.counters.tcp_syn_retransmits += u64::from(!first);
             send.nxt = send.iss + 1;
             send.max = send.max.max(send.nxt);
             tcb.receive.ack = AckDue::No;

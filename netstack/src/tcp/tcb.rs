@@ -12,6 +12,7 @@ use netdrv::pktbuf::BUF_BYTES;
 
 use super::congestion::{Congestion, CongestionControl};
 use super::flow_table::FlowKey;
+use super::options::{Options, TIMESTAMPS_LEN};
 use super::path_mtu::Reduced;
 use super::rack::Rack;
 use super::reassembly::Report;
@@ -27,9 +28,10 @@ use super::timestamps::Clock;
 use crate::app::{Cookie, Flow};
 use crate::time::Instant;
 
-/// The states of RFC 9293, section 3.3.2, less those before the SYN has come and after the end.
+/// The states of RFC 9293, section 3.3.2, less LISTEN and CLOSED, in which there is no connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
+    SynSent,
     SynReceived,
     Established,
     FinWait1,
@@ -167,6 +169,8 @@ pub(super) struct Tcb {
     pub(super) generation: u32,
     pub(super) state: State,
     pub(super) owner: Owner,
+    /// When the peer was last heard of; before that, when we called it.
+    pub(super) heard_at: Instant,
     /// Our address is gone: it ends when its timer is handled.
     pub(super) address_lost: bool,
     /// First byte not acknowledged when an ICMP error came.
@@ -179,11 +183,14 @@ pub(super) struct Tcb {
     pub(super) receive: Receive,
 }
 
+/// The MSS of a peer that names none (RFC 9293, section 3.7.1), and the least that is believed.
+const DEFAULT_MSS: u16 = 536;
+const LEAST_MSS: u16 = 88;
 /// The most that may be sent and not acknowledged: what a connection can make the pool hold.
 pub(super) const MAX_CREDIT: u32 = 128 * BUF_BYTES as u32;
 
 impl Tcb {
-    /// A connection whose SYN has arrived.
+    /// A connection whose SYN has arrived, with sequence number `irs`.
     pub(super) fn new(
         key: FlowKey,
         generation: u32,
@@ -198,6 +205,7 @@ impl Tcb {
             generation,
             state: State::SynReceived,
             owner: Owner::None,
+            heard_at: Instant::ZERO,
             address_lost: false,
             unreachable_at: None,
             sack_permitted: false,
@@ -244,6 +252,30 @@ impl Tcb {
                 full_segment: LEAST_FULL_SEGMENT,
                 unacked_segments: 0,
             },
+        }
+    }
+
+    /// Takes the sequence number of a SYN that came after ours had left.
+    pub(super) fn received_syn(&mut self, irs: SeqNum) {
+        self.receive.nxt = irs + 1;
+        self.receive.last_ack_sent = irs + 1;
+        self.receive.edge = irs + 1 + INITIAL_WINDOW;
+        self.send.window_seq = irs;
+    }
+
+    /// Takes what the options of the peer's SYN ask for; timestamps and our own shift are the caller's.
+    pub(super) fn agree(&mut self, options: &Options, our_mss: u16, control: CongestionControl) {
+        let option_bytes = if options.timestamps.is_some() { TIMESTAMPS_LEN as u16 } else { 0 };
+        self.send.mss = options.mss.unwrap_or(DEFAULT_MSS).clamp(LEAST_MSS, our_mss) - option_bytes;
+        self.send.congestion = Congestion::new(control, self.send.mss);
+        self.send.shift = options.window_shift.unwrap_or(0);
+        self.sack_permitted = options.sack_permitted;
+    }
+
+    /// Our SYN was acknowledged: if it was sent once, that is a round trip (Karn).
+    pub(super) fn handshake_measured(&mut self, now: Instant) {
+        if self.send.sent_at != Instant::ZERO {
+            self.send.rto.measure(now.us_since(self.send.sent_at));
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod ack;
 mod close;
+mod connect;
 mod data;
 mod handshake;
 mod loss;

@@ -55,6 +55,7 @@ impl Tcp {
             _ if tcb.address_lost => self.end(index, Reason::TimedOut, work.events),
             State::TimeWait => self.free_slot(index),
             State::FinWait2 => self.enter_time_wait(index, work),
+            State::SynSent => self.syn_times_out(index, work),
             _ if tcb.is_waiting_for_ack() || tcb.state == State::SynReceived => match tcb.send.timer {
                 Timer::Retransmission => self.retransmission_timeout(index, work),
                 Timer::TailProbe => self.tail_probe_due(index, work),

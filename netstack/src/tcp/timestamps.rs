@@ -31,6 +31,11 @@ impl Clock {
         Clock { offset, recent, recent_at: ages(now) }
     }
 
+    /// Takes the value of the peer's SYN, which came after ours had left.
+    pub(super) fn begin(&mut self, recent: u32, now: Instant) {
+        (self.recent, self.recent_at) = (recent, ages(now));
+    }
+
     /// What a segment that leaves now says.
     pub(super) fn stamp(&self, now: Instant) -> Timestamps {
         Timestamps { value: ticks(now).wrapping_add(self.offset), echo: self.recent }

@@ -47,6 +47,8 @@ pub(crate) struct Kit {
     /// Our initial sequence number, and the peer's port.
     pub(crate) iss: u32,
     pub(crate) port: u16,
+    /// Our port.
+    pub(crate) local_port: u16,
     /// The timestamp on our SYN.
     pub(crate) clock: u32,
     /// Whether the peer answers no ARP while time passes.
@@ -93,7 +95,19 @@ impl Kit {
         change(&mut config);
         let flow = Flow { index: 0, generation: 0 };
         let stack = Some(Stack::new(config, pool, now));
-        Kit { stack, pool, now, events: Events::new(), flow, iss: 0, port: 40_000, clock: 0, is_deaf: false, room: 64 }
+        Kit {
+            stack,
+            pool,
+            now,
+            events: Events::new(),
+            flow,
+            iss: 0,
+            port: 40_000,
+            local_port: PORT,
+            clock: 0,
+            is_deaf: false,
+            room: 64,
+        }
     }
 
     /// A connection that the app has accepted; the peer offers `window` and `mss`, unscaled.
@@ -164,7 +178,7 @@ impl Kit {
 
     pub(crate) fn build(&self, segment: &Seg) -> Vec<u8> {
         let stamps = segment.stamps.map(|(value, echo)| (value, echo.wrapping_add(self.clock)));
-        build(&Seg { stamps, ..segment.clone() }, self.port, self.iss)
+        build_between(PEER_IP, &Seg { stamps, ..segment.clone() }, (self.port, self.local_port), self.iss)
     }
 
     /// The app calls.
@@ -204,9 +218,10 @@ impl Kit {
     }
 
     fn read(&mut self, frame: &[u8]) -> Option<Seg> {
-        let (mut seg, port) = read(frame)?;
+        let (mut seg, (local_port, port)) = read(frame)?;
         if seg.has(SYN) {
             self.iss = seg.seq;
+            self.local_port = local_port;
             self.clock = seg.stamps.map_or(0, |(value, _)| value);
         }
         assert_eq!(port, self.port);
@@ -254,7 +269,10 @@ impl Kit {
                     self.flow = flow;
                     Saw::Knock
                 }
-                Event::Connected { credit, .. } => Saw::Connected { credit },
+                Event::Connected { flow, credit, .. } => {
+                    self.flow = flow;
+                    Saw::Connected { credit }
+                }
                 Event::Recv { payload, .. } => Saw::Recv(payload.bytes().to_vec()),
                 Event::Sent { acked, credit, .. } => Saw::Sent { acked, credit },
                 Event::PeerClosed { .. } => Saw::PeerClosed,

@@ -121,11 +121,16 @@ pub(crate) fn build(segment: &Seg, port: u16, iss: u32) -> Vec<u8> {
 
 /// A segment from `ip`, in a frame of the peer.
 pub(crate) fn build_from(ip: Ipv4Addr, segment: &Seg, port: u16, iss: u32) -> Vec<u8> {
+    build_between(ip, segment, (port, PORT), iss)
+}
+
+/// The same, to any port of ours.
+pub(crate) fn build_between(ip: Ipv4Addr, segment: &Seg, (from, to): (u16, u16), iss: u32) -> Vec<u8> {
     let options = options_of(segment, iss);
     let len = options.len();
     let mut packet = TcpPacket::new_unchecked(vec![0; 20 + len + segment.data.len()]);
-    packet.set_src_port(port);
-    packet.set_dst_port(PORT);
+    packet.set_src_port(from);
+    packet.set_dst_port(to);
     packet.set_seq_number(TcpSeqNumber(ISN.wrapping_add(segment.seq) as i32));
     packet.set_ack_number(TcpSeqNumber(iss.wrapping_add(segment.ack) as i32));
     packet.set_header_len(20 + len as u8);
@@ -159,8 +164,8 @@ fn options_of(segment: &Seg, iss: u32) -> Vec<u8> {
     options
 }
 
-/// Reads a frame of ours, checking all of it; numbers as on the wire. `None` if it is no TCP.
-pub(crate) fn read(frame: &[u8]) -> Option<(Seg, u16)> {
+/// Reads a frame of ours, checking all of it; numbers as on the wire, and ports: from and to. `None` if it is no TCP.
+pub(crate) fn read(frame: &[u8]) -> Option<(Seg, (u16, u16))> {
     let frame = EthernetFrame::new_checked(frame).unwrap();
     let packet =
         (frame.ethertype() == EthernetProtocol::Ipv4).then(|| Ipv4Packet::new_checked(frame.payload()).unwrap())?;
@@ -187,7 +192,7 @@ pub(crate) fn read(frame: &[u8]) -> Option<(Seg, u16)> {
         options = rest;
     }
     (seg.seq, seg.ack) = (tcp.seq_number().0 as u32, tcp.ack_number().0 as u32);
-    Some((seg, tcp.dst_port()))
+    Some((seg, (tcp.src_port(), tcp.dst_port())))
 }
 
 /// All blocks of the SACK option that `options` begin with: smoltcp reads no more than three.

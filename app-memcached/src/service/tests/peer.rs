@@ -91,7 +91,7 @@ impl Stack {
         self.settle();
         if let Some(cookie) = self.peers[number].cookie {
             let credit = self.grant(number);
-            self.event(Event::Connected { cookie, credit });
+            self.event(Event::Connected { cookie, flow, credit });
             self.settle();
         }
         number
@@ -198,6 +198,7 @@ impl Stack {
                 }
                 Call::Close { flow } => self.peers[flow.index as usize].closed = true,
                 Call::Abort { flow } => self.peers[flow.index as usize].aborted = true,
+                Call::Connect { remote, .. } => panic!("a connection to {remote}"),
                 Call::UdpSend { remote, .. } => panic!("a datagram to {remote}"),
             }
         }
