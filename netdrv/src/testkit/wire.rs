@@ -6,9 +6,18 @@ use std::rc::Rc;
 
 use crate::nic::{Armed, Batch, QueuePair, RxCounters, RxQueue, TxCounters, TxQueue};
 use crate::pktbuf::{Checksum, PktBuf, Pool};
+use crate::testkit::offload::sent_frames;
 
 /// Frames under way in one direction.
-type Direction = Rc<RefCell<VecDeque<PktBuf>>>;
+type Direction = Rc<RefCell<VecDeque<Passing>>>;
+
+/// A frame under way.
+enum Passing {
+    /// As it was sent. A partial checksum never leaves the host, as with a virtio device.
+    Whole(PktBuf),
+    /// A piece of one that was cut, or had a body elsewhere.
+    Piece(Vec<u8>),
+}
 
 /// Frames that a direction holds before the sender sees a full ring.
 const CAPACITY: usize = 256;
@@ -45,12 +54,15 @@ impl RxQueue for WireRx {
         while frames < limit && !batch.is_full() && !self.empty.is_empty() {
             let Some(sent) = self.from.borrow_mut().pop_front() else { break };
             let Some(mut buf) = self.empty.pop_front() else { break };
-            if buf.extend_from_slice(sent.bytes()).is_none() {
+            let (bytes, is_vouched_for) = match &sent {
+                Passing::Whole(frame) => (frame.bytes(), matches!(frame.checksum(), Checksum::Partial { .. })),
+                Passing::Piece(bytes) => (&bytes[..], false),
+            };
+            if buf.extend_from_slice(bytes).is_none() {
                 self.counters.oversized += 1;
                 continue;
             }
-            // A partial checksum never left the host, as with a virtio device.
-            if matches!(sent.checksum(), Checksum::Partial { .. }) {
+            if is_vouched_for {
                 buf.set_checksum(Checksum::Verified);
             }
             self.counters.frames += 1;
@@ -90,7 +102,7 @@ impl TxQueue for WireTx {
     }
 
     fn room(&self) -> usize {
-        CAPACITY - self.to.borrow().len()
+        CAPACITY.saturating_sub(self.to.borrow().len())
     }
 
     fn submit(&mut self, batch: &mut Batch) -> usize {
@@ -98,9 +110,16 @@ impl TxQueue for WireTx {
         while self.room() > 0 {
             let Some(frame) = batch.pop_front() else { break };
             self.counters.frames += 1;
-            self.counters.bytes += frame.len() as u64;
-            self.to.borrow_mut().push_back(frame);
+            self.counters.bytes += frame.frame_len() as u64;
             taken += 1;
+            let mut to = self.to.borrow_mut();
+            if !frame.has_attachment() {
+                to.push_back(Passing::Whole(frame));
+            } else if let Some(pieces) = sent_frames(&frame) {
+                to.extend(pieces.into_iter().map(Passing::Piece));
+            } else {
+                self.counters.bad_attachment += 1;
+            }
         }
         taken
     }

@@ -1,5 +1,6 @@
 //! The driver against the device model.
 
+mod attached;
 mod hostile;
 mod pairs;
 mod receive;

@@ -1,10 +1,12 @@
-//! An end of the link, as the queues of a NIC without offloads but one: it completes checksums, if asked to.
+//! An end of the link, as the queues of a NIC that does to what it sends what it is asked to, and nothing to what it
+//! receives.
 
 use std::collections::VecDeque;
 
 use super::Port;
 use crate::nic::{Armed, Batch, RxCounters, RxQueue, TxCounters, TxQueue};
 use crate::pktbuf::{Checksum, PktBuf, Pool};
+use crate::testkit::offload::sent_frames;
 
 /// Buffers that wait for frames.
 const RX_RING: usize = 64;
@@ -100,7 +102,7 @@ impl TxQueue for LinkTx {
         while self.room() > 0 {
             let Some(frame) = batch.pop_front() else { break };
             self.counters.frames += 1;
-            self.counters.bytes += frame.len() as u64;
+            self.counters.bytes += frame.frame_len() as u64;
             self.ring.push_back(frame);
             taken += 1;
         }
@@ -110,12 +112,14 @@ impl TxQueue for LinkTx {
     fn doorbell(&mut self) {
         self.counters.doorbells += u64::from(!self.ring.is_empty());
         for frame in self.ring.drain(..) {
-            match frame.checksum() {
-                Checksum::None | Checksum::Verified => self.port.send(frame.bytes()),
-                Checksum::Partial { start, field } => match completed(frame.bytes(), start.into(), field.into()) {
-                    Some(frame) => self.port.send(&frame),
-                    None => self.counters.bad_checksum += 1,
-                },
+            if frame.checksum() == Checksum::None && !frame.has_attachment() {
+                self.port.send(frame.bytes());
+                continue;
+            }
+            match sent_frames(&frame) {
+                Some(frames) => frames.iter().for_each(|frame| self.port.send(frame)),
+                None if frame.has_attachment() => self.counters.bad_attachment += 1,
+                None => self.counters.bad_checksum += 1,
             }
         }
     }
@@ -123,16 +127,4 @@ impl TxQueue for LinkTx {
     fn counters(&self) -> &TxCounters {
         &self.counters
     }
-}
-
-/// The frame with the sum of everything from `start` (RFC 1071) at `start + field`, where a part of it lies already.
-fn completed(frame: &[u8], start: usize, field: usize) -> Option<Vec<u8>> {
-    let mut frame = frame.to_vec();
-    let words = frame.get(start..)?.chunks(2);
-    let mut sum: u64 = words.map(|word| u64::from(word[0]) << 8 | u64::from(*word.get(1).unwrap_or(&0))).sum();
-    while sum > 0xffff {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    frame.get_mut(start + field..start + field + 2)?.copy_from_slice(&(!(sum as u16)).to_be_bytes());
-    Some(frame)
 }

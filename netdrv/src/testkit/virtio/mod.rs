@@ -22,6 +22,7 @@ pub use mmio::MmioRegisters;
 pub use pci::{Flavour, PciModel, PciWindow};
 pub use ring::{Chain, DeviceQueue, Piece};
 
+use crate::testkit::offload::{Cut, Cwr, Offload, on_the_wire};
 use crate::virtio::transport::RingAddresses;
 use crate::virtio::{Features, Status, Suppression};
 use steering::Rss;
@@ -37,6 +38,12 @@ const CONTROL_DESCRIPTORS: u16 = 64;
 
 /// Bytes of the header before each frame.
 const HEADER_BYTES: usize = 12;
+
+/// Header: flags and kinds of segmentation (section 5.1.6).
+const NEEDS_CSUM: u8 = 1;
+const GSO_NONE: u8 = 0;
+const GSO_TCPV4: u8 = 1;
+const GSO_ECN: u8 = 0x80;
 
 /// What a device offers, and how it misbehaves before it runs.
 #[derive(Clone, Debug)]
@@ -153,6 +160,26 @@ pub struct Transmitted {
     pub header: [u8; HEADER_BYTES],
     /// The frame.
     pub frame: Vec<u8>,
+}
+
+impl Transmitted {
+    /// The frames that it is on the wire. What makes no sense panics: a driver is not to ask for it.
+    pub fn on_the_wire(&self) -> Vec<Vec<u8>> {
+        let word = |at: usize| usize::from(u16::from_le_bytes([self.header[at], self.header[at + 1]]));
+        let (flags, gso_type) = (self.header[0], self.header[1]);
+        assert!(flags & !NEEDS_CSUM == 0 && matches!(gso_type & !GSO_ECN, GSO_NONE | GSO_TCPV4), "{:?}", self.header);
+        assert!(gso_type != GSO_ECN, "nothing is cut");
+        let cut = Cut {
+            header_bytes: word(2),
+            payload_bytes: word(4),
+            cwr: if gso_type & GSO_ECN != 0 { Cwr::First } else { Cwr::Repeated },
+        };
+        let offload = Offload {
+            checksum: (flags == NEEDS_CSUM).then_some((word(6), word(8))),
+            cut: (gso_type != GSO_NONE).then_some(cut),
+        };
+        on_the_wire(self.frame.clone(), offload).unwrap_or_else(|| panic!("{:?} makes no sense", self.header))
+    }
 }
 
 /// A handle of the device.

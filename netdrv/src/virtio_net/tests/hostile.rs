@@ -1,9 +1,17 @@
 //! A device that does anything: no panic, no buffer handed up twice, none lost.
 
+#![allow(unsafe_code)] // lends memory to frames
+
+use std::ptr::NonNull;
+
 use proptest::prelude::*;
 
 use super::*;
+use crate::pktbuf::{Attachment, Fragment};
 use crate::testkit::virtio::{RX, TX};
+
+/// What frames have as their bodies.
+static BODY: [u8; 4000] = [1; 4000];
 
 /// One step of the driver's user or of the device.
 #[derive(Clone, Debug)]
@@ -11,6 +19,7 @@ enum Step {
     Poll(usize),
     Refill,
     Submit(u8, usize),
+    SubmitWithBody(u8, usize),
     Reclaim,
     Arm,
     Disarm,
@@ -34,6 +43,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (0..100_usize).prop_map(Poll),
         4 => Just(Refill),
         4 => (1..8_u8, 0..1600_usize).prop_map(|(n, len)| Submit(n, len)),
+        2 => (1..8_u8, 0..4000_usize).prop_map(|(n, len)| SubmitWithBody(n, len)),
         3 => Just(Reclaim),
         1 => Just(Arm),
         1 => Just(Disarm),
@@ -68,6 +78,16 @@ impl World {
                 for _ in 0..frames {
                     let Some(mut frame) = setup.pool.alloc() else { break };
                     frame.append(len).unwrap();
+                    setup.send(frame);
+                }
+            }
+            Step::SubmitWithBody(frames, len) => {
+                for _ in 0..frames {
+                    let Some(mut frame) = setup.pool.alloc() else { break };
+                    frame.append(60).unwrap();
+                    // SAFETY: a constant, and in tests the "device" shares the address space.
+                    let body = unsafe { Fragment::new(NonNull::from(&BODY).cast(), len as u32) };
+                    frame.attach(Attachment { body: Some(body), segmentation: None }).unwrap();
                     setup.send(frame);
                 }
             }
