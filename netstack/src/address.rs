@@ -2,6 +2,8 @@
 
 use core::net::Ipv4Addr;
 
+use crate::ipv4;
+
 /// An address, its network, and the way out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Address {
@@ -27,6 +29,16 @@ impl Address {
     /// Whether `ip` is the network itself: in use as a broadcast address long ago, and no host's (RFC 1122, section 3.2.1.3).
     pub(crate) fn is_network(&self, ip: Ipv4Addr) -> bool {
         self.prefix < 31 && ip.to_bits() == self.ip.to_bits() & self.mask()
+    }
+
+    /// Whether `ip` could be another host on our link, as far as its number tells; a router may lie beyond our network (RFC 3442).
+    pub(crate) fn could_be_neighbor(&self, ip: Ipv4Addr) -> bool {
+        (self.is_on_link(ip) || self.gateway == Some(ip)) && self.could_be_host(ip)
+    }
+
+    /// Whether `ip` could be another host.
+    pub(crate) fn could_be_host(&self, ip: Ipv4Addr) -> bool {
+        ipv4::is_host(ip) && ip != self.ip && !self.is_network(ip) && !self.is_broadcast(ip)
     }
 
     /// The neighbor that a packet to `ip` goes to first; `None` if there is no way.

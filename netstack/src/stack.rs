@@ -72,6 +72,8 @@ pub struct Config<'a> {
 /// The stack of one core.
 pub struct Stack {
     link: Link,
+    /// What the link takes; the network may take less.
+    link_mtu: u16,
     dhcp: Option<Dhcp>,
     tcp: Tcp,
     udp: Udp,
@@ -97,7 +99,7 @@ impl Stack {
         let mtu = config.mtu.max(LEAST_MTU);
         let tcp = Tcp::new(&config, &mut keys, pool, now);
         let udp = Udp::new(config.udp, mtu, config.tx_checksum);
-        Stack { link, dhcp, tcp, udp, icmp: Icmp::new(mtu), keys, counters, pool }
+        Stack { link, link_mtu: mtu, dhcp, tcp, udp, icmp: Icmp::new(mtu), keys, counters, pool }
     }
 
     /// Local ports of connections that the app opens are from now on chosen such that `is_ours(local, remote)`: that this core
@@ -125,7 +127,7 @@ impl Stack {
     pub fn next_deadline(&self, now: Instant) -> Option<Instant> {
         let output = (self.tcp.has_output() || self.link.has_output()).then_some(now + RETRY);
         let input = self.tcp.has_input().then_some(now);
-        let dhcp = self.dhcp.as_ref().map(Dhcp::next_deadline);
+        let dhcp = self.dhcp.as_ref().and_then(Dhcp::next_deadline);
         [self.tcp.next_deadline(), self.link.next_deadline(), dhcp, output, input].into_iter().flatten().min()
     }
 
@@ -308,8 +310,14 @@ impl Stack {
     fn address_changes(&mut self, change: Change, now: Instant) {
         match change {
             Change::None => {}
-            Change::Obtained(address) if self.link.address() == Some(address) => {}
-            Change::Obtained(address) => self.link.set_address(Some(address), now, &mut self.counters),
+            Change::Obtained { address, mtu } => {
+                let mtu = mtu.unwrap_or(u16::MAX).min(self.link_mtu);
+                self.tcp.set_mtu(mtu);
+                self.udp.set_mtu(mtu);
+                if self.link.address() != Some(address) {
+                    self.link.set_address(Some(address), now, &mut self.counters);
+                }
+            }
             Change::Lost => {
                 self.link.set_address(None, now, &mut self.counters);
                 self.tcp.address_lost();

@@ -45,6 +45,11 @@ impl Udp {
         Udp { ports: ports.to_vec(), mtu, tx_checksum }
     }
 
+    /// Changes the largest IP packet to be sent.
+    pub(crate) fn set_mtu(&mut self, mtu: u16) {
+        self.mtu = mtu;
+    }
+
     /// Whether the app listens on `port`.
     pub(crate) fn is_bound(&self, port: u16) -> bool {
         self.ports.contains(&port)

@@ -125,8 +125,7 @@ impl Link {
         }
         let &Sender { ip, mac } = sender;
         let station = mac.is_unicast() && mac != Mac([0; 6]) && mac != self.station.mac;
-        let neighbor = own.is_on_link(ip) && !own.is_network(ip) && !own.is_broadcast(ip) && !ip.is_unspecified();
-        if station && neighbor { Ok(own.ip) } else { Err(|c| &mut c.drop_arp_bad_sender) }
+        if station && own.could_be_neighbor(ip) { Ok(own.ip) } else { Err(|c| &mut c.drop_arp_bad_sender) }
     }
 
     /// Another station uses our address: say that it is ours, but not so often that two who both do so fill the network

@@ -11,6 +11,7 @@ use super::header::HEADER_LEN;
 use super::options::TIMESTAMPS_LEN;
 use crate::ipv4;
 use crate::keys::{Keys, SetHash};
+use crate::stack::LEAST_MTU;
 use crate::time::Instant;
 
 /// How long a path is believed to be narrow.
@@ -68,6 +69,11 @@ impl Paths {
 }
 
 impl Tcp {
+    /// Changes the largest IP packet of the network, for connections opened from now on: at least [`LEAST_MTU`].
+    pub(crate) fn set_mtu(&mut self, mtu: u16) {
+        self.mss = mss_of(mtu.max(LEAST_MTU), false);
+    }
+
     /// Limits the MSS of a new connection to what is known of its path.
     pub(super) fn limit_to_path(&mut self, index: u32, now: Instant) {
         let Some(tcb) = self.tcbs[index as usize].as_mut() else { return };
