@@ -78,6 +78,7 @@ impl Host {
             mtu: MTU as u16,
             vlan: None,
             tx_checksum: TxChecksum::Software,
+            tso: None,
             address,
             listen: &[PORT],
             udp: &[PORT],

@@ -19,8 +19,8 @@ use netdrv::pktbuf::PktBuf;
 /// The least credit of a flow with nothing unacknowledged, in bytes: one full segment over Ethernet without options.
 pub const MIN_ROOM: usize = 1460;
 
-/// The most payload that one buffer given to [`Call::Send`] may carry, in bytes. The stack cuts it into segments of the
-/// flow's MSS where that is smaller.
+/// The most payload in the bytes of one buffer given to [`Call::Send`]. The stack cuts it into segments of the flow's MSS
+/// where that is smaller.
 pub const MAX_SEND: usize = 1460;
 
 /// The most payload of a datagram given to [`Call::UdpSend`] over Ethernet, in bytes; less where the link's MTU is.
@@ -144,8 +144,10 @@ pub enum Call {
         /// The connection.
         flow: Flow,
     },
-    /// Sends a buffer of at most [`MAX_SEND`] bytes. The stack owns it until it is acknowledged; it must be unshared and
-    /// keep the pool's headroom. Consecutive calls on one flow are one vector: they leave as full segments.
+    /// Sends a buffer of at most [`MAX_SEND`] bytes, and the body attached to it, of any length that the credit covers: what is
+    /// large is sent from where it lies ([`Fragment`](netdrv::pktbuf::Fragment)). The stack owns the buffer until it is
+    /// acknowledged; it must be unshared and keep the pool's headroom. Consecutive calls on one flow are one vector, and
+    /// leave in their order.
     Send {
         /// The connection.
         flow: Flow,

@@ -5,7 +5,7 @@
 
 use core::net::Ipv4Addr;
 
-/// A sum under way. Every piece added but the last must have an even length.
+/// A sum under way. Every piece that is [added](Sum::add) but the last must have an even length.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sum(u64);
 
@@ -37,6 +37,13 @@ impl Sum {
         last[..rest.len()].copy_from_slice(rest);
         let last = u64::from_ne_bytes(last);
         Sum(sum + (last & 0xffff_ffff) + (last >> 32))
+    }
+
+    /// Adds `bytes` that follow `before` bytes added so far, which may be an odd number: their words are shifted by a byte then
+    /// (RFC 1071, section 2 B).
+    pub(crate) fn add_behind(self, before: usize, bytes: &[u8]) -> Sum {
+        let sum = Sum::new().add(bytes).fold();
+        Sum(self.0 + u64::from(if before.is_multiple_of(2) { sum } else { sum.swap_bytes() }))
     }
 
     /// The checksum field: the complement of the sum.

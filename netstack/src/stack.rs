@@ -53,6 +53,8 @@ pub struct Config<'a> {
     pub mtu: u16,
     /// Who completes TCP's checksums.
     pub tx_checksum: TxChecksum,
+    /// The largest TCP payload of a frame that the device cuts, in bytes; `None` if it cuts none.
+    pub tso: Option<u32>,
     /// Where the address comes from.
     pub address: Addressing,
     /// TCP ports to listen on.

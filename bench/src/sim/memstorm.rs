@@ -42,6 +42,7 @@ impl Memstorm {
             mac: place.mac,
             mtu: MTU,
             tx_checksum: scenario.tx_checksum,
+            tso: None,
             address: Addressing::Static { ip: place.ip, prefix: 24, gateway: None },
             listen: &[PORT],
             udp: &[],

@@ -19,6 +19,16 @@ use super::PktBuf;
 pub struct Fragment {
     start: NonNull<u8>,
     len: u32,
+    lease: Lease,
+}
+
+/// Whether somebody wants to know when a fragment is used no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lease {
+    /// Nobody does: it stays as it is for ever.
+    Permanent,
+    /// Its part in each buffer goes to [`Pool::take_back`](super::Pool::take_back).
+    Lent,
 }
 
 impl Fragment {
@@ -31,11 +41,26 @@ impl Fragment {
     /// - the bytes are initialised and mapped, and nobody writes to them;
     /// - their virtual addresses are the addresses that a device uses.
     ///
-    /// A driver holds a handle of the buffer, and nothing else, until the device has read the bytes. So whoever lends them
-    /// keeps a handle too, and takes them back once [`PktBuf::is_unique`] says that it is the last, and the bytes need not
-    /// be sent again.
-    pub const unsafe fn new(start: NonNull<u8>, len: u32) -> Fragment {
-        Fragment { start, len }
+    /// The stack keeps a handle until the bytes are acknowledged, and a driver until the device has read them. When the last
+    /// is gone, each part that was attached to a buffer comes out of [`Pool::take_back`](super::Pool::take_back) once.
+    pub const unsafe fn lent(start: NonNull<u8>, len: u32) -> Fragment {
+        Fragment { start, len, lease: Lease::Lent }
+    }
+
+    /// Bytes that stay as they are for ever.
+    pub const fn permanent(bytes: &'static [u8]) -> Fragment {
+        Fragment { start: NonNull::from_ref(bytes).cast(), len: bytes.len() as u32, lease: Lease::Permanent }
+    }
+
+    /// Bytes that stay as they are, lent all the same: for tests on the host.
+    #[cfg(any(test, feature = "std"))]
+    pub const fn lent_for_ever(bytes: &'static [u8]) -> Fragment {
+        Fragment { lease: Lease::Lent, ..Fragment::permanent(bytes) }
+    }
+
+    /// Whether [`Pool::take_back`](super::Pool::take_back) reports it.
+    pub(super) fn is_lent(&self) -> bool {
+        self.lease == Lease::Lent
     }
 
     /// `len` bytes of it from `from` on; `None` if it has not so many.
@@ -44,12 +69,12 @@ impl Fragment {
             return None;
         }
         // SAFETY: within the range, checked above.
-        Some(Fragment { start: unsafe { self.start.add(from as usize) }, len })
+        Some(Fragment { start: unsafe { self.start.add(from as usize) }, len, ..self })
     }
 
     /// The bytes.
     pub fn bytes(&self) -> &[u8] {
-        // SAFETY: `new` was promised initialised memory that nobody writes to while the value lives.
+        // SAFETY: initialised memory that nobody writes to while the value lives: `lent` was promised it, and a `&'static` is.
         unsafe { slice::from_raw_parts(self.start.as_ptr(), self.len as usize) }
     }
 
@@ -138,9 +163,7 @@ mod tests {
 
     /// A body of bytes that live for ever.
     fn body(bytes: &'static [u8]) -> Attachment {
-        // SAFETY: constants, and in tests the "device" shares the address space.
-        let fragment = unsafe { Fragment::new(NonNull::from(bytes).cast(), bytes.len() as u32) };
-        Attachment { body: Some(fragment), segmentation: None }
+        Attachment { body: Some(Fragment::permanent(bytes)), segmentation: None }
     }
 
     #[test]
@@ -161,6 +184,31 @@ mod tests {
         buf.attach(body(b"item")).unwrap();
         drop(buf);
         assert_eq!(pool.alloc().unwrap().attachment(), None);
+    }
+
+    #[test]
+    fn what_was_lent_is_taken_back_once_the_last_handle_is_gone() {
+        let pool = Pool::leak(PoolMemory::leak(2));
+        let bytes: &'static [u8] = b"0123456789";
+        let whole = Fragment::lent_for_ever(bytes);
+        let parts = [(0, 4), (4, 6)].map(|(from, len)| {
+            let mut buf = pool.alloc().unwrap();
+            buf.attach(Attachment { body: whole.part(from, len), segmentation: None }).unwrap();
+            buf
+        });
+        let in_ring = parts.clone();
+        drop(parts);
+        assert_eq!(pool.take_back(), None);
+        drop(in_ring);
+        assert_eq!(pool.available(), 0, "buffers stay out until their bodies are taken back");
+        let mut back = [pool.take_back().unwrap(), pool.take_back().unwrap()].map(|part| part.bytes().to_vec());
+        back.sort_unstable();
+        assert_eq!((back[0].as_slice(), back[1].as_slice()), (&b"0123"[..], &b"456789"[..]));
+        assert_eq!((pool.take_back(), pool.available()), (None, 2));
+        let mut buf = pool.alloc().unwrap();
+        buf.attach(body(b"item")).unwrap();
+        drop(buf);
+        assert_eq!((pool.take_back(), pool.available()), (None, 2), "nobody waits for what is permanent");
     }
 
     #[test]

@@ -192,7 +192,7 @@ impl Drop for PktBuf {
         let left = self.slot.handles.get() - 1;
         self.slot.handles.set(left);
         if left == 0 {
-            self.slot.give_back();
+            self.slot.give_back(self.attached);
         }
     }
 }

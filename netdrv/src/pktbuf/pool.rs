@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::cell::{Cell, OnceCell};
 use core::ptr::NonNull;
 
-use super::attachment::{Attached, Attachment};
+use super::attachment::{Attached, Attachment, Fragment};
 use super::{BUF_BYTES, Blank, Checksum, HEADROOM, Parcel, PktBuf};
 
 /// End of the free list.
@@ -47,6 +47,8 @@ pub struct Pool {
     /// Slots whose memory has gone to another core and was not replaced yet.
     first_hollow: Cell<u32>,
     hollow: Cell<u32>,
+    /// Slots without handles whose bodies were lent, and are to be taken back.
+    first_lent: Cell<u32>,
 }
 
 /// The header of one buffer.
@@ -84,6 +86,7 @@ impl Pool {
             free: Cell::new(count),
             first_hollow: Cell::new(NONE),
             hollow: Cell::new(0),
+            first_lent: Cell::new(NONE),
         }));
         for slot in &pool.slots {
             let _ = slot.pool.set(pool);
@@ -117,6 +120,15 @@ impl Pool {
         slot.memory.set(blank.memory);
         self.push_free(slot);
         Ok(())
+    }
+
+    /// The body of a buffer whose last handle is gone, if it was [lent](Fragment::lent): whoever lent it may use it as it
+    /// likes. To be called by them until it answers `None`; until then the buffers are not available either.
+    pub fn take_back(&self) -> Option<Fragment> {
+        let slot = self.slots.get(self.first_lent.get() as usize)?;
+        self.first_lent.set(slot.next.get());
+        self.push_free(slot);
+        self.attachments.get(slot.index as usize)?.take().body
     }
 
     /// Buffers that are not lent out.
@@ -154,10 +166,18 @@ impl Slot {
     }
 
     /// Returns the buffer to its pool: the last handle is gone.
-    pub(super) fn give_back(&self) {
-        if let Some(pool) = self.pool.get() {
+    pub(super) fn give_back(&self, attached: Attached) {
+        let Some(pool) = self.pool.get() else { return };
+        if attached == Attached::Yes && self.has_lent_body() {
+            self.next.set(pool.first_lent.replace(self.index));
+        } else {
             pool.push_free(self);
         }
+    }
+
+    fn has_lent_body(&self) -> bool {
+        let body = self.attachment().and_then(|attachment| attachment.get().body);
+        body.is_some_and(|body| body.is_lent())
     }
 
     /// Takes the memory out of the slot, whose last handle is gone.

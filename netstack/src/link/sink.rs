@@ -24,7 +24,8 @@ impl<'a> Sink<'a> {
 
     /// Takes a frame, for which there must be room.
     pub(crate) fn push(&mut self, frame: PktBuf) {
-        self.room = self.room.saturating_sub(1);
+        // One with something attached counts as two: see `TxQueue::room`.
+        self.room = self.room.saturating_sub(if frame.has_attachment() { 2 } else { 1 });
         self.sent += u64::from(self.batch.push_back(frame).is_ok());
     }
 }

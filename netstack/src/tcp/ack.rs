@@ -68,7 +68,7 @@ impl Tcp {
         let Some(tcb) = self.tcbs[index as usize].as_mut() else { return };
         let (send, segments, now) = (&mut tcb.send, &mut self.segments, work.now);
         let in_network = send.scoreboard.in_network();
-        let mut delivered = delivery::take(segments, send, header, now);
+        let mut delivered = delivery::take(segments, send, self.pool, header, now);
         if let Some(round_trip_us) = delivered.round_trip_us {
             send.rto.measure(round_trip_us);
         }

@@ -58,9 +58,9 @@ impl Tcp {
     /// Queues payload. It leaves at egress, as far as the window allows.
     fn send(&mut self, index: u32, payload: PktBuf, work: &mut Work<'_>) {
         let Some(tcb) = self.tcbs[index as usize].as_mut() else { return };
-        let len = payload.len() as u32;
+        let len = payload.frame_len() as u32;
         let open = matches!(tcb.state, State::Established | State::CloseWait) && tcb.send.fin == Fin::No;
-        let usable = payload.is_unique() && payload.headroom() >= HEADROOM && (1..=MAX_SEND as u32).contains(&len);
+        let usable = payload.is_unique() && payload.headroom() >= HEADROOM && payload.len() <= MAX_SEND && len > 0;
         if !open || !usable || len > tcb.send.room() || !matches!(tcb.owner, Owner::App(_)) {
             work.counters.app_violations += 1;
             return self.abort(index, Reason::Closed, work);

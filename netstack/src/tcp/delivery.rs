@@ -1,5 +1,8 @@
 //! What an acknowledgement says was delivered: cumulatively, and selectively (RFC 2018, RFC 2883).
 
+use netdrv::pktbuf::Pool;
+
+use super::cut::cut_record;
 use super::header::Header;
 use super::options::{MAX_BLOCKS, SackBlock};
 use super::scoreboard::{Count, Fate};
@@ -23,7 +26,7 @@ pub(super) struct Delivered {
 impl Delivered {
     /// A record of the send queue is delivered.
     fn note(&mut self, send: &mut Send, record: &Record, now: Instant) {
-        self.bytes += record.payload.len() as u32;
+        self.bytes += record.len();
         send.rack.delivered(record, now);
         if self.round_trip_us.is_none() && record.transmission.count == Count::Once {
             self.round_trip_us = Some(now.us_since(record.transmission.at));
@@ -32,8 +35,15 @@ impl Delivered {
 }
 
 /// Takes the acknowledgement of `header`, which lies in what was sent.
-pub(super) fn take(segments: &mut Segments, send: &mut Send, header: &Header, now: Instant) -> Delivered {
+pub(super) fn take(
+    segments: &mut Segments,
+    send: &mut Send,
+    pool: &'static Pool,
+    header: &Header,
+    now: Instant,
+) -> Delivered {
     let mut delivered = Delivered::default();
+    cut_at_edges(segments, send, pool, header);
     if send.una.lt(header.ack) {
         delivered.acked = header.ack - send.una;
         send.una = header.ack;
@@ -43,6 +53,28 @@ pub(super) fn take(segments: &mut Segments, send: &mut Send, header: &Header, no
         take_selective(segments, send, &header.options.sack, now, &mut delivered);
     }
     delivered
+}
+
+/// Cuts records of more than a segment where the acknowledgement, or a block of it, ends in the middle of one, so that what
+/// is delivered can be told from what is not. Where that is not possible nothing of the record counts as delivered yet.
+fn cut_at_edges(segments: &mut Segments, send: &mut Send, pool: &'static Pool, header: &Header) {
+    if !send.scoreboard.has_bodies() {
+        return;
+    }
+    let edges = header.options.sack.iter().flat_map(|block| [block.start, block.end]);
+    for edge in edges.chain([header.ack]) {
+        let mut at = send.queue.head();
+        while at != send.cursor
+            && let Some(record) = segments.get(at)
+            && record.seq.lt(edge)
+        {
+            if edge.lt(record.end()) && record.len() > send.mss.into() {
+                let _ = cut_record(segments, send, pool, at, edge - record.seq); // or it counts later
+                break;
+            }
+            at = segments.next(at);
+        }
+    }
 }
 
 /// Drops the records before `una`.

@@ -1,9 +1,12 @@
 //! The last step of a segment: headers in front of its payload, and into the batch.
 
+use core::num::NonZeroU16;
+
 use netdrv::nic::TxChecksum;
-use netdrv::pktbuf::{Checksum, PktBuf};
+use netdrv::pktbuf::{Attachment, Checksum, PktBuf, Segmentation};
 
 use super::header::{self, CHECKSUM, Fields};
+use crate::checksum::Sum;
 use crate::ethernet::Payload;
 use crate::ipv4::{self, protocol};
 use crate::link::{Route, Sink};
@@ -17,10 +20,17 @@ pub(super) struct Egress<'a, 'b> {
 
 impl Egress<'_, '_> {
     /// Sends a payload, for which there must be room: headers go in front of it, in place, and a second handle goes to the
-    /// ring. `None` if the headroom is too small or the buffer is shared.
-    pub(super) fn send(&mut self, payload: &mut PktBuf, fields: Fields) -> Option<()> {
+    /// ring. The device cuts what is longer than `mss`. `None` if the headroom is too small or the buffer is shared.
+    pub(super) fn send(&mut self, payload: &mut PktBuf, fields: Fields, mss: u16) -> Option<()> {
         let len = payload.len();
+        let cut = payload.frame_len() > mss.into();
         let checksum = wrap(payload, fields, self.route, self.tx_checksum)?;
+        if payload.has_attachment() {
+            let header_bytes = (payload.len() - len) as u16;
+            let payload_bytes = NonZeroU16::new(mss).filter(|_| cut);
+            let segmentation = payload_bytes.map(|payload_bytes| Segmentation { header_bytes, payload_bytes });
+            payload.attach(Attachment { segmentation, ..payload.attachment()? })?;
+        }
         let mut frame = payload.clone();
         frame.set_checksum(checksum);
         payload.trim_front(frame.len() - len);
@@ -34,7 +44,7 @@ impl Egress<'_, '_> {
 pub(super) fn wrap(payload: &mut PktBuf, fields: Fields, route: Route, tx_checksum: TxChecksum) -> Option<Checksum> {
     let Route { local, remote, from, to } = route;
     let header_len = fields.len();
-    let segment_len = header_len + payload.len();
+    let segment_len = header_len + payload.frame_len();
     fields.emit(payload.prepend(header_len)?);
     let pseudo = header::pseudo_header(local, remote, segment_len);
     let (field, checksum) = match tx_checksum {
@@ -42,10 +52,19 @@ pub(super) fn wrap(payload: &mut PktBuf, fields: Fields, route: Route, tx_checks
             pseudo.partial(),
             Checksum::Partial { start: (from.header_len() + ipv4::HEADER_LEN) as u8, field: CHECKSUM as u8 },
         ),
-        TxChecksum::Software => (pseudo.add(payload.bytes()).checksum(), Checksum::None),
+        TxChecksum::Software => (whole(pseudo, payload).checksum(), Checksum::None),
     };
     payload.bytes_mut()?[CHECKSUM..CHECKSUM + 2].copy_from_slice(&field);
     ipv4::emit(payload.prepend(ipv4::HEADER_LEN)?.first_chunk_mut()?, local, remote, protocol::TCP, segment_len);
     from.prepend(payload, to, Payload::Ipv4)?;
     Some(checksum)
+}
+
+/// The sum of a segment, its body included.
+fn whole(pseudo: Sum, segment: &PktBuf) -> Sum {
+    let sum = pseudo.add(segment.bytes());
+    match segment.attachment().and_then(|attachment| attachment.body) {
+        Some(body) => sum.add_behind(segment.len(), body.bytes()),
+        None => sum,
+    }
 }

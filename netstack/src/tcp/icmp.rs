@@ -67,7 +67,7 @@ impl Tcp {
         while at != send.cursor
             && let Some(record) = self.segments.get_mut(at)
         {
-            if record.transmission.fate == Fate::InNetwork && record.payload.len() > mss.into() {
+            if record.transmission.fate == Fate::InNetwork && record.len() > mss.into() {
                 send.scoreboard.set(record, Fate::Lost);
             }
             at = self.segments.next(at);

@@ -20,6 +20,7 @@ mod ack;
 mod calls;
 mod congestion;
 mod connect;
+mod cut;
 mod delivery;
 mod egress;
 mod flow_table;
@@ -113,6 +114,7 @@ pub(crate) struct Tcp {
     pool: &'static Pool,
     tx_checksum: TxChecksum,
     congestion_control: CongestionControl,
+    tso: Option<u32>,
 }
 
 /// Resets, and challenge ACKs, sent per second at most.
@@ -156,6 +158,7 @@ impl Tcp {
             pool,
             tx_checksum: config.tx_checksum,
             congestion_control: config.congestion_control,
+            tso: config.tso,
         }
     }
 

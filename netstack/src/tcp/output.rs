@@ -3,15 +3,16 @@
 
 use netdrv::pktbuf::PktBuf;
 
+use super::cut::{NotCut, cut_record};
 use super::egress::{self, Egress};
 use super::header::{Fields, flag};
 use super::input::Reset;
 use super::options::Options;
 use super::scoreboard::Fate;
-use super::segments::NONE;
+use super::segments::{NONE, Record};
 use super::seq::SeqNum;
 use super::tail_probe::{Carried, TailProbe};
-use super::tcb::{AckDue, Fin, Probe, State, Tcb};
+use super::tcb::{AckDue, Fin, Probe, Send, State, Tcb};
 use super::{Tcp, Work};
 use crate::link::{Link, Route, Sink};
 use crate::time::Instant;
@@ -154,12 +155,12 @@ impl Tcp {
             at = self.segments.next(at);
         }
         let Some(record) = self.segments.get(at) else { return Err(Stop::Window) };
-        let (len, mss) = (record.payload.len() as u32, u32::from(send.mss));
+        let (len, mss) = (record.len(), u32::from(send.mss));
         if send.congestion_room() < len.min(mss) && send.scoreboard.in_network() > 0 {
             return Err(Stop::Window);
         }
         if len > mss {
-            self.split_record(index, at, mss, work)?;
+            self.cut(index, at, mss, work)?;
         }
         self.send_record(index, at, out, work)?;
         if at == head {
@@ -183,7 +184,7 @@ impl Tcp {
                 while self.segments.next(last) != cursor {
                     last = self.segments.next(last);
                 }
-                last
+                self.last_segment(index, last, work)?
             }
         };
         if at == NONE {
@@ -195,6 +196,17 @@ impl Tcp {
         }
         self.arm_retransmit(index, work.now);
         Ok(())
+    }
+
+    /// The last full segment of the record at `at`, cut off if it is a part.
+    fn last_segment(&mut self, index: u32, at: u32, work: &mut Work<'_>) -> Result<u32, Stop> {
+        let Some(tcb) = &self.tcbs[index as usize] else { return Ok(NONE) };
+        let (len, mss) = (self.segments.get(at).map_or(0, Record::len), u32::from(tcb.send.mss));
+        if len <= mss {
+            return Ok(at);
+        }
+        self.cut(index, at, len - mss, work)?;
+        Ok(self.segments.next(at))
     }
 
     /// Sends our SYN, with an ACK if the peer's has come.
@@ -246,11 +258,10 @@ impl Tcp {
     /// Cuts the record at `at`, which was never sent, to what MSS and windows allow; [`Stop::Window`] if that is nothing worth
     /// sending (sender's silly window avoidance, RFC 9293, section 3.8.6.2.1).
     fn fit_new_record(&mut self, index: u32, at: u32, work: &mut Work<'_>) -> Result<(), Stop> {
-        let Some(tcb) = self.tcbs[index as usize].as_mut() else { return Err(Stop::Window) };
+        let Some(tcb) = self.tcbs[index as usize].as_ref() else { return Err(Stop::Window) };
         let Some(record) = self.segments.get(at) else { return Err(Stop::Window) };
         let send = &tcb.send;
-        let len = record.payload.len() as u32;
-        let mss = u32::from(send.mss);
+        let (len, mss, limit) = (record.len(), u32::from(send.mss), self.frame_limit(send, record));
         let peer = (send.una + send.window).since(record.seq);
         let path = if send.probe == Some(Probe::Tail) { mss } else { send.congestion_room() };
         let available = peer.min(path);
@@ -260,30 +271,34 @@ impl Tcp {
         if available == 0 || !worth || (path < len.min(mss) && !alone) {
             return Err(Stop::Window);
         }
-        let fits = len.min(mss).min(available);
-        if fits < len { self.split_record(index, at, fits, work) } else { Ok(()) }
+        let fits = len.min(limit).min(available);
+        // The device cuts full segments only; what is left over waits for more room.
+        let fits = if fits > mss && fits < len { fits / mss * mss } else { fits };
+        if fits < len { self.cut(index, at, fits, work) } else { Ok(()) }
     }
 
-    /// Splits the record at `at`, so that its first `len` bytes stand alone.
-    fn split_record(&mut self, index: u32, at: u32, len: u32, work: &mut Work<'_>) -> Result<(), Stop> {
+    /// The most payload of a record that leaves in one frame: a segment, or many segments of a body where the device cuts, but
+    /// no more than a quarter of the window, so that acknowledgements keep coming.
+    fn frame_limit(&self, send: &Send, record: &Record) -> u32 {
+        let mss = u32::from(send.mss);
+        match self.tso {
+            Some(most) if record.payload.has_attachment() => {
+                let share = (send.congestion.window() / 4).min(most);
+                (share / mss * mss).max(mss)
+            }
+            _ => mss,
+        }
+    }
+
+    /// Cuts the record at `at`, so that its first `len` bytes stand alone.
+    fn cut(&mut self, index: u32, at: u32, len: u32, work: &mut Work<'_>) -> Result<(), Stop> {
         let Some(tcb) = self.tcbs[index as usize].as_mut() else { return Err(Stop::Window) };
-        let Some(record) = self.segments.get(at) else { return Err(Stop::Window) };
-        let (transmission, tail_seq) = (record.transmission, record.seq + len);
-        let mut tail = self.pool.alloc().ok_or(Stop::NoBuffer)?;
-        tail.extend_from_slice(&record.payload.bytes()[len as usize..]).ok_or(Stop::NoBuffer)?;
-        let send = &mut tcb.send;
-        let new = self.segments.insert(&mut send.queue, at, tail_seq, tail).map_err(|_| Stop::NoBuffer)?;
-        if let Some(record) = self.segments.get_mut(at) {
-            send.scoreboard.remove(record);
-            record.payload.truncate(len as usize);
-            send.scoreboard.add(record);
-        }
-        if let Some(record) = self.segments.get_mut(new) {
-            record.transmission = transmission;
-            send.scoreboard.add(record);
-        }
         work.counters.tcp_segments_split += 1;
-        Ok(())
+        cut_record(&mut self.segments, &mut tcb.send, self.pool, at, len).map_err(|reason| match reason {
+            NotCut::Nowhere => Stop::Window,
+            NotCut::InRing => Stop::InRing,
+            NotCut::NoBuffer => Stop::NoBuffer,
+        })
     }
 
     /// Sends the payload of a record: headers go in front of it, in place, and a second handle goes to the ring.
@@ -298,9 +313,9 @@ impl Tcp {
         }
         let push = if next == NONE { flag::PSH } else { 0 };
         let fields = Fields { seq: record.seq, flags: flag::ACK | push, ..fields_of(tcb, work.now) };
-        out.send(&mut record.payload, fields).ok_or(Stop::NoBuffer)?;
         let send = &mut tcb.send;
-        let len = record.payload.len() as u32;
+        out.send(&mut record.payload, fields, send.mss).ok_or(Stop::NoBuffer)?;
+        let len = record.len();
         work.counters.tcp_segments_out += 1;
         work.counters.tcp_retransmits += u64::from(record.transmission.fate != Fate::Unsent);
         send.scoreboard.sent(record, work.now);
@@ -347,7 +362,7 @@ impl Tcp {
     /// Sends a segment without payload.
     fn send_empty(&mut self, fields: Fields, out: &mut Egress<'_, '_>) -> Result<(), Stop> {
         let mut empty = self.pool.alloc().ok_or(Stop::NoBuffer)?;
-        out.send(&mut empty, fields).ok_or(Stop::NoBuffer)
+        out.send(&mut empty, fields, u16::MAX).ok_or(Stop::NoBuffer)
     }
 
     /// Every segment carries an acknowledgement: none is due any more, unless it must leave without payload.

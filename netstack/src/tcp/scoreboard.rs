@@ -55,6 +55,8 @@ pub(super) struct Scoreboard {
     lost_records: u32,
     /// What duplicate acknowledgements of a peer without SACK stand for.
     duplicates: u32,
+    /// Records with a body: they may be longer than a segment.
+    bodies: u32,
 }
 
 impl Scoreboard {
@@ -78,6 +80,11 @@ impl Scoreboard {
         self.lost_records
     }
 
+    /// Whether a record that was sent may be longer than a segment.
+    pub(super) fn has_bodies(&self) -> bool {
+        self.bodies > 0
+    }
+
     /// Notes that a record is sent now.
     pub(super) fn sent(&mut self, record: &mut Record, now: Instant) {
         if record.transmission.fate != Fate::Unsent {
@@ -96,7 +103,8 @@ impl Scoreboard {
 
     /// Counts a record that joins the queue, or whose length has changed.
     pub(super) fn add(&mut self, record: &Record) {
-        let bytes = record.payload.len() as u32;
+        let bytes = record.len();
+        self.bodies += u32::from(record.is_sent_with_body());
         match record.transmission.fate {
             Fate::Unsent => {}
             Fate::InNetwork => self.in_network += bytes,
@@ -110,7 +118,8 @@ impl Scoreboard {
 
     /// Counts a record no more: it leaves the queue, or is about to change.
     pub(super) fn remove(&mut self, record: &Record) {
-        let bytes = record.payload.len() as u32;
+        let bytes = record.len();
+        self.bodies -= u32::from(record.is_sent_with_body());
         match record.transmission.fate {
             Fate::Unsent => {}
             Fate::InNetwork => self.in_network -= bytes,

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use netdrv::pktbuf::PktBuf;
 
-use super::scoreboard::Transmission;
+use super::scoreboard::{Fate, Transmission};
 use super::seq::SeqNum;
 
 /// The end of a list.
@@ -24,9 +24,19 @@ pub(super) struct Record {
 }
 
 impl Record {
+    /// Bytes of it, wherever they lie.
+    pub(super) fn len(&self) -> u32 {
+        self.payload.frame_len() as u32
+    }
+
+    /// Whether it was sent and has a body.
+    pub(super) fn is_sent_with_body(&self) -> bool {
+        self.payload.has_attachment() && self.transmission.fate != Fate::Unsent
+    }
+
     /// Behind its last byte.
     pub(super) fn end(&self) -> SeqNum {
-        self.seq + self.payload.len() as u32
+        self.seq + self.len()
     }
 }
 
@@ -82,6 +92,14 @@ impl Segments {
     /// The record at `at`, to change it.
     pub(super) fn get_mut(&mut self, at: u32) -> Option<&mut Record> {
         self.records.get_mut(at as usize)?.as_mut()
+    }
+
+    /// Two records, to change both.
+    pub(super) fn pair_mut(&mut self, a: u32, b: u32) -> (Option<&mut Record>, Option<&mut Record>) {
+        match self.records.get_disjoint_mut([a as usize, b as usize]) {
+            Ok([a, b]) => (a.as_mut(), b.as_mut()),
+            Err(_) => (None, None),
+        }
     }
 
     /// The record behind `at`.

@@ -1,6 +1,7 @@
 //! Scripts of segments on a virtual clock, by phase.
 
 mod ack;
+mod body;
 mod close;
 mod connect;
 mod data;

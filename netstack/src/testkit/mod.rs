@@ -1,6 +1,7 @@
 //! What the tests share: a stack with a virtual clock, and a peer that is a script. The peer's frames are built and ours are
 //! read by smoltcp's wire formats, so that two mistakes cannot cancel each other.
 
+mod device;
 mod segment;
 
 use core::net::{Ipv4Addr, SocketAddrV4};
@@ -84,6 +85,7 @@ impl Kit {
             vlan: None,
             mtu: 1500,
             tx_checksum: TxChecksum::Software,
+            tso: None,
             address: Addressing::Static { ip: IP, prefix: 24, gateway: None },
             listen: &[PORT],
             udp: &[PORT],
@@ -198,9 +200,9 @@ impl Kit {
         self.call(Call::Close { flow: self.flow });
     }
 
-    /// Frames that leave now.
+    /// Frames that leave now, as a device puts them on the wire.
     pub(crate) fn frames(&mut self) -> Vec<Vec<u8>> {
-        self.frames_held().into_iter().map(|frame| frame.bytes().to_vec()).collect()
+        self.frames_held().iter().flat_map(device::wire).collect()
     }
 
     /// Frames that leave now and stay in the ring.

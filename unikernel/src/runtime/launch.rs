@@ -156,6 +156,7 @@ fn stack_config<'a>(config: &Config, info: &NicInfo, ports: &'a [u16], seed: [u8
         vlan: config.vlan,
         mtu: info.mtu,
         tx_checksum: info.tx_checksum,
+        tso: info.tso,
         address: addressing,
         listen: ports,
         udp: &[],

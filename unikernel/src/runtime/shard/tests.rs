@@ -34,6 +34,7 @@ impl Bench {
             vlan: None,
             mtu: 1500,
             tx_checksum: TxChecksum::Software,
+            tso: None,
             address: Addressing::Static { ip: Ipv4Addr::new(10, 0, 0, 1), prefix: 24, gateway: None },
             listen: &[11211],
             udp: &[],
