@@ -209,7 +209,7 @@ counters! {
     tcp_resets_in,
     /// Connections given up because the peer stopped answering.
     tcp_timed_out,
-    /// Half-open connections that ended by an ICMP error.
+    /// Handshakes, of either side, that ended by an ICMP error.
     tcp_icmp_refused,
     /// ICMP errors about live connections, which go on.
     tcp_icmp_soft,

@@ -1,6 +1,7 @@
 //! The layers below TCP, and the stack as a whole.
 
 mod arp;
+mod bounds;
 mod dhcp;
 mod ethernet;
 mod icmp;

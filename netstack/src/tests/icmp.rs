@@ -1,11 +1,11 @@
 //! ICMP: RFC 792, RFC 1191, RFC 5927.
 
-use core::net::Ipv4Addr;
+use core::net::{Ipv4Addr, SocketAddrV4};
 use core::time::Duration;
 
 use smoltcp::wire::{EthernetProtocol, IpProtocol, Ipv4Packet};
 
-use crate::app::Reason;
+use crate::app::{Call, Reason};
 use crate::checksum::Sum;
 use crate::counters::Counters;
 use crate::testkit::*;
@@ -307,7 +307,7 @@ fn after_ten_minutes_the_path_may_have_widened() {
 fn the_next_connection_to_the_host_knows_its_path() {
     let (mut kit, frame) = in_flight(1);
     kit.frame(&too_big(1400, &frame));
-    kit.call(crate::app::Call::Abort { flow: kit.flow });
+    kit.call(Call::Abort { flow: kit.flow });
     kit.frames();
     kit.saw();
     kit.port = 40_001;
@@ -370,4 +370,20 @@ fn an_error_in_an_ethernet_broadcast_is_dropped() {
     let error = too_big(1400, &frame);
     kit.frame(&ethernet([255; 6], PEER_MAC, EthernetProtocol::Ipv4, &error[14..]));
     assert_eq!((kit.counters().drop_ip_link_broadcast, kit.counters().tcp_path_mtu_reduced), (1, 0));
+}
+
+#[test]
+fn a_call_that_is_refused_ends() {
+    let remote = SocketAddrV4::new(PEER_IP, 11_211);
+    for (code, reason) in [(3, Some(Reason::Unreachable)), (1, None)] {
+        let mut kit = Kit::new();
+        kit.port = remote.port();
+        kit.call(Call::Connect { cookie: 9, remote });
+        let syn = kit.frames().pop().unwrap();
+        kit.frame(&error(3, code, 0, &syn));
+        assert_eq!(kit.saw().pop(), reason.map(Saw::Dead), "code {code}");
+        kit.wait(Duration::from_secs(3600));
+        let later = if reason.is_some() { None } else { Some(Saw::Dead(Reason::Unreachable)) };
+        assert_eq!(kit.saw().pop(), later, "code {code}");
+    }
 }
