@@ -83,7 +83,7 @@ impl Host {
             listen: &[PORT],
             udp: &[PORT],
             conn_limit: CONNECTIONS,
-            congestion_control: congestion_control,
+            congestion_control,
             tcp: TcpSettings::default(),
             seed: *b"sixteen bytes ok",
         };

@@ -13,8 +13,8 @@ use nix::sys::resource::{UsageWho, getrusage};
 use super::check_interrupted;
 use crate::host::repository;
 
-/// An input that takes longer hangs: thousands of times what one takes.
-const HANG_MS: &str = "2000";
+/// An input that takes longer hangs: thousands of times what one takes, and more than a busy machine keeps it waiting.
+const HANG_MS: &str = "10000";
 
 /// What becomes of the inputs that were found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
