@@ -179,6 +179,8 @@ impl Tcp {
                 self.fit_new_record(index, cursor, work)?;
                 cursor
             }
+            // All was acknowledged before the ring had room for the probe.
+            Carried::Last if head == cursor => return Ok(()),
             Carried::Last => {
                 let mut last = head;
                 while self.segments.next(last) != cursor {

@@ -157,6 +157,18 @@ fn a_lost_tail_is_probed_before_the_timeout() {
 }
 
 #[test]
+fn a_probe_that_waits_for_the_ring_is_dropped_once_all_is_acknowledged() {
+    let mut kit = sent(2);
+    kit.room = 0;
+    pass(&mut kit, Duration::from_millis(70));
+    assert_eq!(kit.counters().tcp_tail_probes, 1);
+    kit.recv(sack(2, &[]).window(0));
+    kit.send([9; 100]);
+    kit.room = 64;
+    assert_eq!(numbers(&mut kit), [], "nothing is under way that could be lost, and the window is shut");
+}
+
+#[test]
 fn a_probe_that_repairs_a_loss_is_a_sign_of_congestion() {
     for (report, window) in [(&[(3, 4)][..], 10_000), (&[], 7000)] {
         let mut kit = sent(4);
