@@ -138,6 +138,8 @@ counters! {
     drop_tcp_port_closed,
     /// TCP: a segment of no connection.
     drop_tcp_no_connection,
+    /// TCP: payload of no connection while a cookie may still come back.
+    drop_tcp_bad_cookie,
     /// TCP: outside the receive window.
     drop_tcp_out_of_window,
     /// TCP: a timestamp older than the last (RFC 7323, section 5.3).
@@ -177,8 +179,10 @@ counters! {
     tcp_connects_unavailable,
     /// Those of them that were established.
     tcp_connected,
-    /// Half-open connections thrown out, oldest first, to make room.
-    tcp_half_open_recycled,
+    /// SYNs answered by a cookie.
+    tcp_cookies_sent,
+    /// Cookies that came back.
+    tcp_cookies_returned,
     /// Half-open connections given up after the last SYN-ACK.
     tcp_half_open_timeouts,
     /// SYNs and SYN-ACKs sent again.

@@ -21,8 +21,8 @@ use crate::time::Instant;
 use arp::Claim;
 pub(crate) use sink::Sink;
 
-/// Replies that wait for egress at most.
-const REPLIES: usize = 32;
+/// Replies that wait for egress at most: what the frames of one turn can bring.
+const REPLIES: usize = netdrv::nic::BATCH;
 /// Datagrams that wait for egress at most: what the app's calls of one turn can bring.
 const DATAGRAMS: usize = 256;
 

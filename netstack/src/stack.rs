@@ -15,7 +15,7 @@ use crate::icmp::{self, Icmp};
 use crate::ipv4::{self, protocol};
 use crate::keys::Keys;
 use crate::link::{Link, Route, Sink};
-use crate::tcp::{Addresses, Arrival, MOST_EVENTS, Tcp, Work};
+use crate::tcp::{Addresses, MOST_EVENTS, Tcp, Work};
 pub use crate::tcp::{CongestionControl, IsOurs, TcpSettings};
 use crate::time::Instant;
 use crate::udp::{self, Datagram, Udp};
@@ -251,9 +251,9 @@ impl Stack {
     fn segment_arrives(&mut self, segment: PktBuf, ip: &ipv4::Header, from: Mac, now: Instant, events: &mut Events) {
         let addresses = Addresses { remote: ip.src, local: ip.dst };
         let mut work = Work { now, counters: &mut self.counters, events };
-        if let Arrival::Reset { reset } = self.tcp.input(addresses, segment, &mut work) {
+        if let Some(answer) = self.tcp.input(addresses, segment, &mut work) {
             let route = Route { local: ip.dst, remote: ip.src, from: self.link.station(), to: from };
-            match self.tcp.build_reset(route, reset) {
+            match self.tcp.build_answer(route, answer) {
                 Some(frame) => self.link.reply(frame, &mut self.counters),
                 None => self.counters.tx_no_buffer += 1,
             }

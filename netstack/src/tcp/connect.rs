@@ -4,7 +4,7 @@ use core::net::{Ipv4Addr, SocketAddrV4};
 
 use super::flow_table::FlowKey;
 use super::header::{Header, flag};
-use super::input::Arrival;
+use super::input::Answer;
 use super::ports::IsOurs;
 use super::seq::SeqNum;
 use super::tcb::{Owner, State, Tcb};
@@ -41,7 +41,7 @@ impl Tcp {
         let is_free = |port| !listen.contains(&port) && flows.get(key(port)).is_none();
         let key = key(self.ports.choose(SocketAddrV4::new(own.ip, 0), remote, is_free)?);
         let index = self.take_slot(work)?;
-        let (iss, clock_offset) = self.initial_numbers(addresses, key, work.now);
+        let (iss, clock_offset) = self.initial_numbers(addresses.flow_bytes(key), work.now);
         let generation = self.generations[index as usize];
         let mut tcb = Tcb::new(key, generation, iss, SeqNum(0), self.mss, self.congestion_control);
         tcb.state = State::SynSent;
@@ -62,12 +62,18 @@ impl Tcp {
     }
 
     /// A segment that may answer our SYN.
-    pub(super) fn answer_arrives(&mut self, index: u32, header: &Header, len: usize, work: &mut Work<'_>) -> Arrival {
-        let Some(tcb) = self.tcb(index) else { return Arrival::Done };
+    pub(super) fn answer_arrives(
+        &mut self,
+        index: u32,
+        header: &Header,
+        len: usize,
+        work: &mut Work<'_>,
+    ) -> Option<Answer> {
+        let tcb = self.tcb(index)?;
         let acknowledges = header.has(flag::ACK) && header.ack == tcb.send.iss + 1 && tcb.is_waiting_for_ack();
         if header.has(flag::ACK) && !acknowledges {
             work.counters.drop_tcp_bad_ack += 1;
-            return if header.has(flag::RST) { Arrival::Done } else { self.refuse(header, len, work) };
+            return if header.has(flag::RST) { None } else { self.refuse(header, len, work) };
         }
         if header.has(flag::RST) {
             // RFC 5961, section 3: only one that acknowledges the SYN counts.
@@ -77,11 +83,11 @@ impl Tcp {
             } else {
                 work.counters.drop_tcp_inexact_reset += 1;
             }
-            return Arrival::Done;
+            return None;
         }
         if !header.has(flag::SYN) {
             work.counters.drop_tcp_no_connection += 1;
-            return Arrival::Done;
+            return None;
         }
         self.take_syn(index, header, work);
         if acknowledges {
@@ -89,16 +95,16 @@ impl Tcp {
         } else {
             self.opened_by_both(index, header);
         }
-        Arrival::Done
+        None
     }
 
     /// Takes what the peer's SYN says.
     fn take_syn(&mut self, index: u32, header: &Header, work: &mut Work<'_>) {
-        let (our_mss, control) = (self.mss, self.congestion_control);
+        let (mss, control) = (self.mss_for(&header.options), self.congestion_control);
         let Some(tcb) = self.tcb(index) else { return };
         let offer = tcb.timestamps;
         tcb.received_syn(header.seq);
-        tcb.agree(&header.options, our_mss, control);
+        tcb.agree(&header.options, mss, control);
         // What the peer does not want is not used.
         tcb.receive.shift = tcb.receive.shift.filter(|_| header.options.window_shift.is_some());
         tcb.timestamps = offer.zip(header.options.timestamps).map(|(mut clock, timestamps)| {

@@ -6,38 +6,28 @@ use super::flow_table::FlowKey;
 use super::header::{self, Fields, Header, flag};
 use super::options::Options;
 use super::seq::SeqNum;
+use super::syn_cookie::Returned;
 use super::tcb::{AckDue, State};
 use super::{Addresses, Tcp, Work};
 use crate::app::Reason;
 use crate::time::Instant;
 
-/// What is to be answered to a segment that no connection answers.
-pub(crate) enum Arrival {
-    /// Nothing.
-    Done,
-    /// A reset.
-    Reset {
-        /// The segment to send.
-        reset: Reset,
-    },
-}
-
-/// A reset, or any other segment without a connection.
+/// A segment of no connection that answers another: a reset, or a SYN-ACK of which nothing is kept.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Reset {
+pub(crate) struct Answer {
     pub(super) fields: Fields,
 }
 
 impl Tcp {
-    /// Takes a segment: `segment` is the IP payload.
-    pub(crate) fn input(&mut self, addresses: Addresses, mut segment: PktBuf, work: &mut Work<'_>) -> Arrival {
+    /// Takes a segment: `segment` is the IP payload. Returns what is to be answered to one that no connection answers.
+    pub(crate) fn input(&mut self, addresses: Addresses, mut segment: PktBuf, work: &mut Work<'_>) -> Option<Answer> {
         let verify = segment.checksum() != Checksum::Verified;
         let pseudo = verify.then(|| header::pseudo_header(addresses.remote, addresses.local, segment.len()));
         let header = match header::parse(segment.bytes(), pseudo) {
             Ok(header) => header,
             Err(reason) => {
                 work.counters.count(reason);
-                return Arrival::Done;
+                return None;
             }
         };
         segment.trim_front(header.header_len);
@@ -45,10 +35,9 @@ impl Tcp {
         match self.flows.get(key) {
             Some(index) => {
                 work.counters.tcp_segments_in += 1;
-                if self.reopens(index, &header) {
-                    work.counters.tcp_time_wait_reused += 1;
-                    self.free_slot(index);
-                    return self.no_connection(addresses, key, &header, segment.len(), work);
+                if self.reopens(index, &header, work.now) {
+                    self.reopen(index, addresses, &header, work);
+                    return None;
                 }
                 if self.is_syn_sent(index) {
                     return self.answer_arrives(index, &header, segment.len(), work);
@@ -58,18 +47,10 @@ impl Tcp {
                     return self.refuse(&header, segment.len(), work);
                 }
                 self.segment_arrives(index, &header, segment, work);
-                Arrival::Done
+                None
             }
-            None => self.no_connection(addresses, key, &header, segment.len(), work),
+            None => self.no_connection(addresses, key, &header, segment, work),
         }
-    }
-
-    /// Whether a SYN may take over the slot of a connection in TIME-WAIT (RFC 9293, section 3.6.1).
-    fn reopens(&self, index: u32, header: &Header) -> bool {
-        let Some(tcb) = &self.tcbs[index as usize] else { return false };
-        tcb.state == State::TimeWait
-            && header.flags & (flag::SYN | flag::ACK) == flag::SYN
-            && tcb.receive.nxt.lt(header.seq)
     }
 
     fn no_connection(
@@ -77,23 +58,32 @@ impl Tcp {
         addresses: Addresses,
         key: FlowKey,
         header: &Header,
-        len: usize,
+        segment: PktBuf,
         work: &mut Work<'_>,
-    ) -> Arrival {
-        if header.has(flag::RST) {
-            work.counters.drop_tcp_no_connection += 1;
-            return Arrival::Done;
+    ) -> Option<Answer> {
+        let listening = self.listen.contains(&header.dst_port);
+        match header.flags & (flag::SYN | flag::ACK | flag::RST) {
+            flag::SYN if listening => return self.passive_open(addresses, key, header, work),
+            flag::SYN => work.counters.drop_tcp_port_closed += 1,
+            flag::ACK if listening => match self.cookie_returns(addresses, key, header, work) {
+                Returned::Opened(index) => {
+                    self.segment_arrives(index, header, segment, work);
+                    return None;
+                }
+                Returned::NoRoom => {
+                    work.counters.drop_tcp_conn_limit += 1;
+                    return None;
+                }
+                // Payload may have overtaken the ACK that returns the cookie: a reset would end what is about to begin.
+                Returned::MayFollow if !segment.is_empty() => {
+                    work.counters.drop_tcp_bad_cookie += 1;
+                    return None;
+                }
+                Returned::MayFollow | Returned::NoCookie => work.counters.drop_tcp_no_connection += 1,
+            },
+            _ => work.counters.drop_tcp_no_connection += 1,
         }
-        if header.flags & (flag::SYN | flag::ACK) == flag::SYN {
-            if self.listen.contains(&header.dst_port) {
-                self.passive_open(addresses, key, header, work);
-                return Arrival::Done;
-            }
-            work.counters.drop_tcp_port_closed += 1;
-        } else {
-            work.counters.drop_tcp_no_connection += 1;
-        }
-        self.refuse(header, len, work)
+        if header.has(flag::RST) { None } else { self.refuse(header, segment.len(), work) }
     }
 
     /// Whether a segment acknowledges something else than our SYN, which alone is to be acknowledged: it is reset, and the
@@ -105,13 +95,13 @@ impl Tcp {
     }
 
     /// Answers by a reset, as often as the limit allows.
-    pub(super) fn refuse(&mut self, header: &Header, len: usize, work: &mut Work<'_>) -> Arrival {
+    pub(super) fn refuse(&mut self, header: &Header, len: usize, work: &mut Work<'_>) -> Option<Answer> {
         if !self.resets.allow(work.now) {
             work.counters.tcp_resets_suppressed += 1;
-            return Arrival::Done;
+            return None;
         }
         work.counters.tcp_resets_out += 1;
-        Arrival::Reset { reset: reset_for(header, len) }
+        Some(reset_for(header, len))
     }
 
     fn segment_arrives(&mut self, index: u32, header: &Header, payload: PktBuf, work: &mut Work<'_>) {
@@ -261,7 +251,7 @@ impl Tcp {
 }
 
 /// The reset that answers a segment (RFC 9293, section 3.10.7.1).
-fn reset_for(header: &Header, payload_len: usize) -> Reset {
+fn reset_for(header: &Header, payload_len: usize) -> Answer {
     let len = payload_len as u32 + u32::from(header.has(flag::SYN)) + u32::from(header.has(flag::FIN));
     let (seq, ack, flags) = if header.has(flag::ACK) {
         (header.ack, SeqNum(0), flag::RST)
@@ -269,5 +259,5 @@ fn reset_for(header: &Header, payload_len: usize) -> Reset {
         (SeqNum(0), header.seq + len, flag::RST | flag::ACK)
     };
     let (src_port, dst_port) = (header.dst_port, header.src_port);
-    Reset { fields: Fields { src_port, dst_port, seq, ack, flags, window: 0, options: Options::default() } }
+    Answer { fields: Fields { src_port, dst_port, seq, ack, flags, window: 0, options: Options::default() } }
 }

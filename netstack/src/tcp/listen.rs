@@ -2,36 +2,70 @@
 
 use super::flow_table::FlowKey;
 use super::header::Header;
+use super::input::Answer;
+use super::options::Options;
 use super::seq::SeqNum;
 use super::tcb::{Owner, State, Tcb};
 use super::timestamps::Clock;
 use super::{Addresses, Tcp, Work};
-use crate::app::{Event, Reason};
+use crate::app::Event;
 use crate::time::Instant;
 
+/// The MSS of a peer that names none (RFC 9293, section 3.7.1), and the least that is believed.
+const DEFAULT_MSS: u16 = 536;
+const LEAST_MSS: u16 = 88;
+
 impl Tcp {
-    /// Opens a connection for a SYN; the SYN-ACK leaves at egress.
-    pub(super) fn passive_open(&mut self, addresses: Addresses, key: FlowKey, header: &Header, work: &mut Work<'_>) {
+    /// Opens a connection for a SYN; the SYN-ACK leaves at egress, or is returned if the backlog is full.
+    pub(super) fn passive_open(
+        &mut self,
+        addresses: Addresses,
+        key: FlowKey,
+        header: &Header,
+        work: &mut Work<'_>,
+    ) -> Option<Answer> {
         work.counters.tcp_syns += 1;
-        let Some(index) = self.take_slot(work) else {
+        if self.is_backlog_full() {
+            return Some(self.cookie_for(addresses, key, header, work));
+        }
+        let numbers = self.initial_numbers(addresses.flow_bytes(key), work.now);
+        if self.half_open(key, header.seq, &header.options, numbers, work).is_none() {
             work.counters.drop_tcp_conn_limit += 1;
-            return;
-        };
-        let (iss, clock_offset) = self.initial_numbers(addresses, key, work.now);
+        }
+        None
+    }
+
+    pub(super) fn is_backlog_full(&self) -> bool {
+        self.half_open_count >= self.half_open_limit
+    }
+
+    /// Makes a half-open connection, for a SYN with sequence number `irs` and `options`. `None` if all slots are in use.
+    pub(super) fn half_open(
+        &mut self,
+        key: FlowKey,
+        irs: SeqNum,
+        options: &Options,
+        (iss, clock_offset): (SeqNum, u32),
+        work: &mut Work<'_>,
+    ) -> Option<u32> {
+        let index = self.take_slot(work)?;
         let (generation, control) = (self.generations[index as usize], self.congestion_control);
-        let mut tcb = Tcb::new(key, generation, iss, header.seq, self.mss, control);
-        tcb.agree(&header.options, self.mss, control);
+        let mut tcb = Tcb::new(key, generation, iss, irs, self.mss, control);
+        tcb.agree(options, self.mss_for(options), control);
         tcb.heard_at = work.now;
-        tcb.send.window = header.window.into();
-        tcb.receive.shift = header.options.window_shift.map(|_| self.windows.shift());
-        tcb.timestamps =
-            header.options.timestamps.map(|timestamps| Clock::new(clock_offset, timestamps.value, work.now));
+        tcb.receive.shift = options.window_shift.map(|_| self.windows.shift());
+        tcb.timestamps = options.timestamps.map(|timestamps| Clock::new(clock_offset, timestamps.value, work.now));
         self.tcbs[index as usize] = Some(tcb);
         self.limit_to_path(index, work.now);
         self.flows.insert(key, index);
-        self.half_open.push(index);
         self.half_open_count += 1;
         self.dirty.push(index);
+        Some(index)
+    }
+
+    /// The largest segment that a peer with these options on its SYN takes, options not counted.
+    pub(super) fn mss_for(&self, options: &Options) -> u16 {
+        options.mss.unwrap_or(DEFAULT_MSS).clamp(LEAST_MSS, self.mss)
     }
 
     /// Our SYN was acknowledged.
@@ -51,49 +85,19 @@ impl Tcp {
         work.counters.tcp_established += 1;
     }
 
-    /// A free slot; else that of the oldest connection in TIME-WAIT, else of the oldest half-open one.
+    /// A free slot, else that of the oldest connection in TIME-WAIT.
     pub(super) fn take_slot(&mut self, work: &mut Work<'_>) -> Option<u32> {
-        if self.half_open_count >= self.half_open_limit {
-            self.recycle_half_open(work);
-        }
         self.free.pop().or_else(|| {
-            if !self.recycle_time_wait(work) {
-                self.recycle_half_open(work);
-            }
+            self.recycle_time_wait(work);
             self.free.pop()
         })
     }
 
-    fn recycle_time_wait(&mut self, work: &mut Work<'_>) -> bool {
-        while let Some(index) = self.time_wait.pop() {
-            if self.tcb(index).is_some_and(|tcb| tcb.state == State::TimeWait) {
-                work.counters.tcp_time_wait_recycled += 1;
-                self.free_slot(index);
-                return true;
-            }
-        }
-        false
-    }
-
-    fn recycle_half_open(&mut self, work: &mut Work<'_>) -> bool {
-        while let Some(index) = self.half_open.pop() {
-            if self.tcb(index).is_some_and(|tcb| tcb.state == State::SynReceived) {
-                work.counters.tcp_half_open_recycled += 1;
-                self.end(index, Reason::TimedOut, work.events);
-                return true;
-            }
-        }
-        false
-    }
-
     /// The initial sequence number (RFC 6528: a clock of 4 us, plus a keyed hash of the flow), and the offset of the
     /// connection's timestamps.
-    pub(super) fn initial_numbers(&self, addresses: Addresses, key: FlowKey, now: Instant) -> (SeqNum, u32) {
-        let mut bytes = [0; 12];
-        bytes[..8].copy_from_slice(&key.to_bytes());
-        bytes[8..].copy_from_slice(&addresses.local.octets());
+    pub(super) fn initial_numbers(&self, flow: [u8; 12], now: Instant) -> (SeqNum, u32) {
         let clock = (now.as_micros() / 4) as u32;
-        let hash = self.isn_hasher.hash(&bytes);
+        let hash = self.isn_hasher.hash(&flow);
         (SeqNum(clock.wrapping_add(hash as u32)), (hash >> 32) as u32)
     }
 }

@@ -5,6 +5,7 @@
 //! tables         flow_table, segments, tcb (one connection)
 //! a segment      input: to which connection, and is it acceptable      listen: passive open, the end of the handshake
 //!                connect: active open      ports: the local ones it chooses
+//!                syn_cookie: without memory      time_wait: lingering, and its reuse
 //! arrives        ack: what the peer acknowledges, its window           receive: payload, FIN
 //!                reassembly: what came early      receive_window: what we offer
 //! loss           delivery: what was delivered      scoreboard: what became of each segment      rack: what is lost
@@ -14,7 +15,7 @@
 //! out            output: what is sent, in one place, at egress      egress: headers in front, and into the batch
 //! ```
 //!
-//! Left out for now: keepalive, SYN cookies, ECN.
+//! Left out for now: keepalive, ECN.
 
 mod ack;
 mod calls;
@@ -43,8 +44,10 @@ mod scoreboard;
 mod segments;
 mod seq;
 mod settings;
+mod syn_cookie;
 mod tail_probe;
 mod tcb;
+mod time_wait;
 mod timers;
 mod timestamps;
 
@@ -69,10 +72,10 @@ use path_mtu::Paths;
 use ports::Ports;
 use receive_window::Windows;
 use segments::Segments;
+use syn_cookie::Cookies;
 use tcb::{Owner, State, Tcb};
 
 pub use congestion::CongestionControl;
-pub(crate) use input::Arrival;
 pub use ports::IsOurs;
 pub use settings::TcpSettings;
 
@@ -86,7 +89,6 @@ pub(crate) struct Tcp {
     generations: Box<[u32]>,
     /// Free slots, and those that can be taken back, oldest first.
     free: IndexQueue,
-    half_open: IndexQueue,
     time_wait: IndexQueue,
     half_open_limit: usize,
     half_open_count: usize,
@@ -108,6 +110,7 @@ pub(crate) struct Tcp {
     settings: TcpSettings,
     listen: Vec<u16>,
     isn_hasher: SipHasher24,
+    cookies: Cookies,
     resets: RateLimit,
     challenge_acks: RateLimit,
     mss: u16,
@@ -126,7 +129,8 @@ impl Tcp {
     pub(crate) fn new(config: &Config<'_>, keys: &mut Keys, pool: &'static Pool, now: Instant) -> Tcp {
         let conn_limit = config.conn_limit;
         // Beside the connections that the app may have: some that are being opened, and some that linger.
-        let slots = conn_limit + conn_limit / 4 + 64;
+        let spare = conn_limit / 4 + 64;
+        let slots = conn_limit + spare;
         let mut free = IndexQueue::new(slots);
         (0..slots as u32).for_each(|index| free.push(index));
         let tcbs: Vec<Option<Tcb>> = (0..slots).map(|_| None).collect();
@@ -134,9 +138,8 @@ impl Tcp {
             tcbs: tcbs.into(),
             generations: alloc::vec![0; slots].into(),
             free,
-            half_open: IndexQueue::new(slots),
             time_wait: IndexQueue::new(slots),
-            half_open_limit: conn_limit / 4 + 64,
+            half_open_limit: spare.min(config.tcp.syn_backlog),
             half_open_count: 0,
             flows: FlowTable::new(slots, [keys.next_u64(), keys.next_u64()]),
             segments: Segments::new(pool.capacity()),
@@ -152,6 +155,7 @@ impl Tcp {
             settings: config.tcp,
             listen: config.listen.to_vec(),
             isn_hasher: keys.strong_hasher(),
+            cookies: Cookies::new(keys),
             resets: RateLimit::new(ANSWERS_PER_SECOND),
             challenge_acks: RateLimit::new(ANSWERS_PER_SECOND),
             mss: config.mtu.max(LEAST_MTU) - 40,
@@ -254,6 +258,16 @@ pub(crate) struct Addresses {
     pub(crate) remote: Ipv4Addr,
     /// Ours.
     pub(crate) local: Ipv4Addr,
+}
+
+impl Addresses {
+    /// The 4-tuple as bytes, for hashing.
+    fn flow_bytes(self, key: FlowKey) -> [u8; 12] {
+        let mut bytes = [0; 12];
+        bytes[..8].copy_from_slice(&key.to_bytes());
+        bytes[8..].copy_from_slice(&self.local.octets());
+        bytes
+    }
 }
 
 /// What the phases of TCP share while they work: the clock, the counters and the events.

@@ -6,7 +6,7 @@ use netdrv::pktbuf::PktBuf;
 use super::cut::{NotCut, cut_record};
 use super::egress::{self, Egress};
 use super::header::{Fields, flag};
-use super::input::Reset;
+use super::input::Answer;
 use super::options::Options;
 use super::scoreboard::Fate;
 use super::segments::{NONE, Record};
@@ -54,10 +54,10 @@ impl Tcp {
         }
     }
 
-    /// Builds the frame of a reset without a connection.
-    pub(crate) fn build_reset(&self, route: Route, reset: Reset) -> Option<PktBuf> {
+    /// Builds the frame of an answer without a connection.
+    pub(crate) fn build_answer(&self, route: Route, answer: Answer) -> Option<PktBuf> {
         let mut frame = self.pool.alloc()?;
-        let checksum = egress::wrap(&mut frame, reset.fields, route, self.tx_checksum)?;
+        let checksum = egress::wrap(&mut frame, answer.fields, route, self.tx_checksum)?;
         frame.set_checksum(checksum);
         Some(frame)
     }

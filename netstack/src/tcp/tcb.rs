@@ -183,9 +183,6 @@ pub(super) struct Tcb {
     pub(super) receive: Receive,
 }
 
-/// The MSS of a peer that names none (RFC 9293, section 3.7.1), and the least that is believed.
-const DEFAULT_MSS: u16 = 536;
-const LEAST_MSS: u16 = 88;
 /// The most that may be sent and not acknowledged: what a connection can make the pool hold.
 pub(super) const MAX_CREDIT: u32 = 128 * BUF_BYTES as u32;
 
@@ -263,10 +260,11 @@ impl Tcb {
         self.send.window_seq = irs;
     }
 
-    /// Takes what the options of the peer's SYN ask for; timestamps and our own shift are the caller's.
-    pub(super) fn agree(&mut self, options: &Options, our_mss: u16, control: CongestionControl) {
+    /// Takes what the options of the peer's SYN ask for; timestamps and our own shift are the caller's. It takes segments of
+    /// `mss` bytes.
+    pub(super) fn agree(&mut self, options: &Options, mss: u16, control: CongestionControl) {
         let option_bytes = if options.timestamps.is_some() { TIMESTAMPS_LEN as u16 } else { 0 };
-        self.send.mss = options.mss.unwrap_or(DEFAULT_MSS).clamp(LEAST_MSS, our_mss) - option_bytes;
+        self.send.mss = mss - option_bytes;
         self.send.congestion = Congestion::new(control, self.send.mss);
         self.send.shift = options.window_shift.unwrap_or(0);
         self.sack_permitted = options.sack_permitted;

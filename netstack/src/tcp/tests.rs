@@ -12,4 +12,5 @@ mod paws;
 mod probe;
 mod reset;
 mod sack;
+mod syn_flood;
 mod window;

@@ -49,6 +49,11 @@ impl Clock {
         }
     }
 
+    /// Whether the peer's `value` is later than any that has come.
+    pub(super) fn is_behind(&self, value: u32, now: Instant) -> bool {
+        value != self.recent && !self.is_old(value, now)
+    }
+
     /// Whether a segment with the peer's `value` is a duplicate from long ago (PAWS, section 5.3).
     pub(super) fn is_old(&self, value: u32, now: Instant) -> bool {
         is_before(value, self.recent) && ages(now).wrapping_sub(self.recent_at) < MOST_AGES

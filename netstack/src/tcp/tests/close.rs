@@ -161,6 +161,46 @@ fn a_new_syn_ends_the_lingering() {
     assert_eq!(kit.stack().tcp().connections(), 1, "the old timer is gone");
 }
 
+/// A connection with timestamps in TIME-WAIT; the peer's clock stands at 510.
+fn lingering() -> Kit {
+    let mut kit = Kit::opened(Seg { mss: Some(1460), ..seg(SYN, 0, 0) }.stamps(500, 0));
+    kit.close();
+    kit.out();
+    kit.recv(seg(ACK | FIN, 1, 2).stamps(510, 0));
+    kit.out();
+    kit.saw();
+    kit
+}
+
+#[test]
+fn a_later_timestamp_ends_the_lingering_whatever_the_number() {
+    let mut kit = lingering();
+    kit.recv(seg(SYN, 0, 0).stamps(510, 0));
+    kit.recv(seg(SYN, 5, 0).stamps(509, 0));
+    assert!(kit.out().iter().all(|seg| seg.flags == ACK), "RFC 6191, section 2");
+    assert_eq!(kit.counters().tcp_time_wait_reused, 0);
+    kit.recv(seg(SYN, 0, 0).stamps(511, 0));
+    let out = kit.out();
+    assert_eq!((out.len(), out[0].flags, kit.counters().tcp_time_wait_reused), (1, SYN | ACK, 1));
+}
+
+#[test]
+fn the_same_timestamp_and_a_later_number_end_the_lingering_too() {
+    let mut kit = lingering();
+    kit.recv(seg(SYN, 5, 0).stamps(510, 0));
+    assert_eq!(kit.out()[0].flags, SYN | ACK);
+}
+
+#[test]
+fn a_new_connection_begins_behind_the_old_ones_numbers() {
+    let mut kit = lingering();
+    // Our clock stands still, so that the old connection's end is ahead of it.
+    let old = kit.iss;
+    kit.recv(seg(SYN, 5, 0).stamps(511, 0));
+    kit.out();
+    assert!((2..1 << 30).contains(&kit.iss.wrapping_sub(old)), "{}", kit.iss.wrapping_sub(old));
+}
+
 #[test]
 fn lingering_makes_room_when_it_must() {
     let mut kit = open();
