@@ -1,7 +1,6 @@
 //! What the tests share: a stack with a virtual clock, and a peer that is a script. The peer's frames are built and ours are
 //! read by smoltcp's wire formats, so that two mistakes cannot cancel each other.
 
-mod device;
 mod segment;
 
 use core::net::{Ipv4Addr, SocketAddrV4};
@@ -9,6 +8,7 @@ use core::time::Duration;
 
 use netdrv::nic::{Batch, TxChecksum};
 use netdrv::pktbuf::{PktBuf, Pool, PoolMemory};
+use netdrv::testkit::offload::sent_frames;
 
 use crate::app::{Call, Calls, Event, Events, Flow, Reason};
 use crate::counters::Counters;
@@ -202,7 +202,7 @@ impl Kit {
 
     /// Frames that leave now, as a device puts them on the wire.
     pub(crate) fn frames(&mut self) -> Vec<Vec<u8>> {
-        self.frames_held().iter().flat_map(device::wire).collect()
+        self.frames_held().iter().flat_map(|frame| sent_frames(frame).unwrap()).collect()
     }
 
     /// Frames that leave now and stay in the ring.

@@ -116,8 +116,7 @@ impl TimerWheel {
 
     /// Turns the wheel to the next timer that is due at tick `now`, or to that.
     fn turn_to(&mut self, now: u64) -> Option<TimerId> {
-        loop {
-            let Some((location, tick)) = self.earliest().filter(|(_, tick)| *tick <= now) else { break };
+        while let Some((location, tick)) = self.earliest().filter(|(_, tick)| *tick <= now) {
             self.tick = tick.max(self.tick);
             let timer = self.heads[location.level()][location.slot()];
             self.unlink(timer);

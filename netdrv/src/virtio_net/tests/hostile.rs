@@ -2,8 +2,6 @@
 
 #![allow(unsafe_code)] // lends memory to frames
 
-use std::ptr::NonNull;
-
 use proptest::prelude::*;
 
 use super::*;
@@ -85,9 +83,8 @@ impl World {
                 for _ in 0..frames {
                     let Some(mut frame) = setup.pool.alloc() else { break };
                     frame.append(60).unwrap();
-                    // SAFETY: a constant, and in tests the "device" shares the address space.
-                    let body = unsafe { Fragment::new(NonNull::from(&BODY).cast(), len as u32) };
-                    frame.attach(Attachment { body: Some(body), segmentation: None }).unwrap();
+                    let body = Fragment::permanent(&BODY).part(0, len as u32);
+                    frame.attach(Attachment { body, segmentation: None }).unwrap();
                     setup.send(frame);
                 }
             }

@@ -70,6 +70,8 @@ fn what_the_device_cuts_leaves_as_one_frame() {
     send(&mut kit, b"head", item(2496));
     let frames = kit.frames_held();
     assert_eq!(frames.iter().map(|frame| frame.frame_len() - 54).collect::<Vec<_>>(), [2000, 500]);
+    let told = super::super::header::pseudo_header(IP, PEER_IP, 20 + 2000).partial();
+    assert_eq!(frames[0].bytes()[50..52], told, "the sum of the pseudo-header, with the length of the whole");
     drop(frames);
     kit.recv(seg(ACK, 1, 2501));
     kit.credited();
