@@ -2,8 +2,8 @@
 
 use netdrv::pktbuf::{HEADROOM, PktBuf};
 
-use super::segments::NONE;
-use super::tcb::{AckDue, Fin, Owner, State, Tcb};
+use super::segments::{NONE, Segments};
+use super::tcb::{AckDue, Fin, MAX_SENT_RECORDS, Owner, Send, State, Tcb};
 use super::{Tcp, Work};
 use crate::app::{Call, Event, Flow, MAX_SEND, Reason};
 
@@ -69,6 +69,10 @@ impl Tcp {
         if send.una == send.max && work.now.us_since(send.sent_at) > send.rto.timeout_us() {
             send.congestion.idle();
         }
+        if joins_last(&mut self.segments, send, &payload) {
+            send.end += len;
+            return;
+        }
         match self.segments.push(&mut send.queue, send.end, payload) {
             Ok(at) => {
                 if send.cursor == NONE {
@@ -113,4 +117,15 @@ impl Tcp {
         self.restart_time_wait(index, work.now);
         self.dirty.push(index);
     }
+}
+
+/// Copies a small payload behind the last that waits, where as much is in flight as may be: a peer that asks for little, again and
+/// again, and acknowledges nothing does not get a buffer for each answer. Says whether it did.
+fn joins_last(segments: &mut Segments, send: &Send, payload: &PktBuf) -> bool {
+    if send.scoreboard.sent_records() < MAX_SENT_RECORDS || send.cursor == NONE {
+        return false;
+    }
+    let Some(last) = segments.get_mut(send.queue.tail()) else { return false };
+    let plain = !last.payload.has_attachment() && !payload.has_attachment();
+    plain && last.payload.len() + payload.len() <= MAX_SEND && last.payload.extend_from_slice(payload.bytes()).is_some()
 }

@@ -12,7 +12,7 @@ use super::scoreboard::Fate;
 use super::segments::{NONE, Record};
 use super::seq::SeqNum;
 use super::tail_probe::{Carried, TailProbe};
-use super::tcb::{AckDue, Fin, Probe, Send, State, Tcb};
+use super::tcb::{AckDue, Fin, MAX_SENT_RECORDS, Probe, Send, State, Tcb};
 use super::{Tcp, Work};
 use crate::link::{Link, Route, Sink};
 use crate::time::Instant;
@@ -270,7 +270,8 @@ impl Tcp {
         let worth = available >= len.min(mss) || peer >= send.largest_window / 2 || send.probe == Some(Probe::Window);
         // A window of the path that is not used up is waited for; one of the peer that never grows would be for ever.
         let alone = send.scoreboard.in_network() == 0;
-        if available == 0 || !worth || (path < len.min(mss) && !alone) {
+        let many = send.scoreboard.sent_records() >= MAX_SENT_RECORDS && send.probe.is_none();
+        if available == 0 || !worth || many || (path < len.min(mss) && !alone) {
             return Err(Stop::Window);
         }
         let fits = len.min(limit).min(available);

@@ -53,6 +53,7 @@ pub(super) struct Scoreboard {
     sacked: u32,
     sacked_records: u32,
     lost_records: u32,
+    sent_records: u32,
     /// What duplicate acknowledgements of a peer without SACK stand for.
     duplicates: u32,
     /// Records with a body: they may be longer than a segment.
@@ -80,6 +81,11 @@ impl Scoreboard {
         self.lost_records
     }
 
+    /// Records that were sent, whatever became of them.
+    pub(super) fn sent_records(&self) -> u32 {
+        self.sent_records
+    }
+
     /// Whether a record that was sent may be longer than a segment.
     pub(super) fn has_bodies(&self) -> bool {
         self.bodies > 0
@@ -105,6 +111,7 @@ impl Scoreboard {
     pub(super) fn add(&mut self, record: &Record) {
         let bytes = record.len();
         self.bodies += u32::from(record.is_sent_with_body());
+        self.sent_records += u32::from(record.transmission.fate != Fate::Unsent);
         match record.transmission.fate {
             Fate::Unsent => {}
             Fate::InNetwork => self.in_network += bytes,
@@ -120,6 +127,7 @@ impl Scoreboard {
     pub(super) fn remove(&mut self, record: &Record) {
         let bytes = record.len();
         self.bodies -= u32::from(record.is_sent_with_body());
+        self.sent_records -= u32::from(record.transmission.fate != Fate::Unsent);
         match record.transmission.fate {
             Fate::Unsent => {}
             Fate::InNetwork => self.in_network -= bytes,

@@ -185,6 +185,9 @@ pub(super) struct Tcb {
 
 /// The most that may be sent and not acknowledged: what a connection can make the pool hold.
 pub(super) const MAX_CREDIT: u32 = 128 * BUF_BYTES as u32;
+/// The most records that may be sent and not acknowledged: as many full segments as the credit covers. Small ones stop here, each
+/// of which takes a whole buffer and a step of every walk along the queue.
+pub(super) const MAX_SENT_RECORDS: u32 = 192;
 
 impl Tcb {
     /// A connection whose SYN has arrived, with sequence number `irs`.

@@ -6,6 +6,7 @@ mod close;
 mod connect;
 mod data;
 mod handshake;
+mod hoard;
 mod loss;
 mod options;
 mod paws;
