@@ -92,8 +92,21 @@ pub struct Config {
     pub batch: u16,
     /// `spin`: microseconds without work before a core halts.
     pub spin_us: u32,
+    /// `threads`: cores that serve at most, as memcached's `-t`; `None` takes all that there are.
+    pub threads: Option<u16>,
+    /// `stage-clock`: what the stages of a turn are accounted by.
+    pub stage_clock: StageClock,
     /// `selftest`: a deliberate fault after the boot.
     pub selftest: Option<SelfTest>,
+}
+
+/// What the stages of a turn are accounted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StageClock {
+    /// The cycles of all turns.
+    Cycles,
+    /// The cycles of turns that no other core ran in: for `-icount`, where cores take turns.
+    Alone,
 }
 
 /// What happens to a store command when memory is full.
@@ -120,6 +133,8 @@ impl Default for Config {
             on_crash: OnCrash::Exit,
             batch: 64,
             spin_us: 50,
+            threads: None,
+            stage_clock: StageClock::Cycles,
             selftest: None,
         }
     }
@@ -139,6 +154,8 @@ pub const KEYS: &[&str] = &[
     "on-crash",
     "batch",
     "spin",
+    "threads",
+    "stage-clock",
     "selftest",
 ];
 

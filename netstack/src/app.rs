@@ -211,6 +211,11 @@ pub trait App {
     /// The core is about to halt or park: until the next run, it may be long, no other core may have to wait for it. Called
     /// between two runs, as often as the core halts.
     fn rest(&mut self) {}
+
+    /// Requests answered so far, for the runtime's accounts.
+    fn requests(&self) -> u64 {
+        0
+    }
 }
 
 /// Whether a run of the app finished its work.

@@ -165,6 +165,8 @@ counters! {
     /// TCP: refused because all connections are in use.
     drop_tcp_conn_limit,
 
+    /// TCP segments that came here though another core has their flow group, and were passed on to it.
+    tcp_strays,
     /// TCP segments received that belong to a connection.
     tcp_segments_in,
     /// TCP segments sent, retransmissions included.

@@ -26,6 +26,7 @@ mod link;
 mod neighbor;
 mod rate_limit;
 pub mod stack;
+pub mod steering;
 mod tcp;
 pub mod time;
 mod timer;

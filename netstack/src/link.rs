@@ -17,6 +17,7 @@ use crate::counters::Counters;
 use crate::ethernet::{Mac, Payload, Station};
 use crate::keys::Keys;
 use crate::neighbor::{Lookup, Neighbors};
+use crate::stack::Voice;
 use crate::time::Instant;
 use arp::Claim;
 pub(crate) use sink::Sink;
@@ -40,6 +41,7 @@ pub(crate) struct Route {
 /// The link.
 pub(crate) struct Link {
     station: Station,
+    voice: Voice,
     address: Option<Address>,
     claim: Claim,
     neighbors: Neighbors,
@@ -50,9 +52,10 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    pub(crate) fn new(station: Station, keys: &mut Keys, pool: &'static Pool) -> Link {
+    pub(crate) fn new(station: Station, voice: Voice, keys: &mut Keys, pool: &'static Pool) -> Link {
         Link {
             station,
+            voice,
             address: None,
             claim: Claim::new(),
             neighbors: Neighbors::new(keys),
@@ -77,7 +80,7 @@ impl Link {
         self.neighbors.clear(counters);
         self.address = address;
         self.claim = Claim::new();
-        if address.is_some() {
+        if address.is_some() && self.voice == Voice::Speaks {
             self.claim.begin(now);
             self.announce(counters);
         }

@@ -1,5 +1,7 @@
 //! The stack of one core, as the runtime sees it: the stages of a turn.
 
+mod cores;
+
 use core::net::{Ipv4Addr, SocketAddrV4};
 use core::time::Duration;
 
@@ -15,10 +17,13 @@ use crate::icmp::{self, Icmp};
 use crate::ipv4::{self, protocol};
 use crate::keys::Keys;
 use crate::link::{Link, Route, Sink};
-use crate::tcp::{Addresses, MOST_EVENTS, Tcp, Work};
+use crate::tcp::{Addresses, Arrival, MOST_EVENTS, Tcp, Work};
 pub use crate::tcp::{CongestionControl, IsOurs, TcpSettings};
 use crate::time::Instant;
 use crate::udp::{self, Datagram, Udp};
+
+pub(crate) use cores::Voice;
+pub use cores::{Identity, Share};
 
 /// When what waits for a packet buffer is tried again, if nothing else happens.
 const RETRY: Duration = Duration::from_millis(1);
@@ -40,6 +45,8 @@ pub enum Addressing {
         /// The router to other networks.
         gateway: Option<Ipv4Addr>,
     },
+    /// From the first core, by [`Stack::follow`].
+    Follow,
 }
 
 /// What a stack is made for.
@@ -83,25 +90,33 @@ pub struct Stack {
     keys: Keys,
     counters: Counters,
     pool: &'static Pool,
+    /// The MTU in use.
+    mtu: u16,
+    /// Segments of flow groups that other cores have.
+    strays: Batch,
 }
 
 impl Stack {
     /// Makes a stack; all memory is allocated here. Headers are written into buffers of `pool`.
     pub fn new(config: Config<'_>, pool: &'static Pool, now: Instant) -> Stack {
+        Stack::with(config, None, pool, now)
+    }
+
+    fn with(config: Config<'_>, share: Option<Share>, pool: &'static Pool, now: Instant) -> Stack {
         let mut keys = Keys::new(&config.seed);
-        let mut counters = Counters::default();
-        let mut link = Link::new(Station { mac: Mac(config.mac), vlan: config.vlan }, &mut keys, pool);
-        let dhcp = match config.address {
-            Addressing::Dhcp => Some(Dhcp::new(&mut keys, now)),
-            Addressing::Static { ip, prefix, gateway } => {
-                link.set_address(Some(Address { ip, prefix, gateway }), now, &mut counters);
-                None
-            }
-        };
+        // First, as TCP's secrets have to be the same on all cores.
+        let tcp = Tcp::new(&config, share, &mut keys, pool, now);
+        let station = Station { mac: Mac(config.mac), vlan: config.vlan };
+        let link = Link::new(station, Voice::of(config.address), &mut keys, pool);
+        let dhcp = (config.address == Addressing::Dhcp).then(|| Dhcp::new(&mut keys, now));
         let mtu = config.mtu.max(LEAST_MTU);
-        let tcp = Tcp::new(&config, &mut keys, pool, now);
         let udp = Udp::new(config.udp, mtu, config.tx_checksum);
-        Stack { link, link_mtu: mtu, dhcp, tcp, udp, icmp: Icmp::new(mtu), keys, counters, pool }
+        let (icmp, counters, strays) = (Icmp::new(mtu), Counters::default(), Batch::new());
+        let mut stack = Stack { link, link_mtu: mtu, mtu, dhcp, tcp, udp, icmp, keys, counters, pool, strays };
+        if let Addressing::Static { ip, prefix, gateway } = config.address {
+            stack.take_address(Some(Address { ip, prefix, gateway }), now);
+        }
+        stack
     }
 
     /// Local ports of connections that the app opens are from now on chosen such that `is_ours(local, remote)`: that this core
@@ -152,9 +167,9 @@ impl Stack {
     }
 
     /// Takes frames from the front of `batch`, until it is empty or `events` might not have room: then the app has to run,
-    /// and the rest comes after it.
+    /// and the rest comes after it. So does what comes behind a batch of strays, which have to be taken.
     pub fn ingress(&mut self, batch: &mut Batch, now: Instant, events: &mut Events) {
-        while has_room(events) {
+        while has_room(events) && !self.strays.is_full() {
             let mut work = Work { now, counters: &mut self.counters, events };
             if self.tcp.deliver_more(&mut work) {
                 continue;
@@ -231,7 +246,7 @@ impl Stack {
         match ip.protocol {
             protocol::TCP => {
                 packet.trim_front(ip.header_len);
-                self.segment_arrives(packet, &ip, frame.from, now, events);
+                self.segment_arrives(packet, &ip, frame, now, events);
             }
             protocol::UDP => self.datagram_arrives(packet, &ip, frame.from, now, events),
             protocol::ICMP => {
@@ -248,14 +263,26 @@ impl Stack {
         }
     }
 
-    fn segment_arrives(&mut self, segment: PktBuf, ip: &ipv4::Header, from: Mac, now: Instant, events: &mut Events) {
+    fn segment_arrives(
+        &mut self,
+        segment: PktBuf,
+        ip: &ipv4::Header,
+        frame: &ethernet::Header,
+        now: Instant,
+        events: &mut Events,
+    ) {
+        let begin = segment.headroom().saturating_sub(ip.header_len + frame.len);
         let addresses = Addresses { remote: ip.src, local: ip.dst };
         let mut work = Work { now, counters: &mut self.counters, events };
-        if let Some(answer) = self.tcp.input(addresses, segment, &mut work) {
-            let route = Route { local: ip.dst, remote: ip.src, from: self.link.station(), to: from };
-            match self.tcp.build_answer(route, answer) {
-                Some(frame) => self.link.reply(frame, &mut self.counters),
-                None => self.counters.tx_no_buffer += 1,
+        match self.tcp.input(addresses, segment, &mut work) {
+            Arrival::Done => {}
+            Arrival::Stray { segment } => self.stray(segment, begin),
+            Arrival::Answer(answer) => {
+                let route = Route { local: ip.dst, remote: ip.src, from: self.link.station(), to: frame.from };
+                match self.tcp.build_answer(route, answer) {
+                    Some(frame) => self.link.reply(frame, &mut self.counters),
+                    None => self.counters.tx_no_buffer += 1,
+                }
             }
         }
     }
@@ -313,15 +340,13 @@ impl Stack {
         match change {
             Change::None => {}
             Change::Obtained { address, mtu } => {
-                let mtu = mtu.unwrap_or(u16::MAX).min(self.link_mtu);
-                self.tcp.set_mtu(mtu);
-                self.udp.set_mtu(mtu);
+                self.take_mtu(mtu.unwrap_or(u16::MAX).min(self.link_mtu));
                 if self.link.address() != Some(address) {
-                    self.link.set_address(Some(address), now, &mut self.counters);
+                    self.take_address(Some(address), now);
                 }
             }
             Change::Lost => {
-                self.link.set_address(None, now, &mut self.counters);
+                self.take_address(None, now);
                 self.tcp.address_lost();
             }
         }

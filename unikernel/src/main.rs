@@ -11,7 +11,7 @@ use core::ptr::NonNull;
 
 use abi::config::Evictions;
 use abi::exit::Exit;
-use app_memcached::service::{Error, Service, ServiceConfig, Shared};
+use app_memcached::service::{Error, ServiceConfig, Shared};
 use app_memcached::store::{StoreMemory, WhenFull};
 use unikernel::crash;
 use unikernel::platform::heap::BootHeap;
@@ -36,22 +36,22 @@ extern "C" fn primary_main(boot_info: u64, boot_kind: u64) -> ! {
     // SAFETY: the monitor enters here once, with what it was handed.
     let mut machine = unsafe { Machine::boot(protocol, boot_info, &HEAP) };
     match network::find(&mut machine) {
-        Some(FoundNic::VirtioMmio(nic)) => launch(nic, machine, make_service),
-        Some(FoundNic::VirtioPci(nic)) => launch(nic, machine, make_service),
+        Some(FoundNic::VirtioMmio(nic)) => launch(nic, machine, make_shared, Shared::service),
+        Some(FoundNic::VirtioPci(nic)) => launch(nic, machine, make_shared, Shared::service),
         None => power::exit(Exit::NoNic, format_args!("no network device: virtio-net is needed, on PCI or MMIO")),
     }
 }
 
-/// Where the monitor enters ring 3 on every other core: they park until there are shards for them.
+/// Where the monitor enters ring 3 on every other core.
 #[unsafe(no_mangle)]
-extern "C" fn secondary_main(_index: u64) -> ! {
-    cores::report_started();
+extern "C" fn secondary_main(index: u64) -> ! {
+    cores::run_secondary(index as usize);
     power::halt()
 }
 
-/// The memcached service, in the memory that the runtime gives it.
-fn make_service(resources: Resources) -> Result<Service, Error> {
-    let Resources { memory, pool, config, seed } = resources;
+/// What the memcached services of all cores share, in the memory that the runtime gives it.
+fn make_shared(resources: Resources) -> Result<Shared, Error> {
+    let Resources { memory, config, cores, seed } = resources;
     let bytes = (memory.end - memory.start) as usize;
     let Some(base) = NonNull::new(memory.start as *mut u8) else {
         return Err(Error::TooLittleMemory { bytes: 0, needed: 1 });
@@ -66,10 +66,10 @@ fn make_service(resources: Resources) -> Result<Service, Error> {
             Evictions::Disabled => WhenFull::Refuse,
         },
         port: config.port,
-        threads: 1,
+        threads: cores as u32,
         seed,
     };
-    Shared::new(config, memory)?.service(pool)
+    Shared::new(config, memory)
 }
 
 #[panic_handler]

@@ -1,6 +1,6 @@
 //! One word of a configuration: a key with its value.
 
-use super::{Address, Config, ConfigError, Evictions, KEYS, Level, OnCrash, SelfTest};
+use super::{Address, Config, ConfigError, Evictions, KEYS, Level, OnCrash, SelfTest, StageClock};
 
 /// Values of an enumerated key, by name.
 type Names<T> = &'static [(&'static str, T)];
@@ -17,6 +17,7 @@ const SELF_TESTS: Names<SelfTest> = &[
     ("panic", SelfTest::Panic),
     ("ud2", SelfTest::Ud2),
 ];
+const STAGE_CLOCKS: Names<StageClock> = &[("cycles", StageClock::Cycles), ("alone", StageClock::Alone)];
 const SWITCH: Names<Evictions> = &[("yes", Evictions::Disabled), ("no", Evictions::Enabled)];
 
 /// Smallest `max-item-size`, as memcached's.
@@ -55,6 +56,8 @@ pub(super) fn apply_word<'a>(config: &mut Config, word: &'a str) -> Result<(), C
         "on-crash" => config.on_crash = named(key, value, ON_CRASH)?,
         "batch" => config.batch = number(value, 1, 64).ok_or(bad("a number of packets from 1 to 64"))? as u16,
         "spin" => config.spin_us = number(value, 0, 1_000_000).ok_or(bad("microseconds from 0 to 1000000"))? as u32,
+        "threads" => config.threads = Some(number(value, 1, 64).ok_or(bad("a number of cores from 1 to 64"))? as u16),
+        "stage-clock" => config.stage_clock = named(key, value, STAGE_CLOCKS)?,
         "selftest" => config.selftest = Some(named(key, value, SELF_TESTS)?),
         _ => unreachable!("every entry of KEYS has an arm"),
     }

@@ -60,6 +60,13 @@ impl PktBuf {
     }
 }
 
+impl Parcel {
+    /// Gives up the bytes: the memory goes back to where the parcel came from.
+    pub fn into_blank(self) -> Blank {
+        Blank { memory: self.memory }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::{Pool, PoolMemory};
@@ -107,7 +114,9 @@ mod tests {
         let taken = b.alloc().unwrap();
         let parcel = a.alloc().unwrap().into_parcel().unwrap();
         let parcel = b.admit(parcel).unwrap_err();
+        a.restore(parcel.into_blank()).unwrap();
         drop(taken);
+        let parcel = a.alloc().unwrap().into_parcel().unwrap();
         let (buf, blank) = b.admit(parcel).unwrap();
         let blank = b.restore(blank).unwrap_err();
         a.restore(blank).unwrap();

@@ -9,6 +9,7 @@ use super::Link;
 use crate::counters::{Counters, DropCounter};
 use crate::ethernet::{Mac, Payload};
 use crate::neighbor::{Held, Overdue};
+use crate::stack::Voice;
 use crate::time::Instant;
 
 /// Bytes of an ARP packet for Ethernet and IPv4.
@@ -62,8 +63,10 @@ impl Link {
         let learned = match self.check_arp(&sender, now, counters) {
             Ok(own) if target != own => self.overhear(&sender, target, now, counters),
             Ok(_) if operation == ArpOperation::Request => {
-                counters.arp_replies += 1;
-                self.send_arp(ArpOperation::Reply, mac, ip, counters);
+                if self.voice == Voice::Speaks {
+                    counters.arp_replies += 1;
+                    self.send_arp(ArpOperation::Reply, mac, ip, counters);
+                }
                 Ok(self.neighbors.learn(ip, mac, now, counters))
             }
             Ok(_) if self.neighbors.is_expected(ip) => Ok(self.neighbors.learn(ip, mac, now, counters)),
@@ -118,7 +121,7 @@ impl Link {
     fn check_arp(&mut self, sender: &Sender, now: Instant, counters: &mut Counters) -> Result<Ipv4Addr, DropCounter> {
         let Some(own) = self.address else { return Err(|c| &mut c.drop_arp_not_for_us) };
         if sender.ip == own.ip {
-            if sender.mac != self.station.mac {
+            if sender.mac != self.station.mac && self.voice == Voice::Speaks {
                 self.defend(now, counters);
             }
             return Err(|c| &mut c.drop_arp_bad_sender);

@@ -12,6 +12,25 @@ use super::{Addresses, Tcp, Work};
 use crate::app::Reason;
 use crate::time::Instant;
 
+/// What comes of a segment.
+pub(crate) enum Arrival {
+    /// Nothing that the caller has to see to.
+    Done,
+    /// This is to be sent.
+    Answer(Answer),
+    /// Another core has its flow.
+    Stray {
+        /// What [`Tcp::input`] took, less the TCP header at its front.
+        segment: PktBuf,
+    },
+}
+
+impl From<Option<Answer>> for Arrival {
+    fn from(answer: Option<Answer>) -> Arrival {
+        answer.map_or(Arrival::Done, Arrival::Answer)
+    }
+}
+
 /// A segment of no connection that answers another: a reset, or a SYN-ACK of which nothing is kept.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Answer {
@@ -20,37 +39,47 @@ pub(crate) struct Answer {
 
 impl Tcp {
     /// Takes a segment: `segment` is the IP payload. Returns what is to be answered to one that no connection answers.
-    pub(crate) fn input(&mut self, addresses: Addresses, mut segment: PktBuf, work: &mut Work<'_>) -> Option<Answer> {
+    pub(crate) fn input(&mut self, addresses: Addresses, mut segment: PktBuf, work: &mut Work<'_>) -> Arrival {
         let verify = segment.checksum() != Checksum::Verified;
         let pseudo = verify.then(|| header::pseudo_header(addresses.remote, addresses.local, segment.len()));
         let header = match header::parse(segment.bytes(), pseudo) {
             Ok(header) => header,
             Err(reason) => {
                 work.counters.count(reason);
-                return None;
+                return Arrival::Done;
             }
         };
         segment.trim_front(header.header_len);
         let key = FlowKey { remote_ip: addresses.remote, remote_port: header.src_port, local_port: header.dst_port };
         match self.flows.get(key) {
-            Some(index) => {
-                work.counters.tcp_segments_in += 1;
-                if self.reopens(index, &header, work.now) {
-                    self.reopen(index, addresses, &header, work);
-                    return None;
-                }
-                if self.is_syn_sent(index) {
-                    return self.answer_arrives(index, &header, segment.len(), work);
-                }
-                if self.is_no_handshake(index, &header) {
-                    work.counters.drop_tcp_bad_ack += 1;
-                    return self.refuse(&header, segment.len(), work);
-                }
-                self.segment_arrives(index, &header, segment, work);
-                None
-            }
-            None => self.no_connection(addresses, key, &header, segment, work),
+            Some(index) => self.of_connection(index, addresses, &header, segment, work).into(),
+            None if self.flows.is_foreign(key) => Arrival::Stray { segment },
+            None => self.no_connection(addresses, key, &header, segment, work).into(),
         }
+    }
+
+    fn of_connection(
+        &mut self,
+        index: u32,
+        addresses: Addresses,
+        header: &Header,
+        segment: PktBuf,
+        work: &mut Work<'_>,
+    ) -> Option<Answer> {
+        work.counters.tcp_segments_in += 1;
+        if self.reopens(index, header, work.now) {
+            self.reopen(index, addresses, header, work);
+            return None;
+        }
+        if self.is_syn_sent(index) {
+            return self.answer_arrives(index, header, segment.len(), work);
+        }
+        if self.is_no_handshake(index, header) {
+            work.counters.drop_tcp_bad_ack += 1;
+            return self.refuse(header, segment.len(), work);
+        }
+        self.segment_arrives(index, header, segment, work);
+        None
     }
 
     fn no_connection(

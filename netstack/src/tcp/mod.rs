@@ -25,6 +25,7 @@ mod cut;
 mod delivery;
 mod egress;
 mod flow_table;
+mod groups;
 mod header;
 mod icmp;
 mod input;
@@ -64,10 +65,12 @@ use crate::counters::Counters;
 use crate::index_queue::IndexQueue;
 use crate::keys::Keys;
 use crate::rate_limit::RateLimit;
-use crate::stack::{Config, LEAST_MTU};
+use crate::stack::{Config, LEAST_MTU, Share};
 use crate::time::Instant;
 use crate::timer::TimerWheel;
 use flow_table::{FlowKey, FlowTable};
+use groups::Groups;
+pub(crate) use input::Arrival;
 use path_mtu::Paths;
 use ports::Ports;
 use receive_window::Windows;
@@ -126,7 +129,13 @@ const ANSWERS_PER_SECOND: u32 = 1000;
 const MOST_RETRIES: u32 = 64;
 
 impl Tcp {
-    pub(crate) fn new(config: &Config<'_>, keys: &mut Keys, pool: &'static Pool, now: Instant) -> Tcp {
+    pub(crate) fn new(
+        config: &Config<'_>,
+        share: Option<Share>,
+        keys: &mut Keys,
+        pool: &'static Pool,
+        now: Instant,
+    ) -> Tcp {
         let conn_limit = config.conn_limit;
         // Beside the connections that the app may have: some that are being opened, and some that linger.
         let spare = conn_limit / 4 + 64;
@@ -134,6 +143,7 @@ impl Tcp {
         let mut free = IndexQueue::new(slots);
         (0..slots as u32).for_each(|index| free.push(index));
         let tcbs: Vec<Option<Tcb>> = (0..slots).map(|_| None).collect();
+        let groups = share.map(|Share { hash, groups }| Groups::new(hash, groups, slots));
         Tcp {
             tcbs: tcbs.into(),
             generations: alloc::vec![0; slots].into(),
@@ -141,7 +151,7 @@ impl Tcp {
             time_wait: IndexQueue::new(slots),
             half_open_limit: spare.min(config.tcp.syn_backlog),
             half_open_count: 0,
-            flows: FlowTable::new(slots, [keys.next_u64(), keys.next_u64()]),
+            flows: FlowTable::new(slots, [keys.next_u64(), keys.next_u64()], groups),
             segments: Segments::new(pool.capacity()),
             wheel: TimerWheel::new(2 * slots, now),
             dirty: IndexQueue::new(slots),
@@ -199,6 +209,13 @@ impl Tcp {
     /// Slots in use, in O(n).
     pub(crate) fn connections(&self) -> usize {
         self.tcbs.iter().flatten().count()
+    }
+
+    /// Our address, from now on.
+    pub(crate) fn set_local(&mut self, ip: Ipv4Addr) {
+        if let Some(groups) = &mut self.flows.groups {
+            groups.local = ip;
+        }
     }
 
     /// Our address is gone, and all connections with it: each ends when its timer is handled, at once but one by one, as the

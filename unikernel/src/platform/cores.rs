@@ -1,8 +1,11 @@
-//! Starting the other cores. Each gets a block for the monitor and a stack with a guard page, and parks.
+//! Starting the other cores. Each gets a block for the monitor and a stack with a guard page, and halts until it is given
+//! something to run.
 
 #![allow(unsafe_code)] // stacks and blocks
 
-use core::sync::atomic::{AtomicU32, Ordering};
+use alloc::boxed::Box;
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 use super::acpi::madt::MAX_CORES;
 use super::memory::{PAGE, Ram};
@@ -62,7 +65,38 @@ fn start_one(apic_id: u32, index: u32, ram: &mut Ram, clock: &Clock, virtualized
     Some(())
 }
 
-/// Reports the calling core as started.
-pub fn report_started() {
+/// What a core is to run, for ever.
+pub type Job = Box<dyn FnOnce() + Send>;
+
+/// The job of each core, until it has taken it.
+static JOBS: [AtomicPtr<Job>; MAX_CORES] = [const { AtomicPtr::new(ptr::null_mut()) }; MAX_CORES];
+
+/// Has a core, by its number and APIC id, run a job for ever. To be called once for each but the first.
+pub fn run_on(core: usize, apic_id: u32, job: Job) {
+    // Pairs with `next_job`, which owns it from then on.
+    JOBS[core].store(Box::into_raw(Box::new(job)), Ordering::Release);
+    wake(apic_id);
+}
+
+/// Ends the halt of the core with this APIC id, or else its next one.
+pub fn wake(apic_id: u32) {
+    monitor::send_ipi(apic_id, Ipi::Wake);
+}
+
+/// Reports the calling core, which is not the first, as started, and runs the job that it is given.
+pub fn run_secondary(core: usize) {
     STARTED.fetch_add(1, Ordering::Release);
+    let job = loop {
+        if let Some(job) = JOBS.get(core).and_then(next_job) {
+            break job;
+        }
+        monitor::halt(0); // the interrupt of `wake` is pending if it came before
+    };
+    job();
+}
+
+fn next_job(slot: &AtomicPtr<Job>) -> Option<Job> {
+    let job = slot.swap(ptr::null_mut(), Ordering::Acquire);
+    // SAFETY: what is there comes from `Box::into_raw` in `run_on`, and the swap takes it once.
+    (!job.is_null()).then(|| *unsafe { Box::from_raw(job) })
 }

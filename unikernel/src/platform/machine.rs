@@ -27,6 +27,10 @@ const UHYVE_FIRST_GSI: u32 = 0;
 const HEAP_BASE_BYTES: u64 = 512 << 10;
 /// Heap per connection, in bytes: the control block, its part of the tables, and the application's state.
 const HEAP_BYTES_PER_CONNECTION: u64 = 1024;
+/// Heap per core, in bytes: shard, stack, timer wheel and statistics.
+const HEAP_BYTES_PER_CORE: u64 = 128 << 10;
+/// Heap per core and other core, in bytes: the rings from one to the other.
+const HEAP_BYTES_PER_LINK: u64 = 24 << 10;
 /// The part of memory that the heap gets for the tables of packet buffers, and at most so much: there are only so many.
 const HEAP_BUFFER_SHARE: u64 = 128;
 const HEAP_BUFFER_BYTES: u64 = 4 << 20;
@@ -101,8 +105,11 @@ impl Machine {
         let Some(mut ram) = ram else {
             power::exit(Exit::TooLittleMemory, format_args!("too little memory: give the machine 16 MiB or more"))
         };
-        config.conn_limit = config.conn_limit.min((ram.total() / MEMORY_PER_CONNECTION) as u32);
-        give_heap(&mut ram, &config, heap);
+        let acpi = if info.uhyve.is_some() { Acpi::default() } else { acpi::read(info.rsdp) };
+        let core_ids = core_ids(&info, &acpi);
+        let serving = core_ids.len().clamp(1, config.threads.map_or(usize::MAX, usize::from)) as u64;
+        config.conn_limit = config.conn_limit.min((ram.total() / MEMORY_PER_CONNECTION / serving) as u32);
+        give_heap(&mut ram, &config, serving, heap);
 
         let apic = monitor::apic();
         let Some(clock) = Clock::start(tsc_at_entry, apic.timer, info.uhyve) else {
@@ -112,16 +119,18 @@ impl Machine {
             )
         };
         log!(Debug, "clock from {:?}", clock.source);
-        let acpi = if info.uhyve.is_some() { Acpi::default() } else { acpi::read(info.rsdp) };
         if let Some((port, sleep_type)) = acpi.soft_off {
             power::set_soft_off(port, sleep_type);
         }
         let functions = scan_pci(&acpi);
         let seed = find_entropy(&acpi, &functions);
-        let interrupts = interrupts(&acpi, info.uhyve.is_some(), apic.id);
+        let mut interrupts = interrupts(&acpi, info.uhyve.is_some(), apic.id);
+        if serving > 1 {
+            interrupts.route_to_all();
+        }
         let mut phases = heapless::Vec::new();
         end_phase(&mut phases, "platform", clock.now());
-        let apic_ids = start_cores(&info, &acpi, &mut ram, &clock);
+        let apic_ids = cores::start(&core_ids, &mut ram, &clock, cpu::has_hypervisor());
         end_phase(&mut phases, "cores", clock.now());
         let is_uhyve = info.uhyve.is_some();
         let cores = apic_ids.len() as u32;
@@ -156,10 +165,12 @@ fn read_config(info: &BootInfo) -> Config {
 }
 
 #[allow(unsafe_code)]
-fn give_heap(ram: &mut Ram, config: &Config, heap: &BootHeap) {
-    let connections = u64::from(config.conn_limit) * HEAP_BYTES_PER_CONNECTION;
+fn give_heap(ram: &mut Ram, config: &Config, cores: u64, heap: &BootHeap) {
+    // Any core may come to have all connections.
+    let connections = cores * u64::from(config.conn_limit) * HEAP_BYTES_PER_CONNECTION;
+    let between = cores * HEAP_BYTES_PER_CORE + cores * (cores - 1) * HEAP_BYTES_PER_LINK;
     let buffers = (ram.total() / HEAP_BUFFER_SHARE).min(HEAP_BUFFER_BYTES);
-    let bytes = HEAP_BASE_BYTES + connections + buffers + ram.total() / HEAP_STORE_SHARE;
+    let bytes = HEAP_BASE_BYTES + between + connections + buffers + ram.total() / HEAP_STORE_SHARE;
     let Some(range) = ram.take(bytes, super::memory::PAGE) else {
         power::exit(Exit::TooLittleMemory, format_args!("too little memory for {} connections", config.conn_limit))
     };
@@ -196,13 +207,11 @@ fn interrupts(acpi: &Acpi, is_uhyve: bool, apic_id: u32) -> Interrupts {
     }
 }
 
-/// Starts the cores that ACPI or uhyve names; uhyve numbers theirs from 0.
-fn start_cores(info: &BootInfo, acpi: &Acpi, ram: &mut Ram, clock: &Clock) -> ApicIds {
-    let mut apic_ids: heapless::Vec<u32, { acpi::madt::MAX_CORES }> = heapless::Vec::new();
+/// The cores that ACPI or uhyve names, by their APIC ids; uhyve numbers its cores from 0.
+fn core_ids(info: &BootInfo, acpi: &Acpi) -> ApicIds {
     match (&acpi.madt, info.uhyve) {
-        (Some(madt), _) => apic_ids.extend(madt.cores.iter().copied()),
-        (None, Some(uhyve)) => apic_ids.extend((0..uhyve.cores).take(acpi::madt::MAX_CORES)),
-        (None, None) => {}
+        (Some(madt), _) => madt.cores.clone(),
+        (None, Some(uhyve)) => (0..uhyve.cores).take(acpi::madt::MAX_CORES).collect(),
+        (None, None) => ApicIds::new(),
     }
-    cores::start(&apic_ids, ram, clock, cpu::has_hypervisor())
 }

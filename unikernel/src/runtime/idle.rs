@@ -1,7 +1,7 @@
 //! What a core does when there is nothing to do: spin for a while, for latency, then halt, for the neighbours.
 //!
-//! Before a halt the queue is armed, and looked at once more by [`Shard::arm`], so that no frame is slept through; the
-//! interrupt only ends the halt.
+//! Before a halt the core says that it will, arms its queue, and looks once more ([`Shard::lie_down`]), so that neither a
+//! frame nor a message is slept through; the interrupt only ends the halt.
 
 use core::time::Duration;
 
@@ -40,10 +40,10 @@ impl Idle {
             core::hint::spin_loop();
             return;
         }
-        if shard.arm() == Armed::Idle {
+        if shard.lie_down(now) == Armed::Idle {
             clock.halt_until(shard.next_deadline(now));
         }
-        shard.disarm();
+        shard.get_up();
         self.last_work = clock.now();
     }
 }

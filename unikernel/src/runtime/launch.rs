@@ -1,34 +1,40 @@
-//! From a NIC to a serving shard: who gets which memory, the wait for an address, and the loop.
+//! From a NIC to a shard for each core: who gets which memory, queue pair and flow groups.
 
 #![allow(unsafe_code)] // hands memory to pools
 
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::ops::Range;
 use core::ptr::NonNull;
-use core::time::Duration;
+use core::sync::atomic::AtomicU64;
 
 use abi::config::{Address, Config};
-use abi::console::Ready;
 use abi::exit::Exit;
-use netdrv::nic::steering::{FLOW_GROUPS, KEY_BYTES};
-use netdrv::nic::{ClosedPair, Nic, NicInfo, RssConfig, RxQueue, TxQueue};
+use netdrv::nic::steering::{FLOW_GROUPS, KEY_BYTES, Table};
+use netdrv::nic::toeplitz::Toeplitz;
+use netdrv::nic::{ClosedPair, Nic, NicInfo, RssConfig, Started};
 use netdrv::pktbuf::{BUF_BYTES, Pool, PoolMemory};
 use netstack::app::App;
-use netstack::stack::{self, Addressing, CongestionControl, Stack, TcpSettings};
+use netstack::stack::{self, Addressing, CongestionControl, Share, Stack, TcpSettings};
+use netstack::steering::GroupSet;
+use siphasher::sip::SipHasher24;
 
-use super::idle::Idle;
-use super::selftest;
-use super::shard::Shard;
+use super::mesh::{MAX_CORES, mesh};
+use super::queues::Queues;
+use super::serve;
+use super::shard::{Parts, Shard};
+use super::stages::StageClock;
+use super::steer::Steering;
 use crate::log;
 use crate::platform::entropy::Seed;
 use crate::platform::machine::Machine;
 use crate::platform::memory::{PAGE, Ram};
 use crate::platform::power;
 
-/// How long DHCP may take before the appliance gives up.
-const ADDRESS_TIMEOUT: Duration = Duration::from_secs(10);
-/// Packet buffers at least: what the rings of one queue pair hold, and as many again for the stack.
+/// Packet buffers of a core at least: what the rings of a queue pair hold, and as many again for the stack.
 const LEAST_BUFFERS: u64 = 1024;
-/// Packet buffers at most: 64 MiB.
+/// Packet buffers of all cores at most, unless that is too few for one: 64 MiB.
 const MOST_BUFFERS: u64 = 32 << 10;
 /// The part of memory that packet buffers get, between these bounds.
 const BUFFER_SHARE: u64 = 8;
@@ -40,82 +46,128 @@ const UHYVE_MTU: u16 = 1500 - 14;
 /// Bytes of a VLAN tag.
 const VLAN_TAG: u16 = 4;
 
-/// What an application starts with.
+/// What the cores' applications share when they start.
 pub struct Resources {
-    /// Memory for its items, its own for ever.
+    /// Memory for items, its own for ever.
     pub memory: Range<u64>,
-    /// Packet buffers, shared with the stack of its core.
-    pub pool: &'static Pool,
     /// The configuration.
     pub config: Config,
+    /// Cores that serve.
+    pub cores: usize,
     /// A random number.
     pub seed: u64,
 }
 
-/// Runs `nic` and the application that `make_app` makes, for ever.
-pub fn launch<N: Nic, A: App, E: core::fmt::Display>(
+/// Runs `nic` and an application on each core, for ever: `make_shared` makes what they share, `make_app` each core's from it
+/// and the core's packet buffers.
+pub fn launch<N, A, S, E>(
     nic: N,
     mut machine: Machine,
-    make_app: impl FnOnce(Resources) -> Result<A, E>,
-) -> ! {
+    make_shared: impl FnOnce(Resources) -> Result<S, E>,
+    mut make_app: impl FnMut(&mut S, &'static Pool) -> Result<A, E>,
+) -> !
+where
+    N: Nic<Rx: 'static, Tx: 'static>,
+    A: App + 'static,
+    E: core::fmt::Display,
+{
+    let config = machine.config;
+    let cores = machine.apic_ids.len().min(config.threads.map_or(MAX_CORES, usize::from)).min(MAX_CORES);
     let mut info = nic.info();
     if machine.is_uhyve {
-        info.mtu = info.mtu.min(UHYVE_MTU - machine.config.vlan.map_or(0, |_| VLAN_TAG));
+        info.mtu = info.mtu.min(UHYVE_MTU - config.vlan.map_or(0, |_| VLAN_TAG));
     }
-    let pool = make_pool(&mut machine.ram);
-    let memory = store_memory(&mut machine.ram, &machine.config);
+    let pools = make_pools(&mut machine.ram, cores);
+    let memory = store_memory(&mut machine.ram, &config);
     let store_bytes = memory.end - memory.start;
-    let mut pairs = match nic.into_queue_pairs(1, &RssConfig { key: [0; KEY_BYTES], table: [0; FLOW_GROUPS] }) {
-        Ok(started) => started.pairs,
+    let Secrets { stack: stack_seed, app: seed, key } = split_seed(&machine.seed);
+    let shared = make_shared(Resources { memory, config, cores, seed });
+    let apps = shared.map(|mut shared| make_apps(pools, |pool| make_app(&mut shared, pool)));
+    let apps = apps.unwrap_or_else(|error| power::exit(Exit::TooLittleMemory, format_args!("{error}")));
+    let cores = apps.len();
+    let layout = Layout::new(cores, info.queue_pairs);
+    let Started { mut pairs, .. } = match nic.into_queue_pairs(cores, &RssConfig { key, table: layout.pairs }) {
+        Ok(started) => started,
         Err(error) => power::exit(Exit::NoNic, format_args!("the network device does not start: {error}")),
-    };
-    let Some(queues) = pairs.pop().map(ClosedPair::open) else {
-        power::exit(Exit::NoNic, format_args!("the network device has no queues"))
     };
     machine.end_phase("nic");
 
-    let config = machine.config;
-    let (stack_seed, app_seed) = split_seed(&machine.seed);
-    let stack = Stack::new(stack_config(&config, &info, &[config.port], stack_seed), pool, machine.clock.now());
-    let app = match make_app(Resources { memory, pool, config, seed: app_seed }) {
-        Ok(app) => app,
-        Err(error) => power::exit(Exit::TooLittleMemory, format_args!("{error}")),
-    };
-    let shard = Shard::new(queues, pool, stack, app, config.batch.into());
+    let hash: &'static Toeplitz = Box::leak(Box::new(Toeplitz::new(&key)));
+    let stage_clock = stage_clock(&config);
+    let mut shards = Vec::new();
+    for ((core, port), (pool, app)) in mesh(cores).into_iter().enumerate().zip(apps) {
+        let listen = [config.port];
+        let stack_config = stack_config(&config, &info, &listen, stack_seed, core);
+        let share = Share { hash, groups: layout.groups_of(core) };
+        let stack = Stack::among(stack_config, share, pool, machine.clock.now());
+        let queues = match core {
+            _ if pairs.is_empty() => Queues::Via { core: core % layout.pair_count, no_buffer: 0 },
+            _ => Queues::Own(pairs.remove(0).open()),
+        };
+        let steering = Steering::new(hash, layout.cores, info.steering, cores);
+        let batch_limit = config.batch.into();
+        let stage_clock = stage_clock.clone();
+        let parts = Parts { queues, pool, stack, app, port, steering, batch_limit, stage_clock };
+        shards.push(Box::new(Shard::new(parts)));
+    }
     machine.end_phase("service");
-    serve(shard, machine, store_bytes)
+    serve::all(shards, machine, store_bytes)
 }
 
-/// The loop of the first core. Says when there is an address; ends the appliance if there is none in time.
-fn serve<R: RxQueue, T: TxQueue, A: App>(mut shard: Shard<R, T, A>, mut machine: Machine, store_bytes: u64) -> ! {
-    let (config, clock) = (machine.config, machine.clock);
-    let mut idle = Idle::new(config.spin_us, clock.now());
-    let mut ready = false;
-    let deadline = clock.now() + ADDRESS_TIMEOUT;
-    loop {
-        let now = clock.now();
-        let work = shard.turn(now, clock.unix_seconds(now));
-        match shard.stack().address() {
-            _ if ready => {}
-            Some(address) => {
-                ready = true;
-                machine.end_phase("address");
-                report_ready(&machine, address.ip, store_bytes);
-                if let Some(test) = config.selftest {
-                    selftest::run(test);
-                }
+/// An application for each core, with the core's pool. There are fewer where a further one does not start.
+fn make_apps<A, E: core::fmt::Display>(
+    pools: Vec<&'static Pool>,
+    mut make_app: impl FnMut(&'static Pool) -> Result<A, E>,
+) -> Vec<(&'static Pool, A)> {
+    let mut apps = Vec::new();
+    for pool in pools {
+        match make_app(pool) {
+            Ok(app) => apps.push((pool, app)),
+            Err(error) if apps.is_empty() => power::exit(Exit::TooLittleMemory, format_args!("{error}")),
+            Err(error) => {
+                log!(Warn, "only {} cores serve: {error}", apps.len());
+                break;
             }
-            None if now > deadline => {
-                power::exit(Exit::NoAddress, format_args!("no IP address: no DHCP server answered; set ip=A.B.C.D/LEN"))
-            }
-            None => {}
         }
-        idle.after_turn(&mut shard, work, now, &clock);
+    }
+    apps
+}
+
+/// Which flow group goes where at first.
+struct Layout {
+    /// The core of each group, and its queue pair: that of the core, or the one that transmits for it.
+    cores: Table,
+    pairs: Table,
+    pair_count: usize,
+}
+
+impl Layout {
+    /// Groups dealt out in turn.
+    fn new(cores: usize, queue_pairs: usize) -> Layout {
+        let pair_count = queue_pairs.clamp(1, cores);
+        let table: Table = core::array::from_fn(|group| (group % cores) as u8);
+        Layout { cores: table, pairs: table.map(|core| core % pair_count as u8), pair_count }
+    }
+
+    fn groups_of(&self, core: usize) -> GroupSet {
+        (0..FLOW_GROUPS).filter(|group| usize::from(self.cores[*group]) == core).fold(0, |set, group| set | 1 << group)
     }
 }
 
-fn make_pool(ram: &mut Ram) -> &'static Pool {
-    let buffers = (ram.total() / BUFFER_SHARE / BUF_BYTES as u64).clamp(LEAST_BUFFERS, MOST_BUFFERS);
+fn stage_clock(config: &Config) -> StageClock {
+    match config.stage_clock {
+        abi::config::StageClock::Cycles => StageClock::Cycles,
+        abi::config::StageClock::Alone => StageClock::Alone(Arc::new(AtomicU64::new(0))),
+    }
+}
+
+/// Pools of packet buffers, one a core, all of one size.
+fn make_pools(ram: &mut Ram, cores: usize) -> Vec<&'static Pool> {
+    let buffers = (ram.total() / BUFFER_SHARE / BUF_BYTES as u64).min(MOST_BUFFERS) / cores as u64;
+    (0..cores).map(|_| make_pool(ram, buffers.max(LEAST_BUFFERS))).collect()
+}
+
+fn make_pool(ram: &mut Ram, buffers: u64) -> &'static Pool {
     let Some(range) = ram.take(buffers * BUF_BYTES as u64, PAGE) else {
         power::exit(Exit::TooLittleMemory, format_args!("too little memory for {buffers} packet buffers"))
     };
@@ -139,15 +191,33 @@ fn store_memory(ram: &mut Ram, config: &Config) -> Range<u64> {
     }
 }
 
-/// What the stack gets of the seed, and what the application gets.
-fn split_seed(seed: &Seed) -> ([u8; 16], u64) {
-    let (stack, rest) = seed.split_at(16);
-    let app = rest.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
-    (core::array::from_fn(|i| stack[i]), app)
+/// What is drawn from the seed.
+struct Secrets {
+    stack: [u8; 16],
+    app: u64,
+    /// Of the flow hash.
+    key: [u8; KEY_BYTES],
 }
 
-fn stack_config<'a>(config: &Config, info: &NicInfo, ports: &'a [u16], seed: [u8; 16]) -> stack::Config<'a> {
+fn split_seed(seed: &Seed) -> Secrets {
+    let (stack, rest) = seed.split_at(16);
+    let app = rest.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+    let stack: [u8; 16] = core::array::from_fn(|i| stack[i]);
+    // A hash of its own, so that the key tells nothing of the secrets beside it.
+    let expand = SipHasher24::new_with_keys(app, u64::from_le_bytes(core::array::from_fn(|i| rest[8 + i])));
+    let key = core::array::from_fn(|i| expand.hash(&[i as u8]) as u8);
+    Secrets { stack, app, key }
+}
+
+fn stack_config<'a>(
+    config: &Config,
+    info: &NicInfo,
+    ports: &'a [u16],
+    seed: [u8; 16],
+    core: usize,
+) -> stack::Config<'a> {
     let addressing = match config.address {
+        _ if core != 0 => Addressing::Follow,
         Address::Dhcp => Addressing::Dhcp,
         Address::Static { ip, prefix } => Addressing::Static { ip, prefix, gateway: config.gateway },
     };
@@ -165,16 +235,4 @@ fn stack_config<'a>(config: &Config, info: &NicInfo, ports: &'a [u16], seed: [u8
         tcp: TcpSettings::default(),
         seed,
     }
-}
-
-fn report_ready(machine: &Machine, ip: core::net::Ipv4Addr, store_bytes: u64) {
-    let ready = Ready {
-        ip,
-        port: machine.config.port,
-        cores_serving: 1,
-        cores_present: machine.cores as u16,
-        store_bytes,
-        phases: &machine.phases,
-    };
-    crate::platform::console::print_line(format_args!("{ready}"));
 }

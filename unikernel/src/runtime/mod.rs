@@ -1,10 +1,12 @@
 //! The run-to-completion loop of a core, and what goes on around it.
 //!
 //! ```text
-//! shard   one turn: expire timers, poll, ingress, app, egress, doorbell
-//! idle    spin, then halt until an interrupt or the next timer
-//! mesh    the rings among all cores      ring  from one core to another      bell  how a core that halts is woken
-//! launch  from a started NIC to a serving shard
+//! shard   one turn: reclaim, mailbox, timers, receive, ingress, app, egress, doorbell
+//! queues  a queue pair, or the way to another core's          steer   frames to the cores of their flow groups
+//! mesh    the rings among all cores      message  what goes through them      ring  from one core to another
+//! stages  what a turn's stages cost      blocks  what cores count, for each other to read
+//! idle    spin, then halt until an interrupt, a message or the next timer     bell  how a core that halts is woken
+//! launch  from a NIC to a shard for each core             serve   their loops
 //! selftest  deliberate faults, to see the crash report
 //! ```
 //!
@@ -12,10 +14,18 @@
 //! packet's way is a trait object.
 
 pub mod bell;
+pub mod blocks;
 pub mod idle;
 pub mod launch;
 pub mod mesh;
+pub mod message;
+pub mod queues;
 pub mod ring;
 pub mod selftest;
+mod serve;
 pub mod shard;
+pub mod stages;
+pub mod steer;
 mod sync;
+#[cfg(all(test, not(loom)))]
+mod testbed;

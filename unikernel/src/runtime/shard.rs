@@ -1,12 +1,24 @@
 //! A shard: one core's queue pair, stack and application, run to completion, without locks.
 
+mod below;
+mod mailbox;
+
 use core::time::Duration;
 
-use netdrv::nic::{Armed, Batch, QueuePair, RxQueue, TxQueue};
+use netdrv::nic::{Armed, Batch, RxQueue, TxQueue};
 use netdrv::pktbuf::Pool;
-use netstack::app::{App, Calls, Events, Progress, Statistics, Turn};
-use netstack::stack::Stack;
+use netstack::address::Address;
+use netstack::app::{App, Calls, Events, Progress, Turn};
+use netstack::stack::{Identity, Stack};
 use netstack::time::Instant;
+
+use super::blocks::{self, Blocks, Publisher};
+use super::mesh::{CoreSet, Port};
+use super::message::Message;
+use super::queues::Queues;
+use super::stages::{Stage, StageClock, Stages};
+use super::steer::Steering;
+use below::Below;
 
 /// How soon buffers that are waited for are looked for again.
 const BUFFER_WAIT: Duration = Duration::from_millis(1);
@@ -20,131 +32,245 @@ pub enum Work {
     None,
 }
 
+/// What a shard is made of.
+pub struct Parts<R, T, A> {
+    /// The way to the NIC.
+    pub queues: Queues<R, T>,
+    /// The packet buffers of the core.
+    pub pool: &'static Pool,
+    /// The stack, which uses them.
+    pub stack: Stack,
+    /// The application.
+    pub app: A,
+    /// The core's port to the others.
+    pub port: Port<Message>,
+    /// The core's part in the steering.
+    pub steering: Steering,
+    /// The most frames taken in one turn (IX's B).
+    pub batch_limit: usize,
+    /// What stages are accounted by.
+    pub stage_clock: StageClock,
+}
+
 /// One core's share of the appliance.
 pub struct Shard<R, T, A> {
-    queues: QueuePair<R, T>,
+    queues: Queues<R, T>,
     pool: &'static Pool,
     stack: Stack,
     app: A,
-    /// The most frames taken in one turn (IX's B).
+    port: Port<Message>,
+    steering: Steering,
     batch_limit: usize,
     received: Batch,
+    /// Frames that other cores have received for this one, and frames that it is to transmit for them.
+    passed: Batch,
+    relayed: Batch,
     outgoing: Batch,
     events: Events,
     calls: Calls,
     /// The app waits for packet buffers.
     starved: bool,
+    /// What the other cores were told, and those that have answered.
+    told: Option<Identity>,
+    following: CoreSet,
+    /// Cores that halt and have to be woken.
+    halted: CoreSet,
+    drop_no_buffer: u64,
+    stages: Stages,
+    publisher: Option<Publisher>,
 }
 
 impl<R: RxQueue, T: TxQueue, A: App> Shard<R, T, A> {
     /// Puts a shard together and gives the device its first buffers.
-    pub fn new(queues: QueuePair<R, T>, pool: &'static Pool, stack: Stack, app: A, batch_limit: usize) -> Self {
-        let (received, outgoing) = (Batch::new(), Batch::new());
-        let (events, calls) = (Events::new(), Calls::new());
-        let mut shard =
-            Shard { queues, pool, stack, app, batch_limit, received, outgoing, events, calls, starved: false };
-        shard.queues.rx.refill(pool);
-        shard
+    pub fn new(parts: Parts<R, T, A>) -> Self {
+        let Parts { mut queues, pool, stack, app, port, steering, batch_limit, stage_clock } = parts;
+        queues.refill(pool);
+        Shard {
+            queues,
+            pool,
+            stack,
+            app,
+            stages: Stages::new(port.own(), stage_clock),
+            port,
+            steering,
+            batch_limit,
+            received: Batch::new(),
+            passed: Batch::new(),
+            relayed: Batch::new(),
+            outgoing: Batch::new(),
+            events: Events::new(),
+            calls: Calls::new(),
+            starved: false,
+            told: None,
+            following: 0,
+            halted: 0,
+            drop_no_buffer: 0,
+            publisher: None,
+        }
     }
 
-    /// The shard's stack.
-    pub fn stack(&self) -> &Stack {
-        &self.stack
+    /// Counts in `blocks`, too, for the other cores to read.
+    pub fn publish_in(&mut self, blocks: Blocks) {
+        self.publisher = Some(Publisher::new(blocks, self.port.own()));
+    }
+
+    /// How many values the statistics of a shard have.
+    pub fn statistics_len(&self) -> usize {
+        blocks::count(&self.below())
+    }
+
+    /// Visits the statistics of this core alone.
+    #[cfg(all(test, not(loom)))]
+    pub(super) fn visit_own(&self, visit: &mut dyn FnMut(&str, u64)) {
+        netstack::app::Statistics::visit(&self.below(), visit);
+    }
+
+    #[cfg(all(test, not(loom)))]
+    pub(super) fn app_mut(&mut self) -> &mut A {
+        &mut self.app
+    }
+
+    /// The address, once the stacks of all cores have it. The first core's shard knows.
+    pub fn address(&self) -> Option<Address> {
+        self.stack.address().filter(|_| self.following == self.port.others())
     }
 
     /// One turn: takes at most a batch of what is there, never waiting for more, and sends what follows from it.
     pub fn turn(&mut self, now: Instant, unix_seconds: u64) -> Work {
-        let reclaimed = self.queues.tx.reclaim();
-        let mut work = reclaimed + self.stack.expire(now, &mut self.events);
-        work += self.queues.rx.poll(&mut self.received, self.batch_limit);
+        self.stages.begin();
+        let reclaimed = self.queues.reclaim();
+        self.stages.end(Stage::Reclaim, reclaimed);
+        let messages = self.drain_mailbox(now);
+        self.stages.end(Stage::Mailbox, messages);
+        let expired = self.stack.expire(now, &mut self.events);
+        self.stages.end(Stage::Timers, expired);
+        let received = self.receive();
+        self.stages.end(Stage::Receive, received);
+        self.run(now, unix_seconds);
+        self.queues.refill(self.pool);
+        let sent = self.send(now);
+        self.stages.end(Stage::Egress, sent);
+        let work = reclaimed + messages + expired + received + sent;
+        self.ring(work);
+        self.finish(work, now)
+    }
+
+    /// When the next turn is due, if nothing else happens. Buffers that the device gives back raise no interrupt, so whoever
+    /// waits for them has to look.
+    pub fn next_deadline(&self, now: Instant) -> Option<Instant> {
+        let buffers = (self.starved || self.port.is_waiting()).then_some(now + BUFFER_WAIT);
+        self.stack.next_deadline(now).into_iter().chain(buffers).min()
+    }
+
+    /// Cores to wake: they halt, and were sent something.
+    pub fn take_halted(&mut self) -> CoreSet {
+        core::mem::take(&mut self.halted)
+    }
+
+    /// Asks to be woken by the next frame or message, unless one is there already: then there is no halting.
+    pub fn lie_down(&mut self, now: Instant) -> Armed {
+        self.app.rest();
+        self.publish(now);
+        if self.queues.arm() == Armed::Idle && self.port.lie_down() { Armed::Idle } else { Armed::Pending }
+    }
+
+    /// Takes the request back.
+    pub fn get_up(&mut self) {
+        self.port.get_up();
+        self.queues.disarm();
+        self.stages.rested();
+    }
+
+    /// Takes frames from the device, and passes on what is for other cores. Returns how many came.
+    fn receive(&mut self) -> usize {
+        let received = self.queues.poll(&mut self.received, self.batch_limit);
+        if received > 0 {
+            self.steering.sort(&mut self.received, &mut self.port, self.pool);
+        }
+        received
+    }
+
+    /// Ingress and application, until everything that came has been worked on.
+    fn run(&mut self, now: Instant, unix_seconds: u64) {
         loop {
+            let frames = self.passed.len() + self.received.len();
+            self.stack.ingress(&mut self.passed, now, &mut self.events);
             self.stack.ingress(&mut self.received, now, &mut self.events);
+            while let Some(stray) = self.stack.take_stray() {
+                self.steering.pass_stray(stray, &mut self.port, self.pool);
+            }
+            self.stages.end(Stage::Ingress, frames - self.passed.len() - self.received.len());
             let progress = self.run_app(now, unix_seconds);
             if self.is_settled() && progress != Progress::More {
                 self.starved = progress == Progress::Starved;
                 break;
             }
         }
-        self.queues.rx.refill(self.pool);
-        work += self.send(now);
-        if work > 0 { Work::Done } else { Work::None }
-    }
-
-    /// When the next turn is due, if nothing else happens. Buffers that the device gives back raise no interrupt, so whoever
-    /// waits for them has to look.
-    pub fn next_deadline(&self, now: Instant) -> Option<Instant> {
-        let buffers = self.starved.then_some(now + BUFFER_WAIT);
-        self.stack.next_deadline(now).into_iter().chain(buffers).min()
-    }
-
-    /// Asks for an interrupt at the next frame, unless one is there already.
-    pub fn arm(&mut self) -> Armed {
-        self.queues.rx.arm()
-    }
-
-    /// Takes the request back.
-    pub fn disarm(&mut self) {
-        self.queues.rx.disarm();
     }
 
     /// Whether everything that came in this turn has been worked on.
     fn is_settled(&self) -> bool {
-        self.received.is_empty() && self.events.is_empty() && self.calls.is_empty()
+        self.passed.is_empty() && self.received.is_empty() && self.events.is_empty() && self.calls.is_empty()
     }
 
     fn run_app(&mut self, now: Instant, unix_seconds: u64) -> Progress {
-        let statistics = Below { rx: &self.queues.rx, tx: &self.queues.tx, stack: &self.stack, pool: self.pool };
-        let turn = Turn { now, unix_seconds, statistics: &statistics };
+        let waiting = self.events.len();
+        let below = below::of(&self.queues, &self.stack, self.pool, &self.steering, &self.stages, self.drop_no_buffer);
+        let total = self.publisher.as_ref().map(|publisher| publisher.total(&below));
+        let statistics = total.as_ref().map_or(&below as &dyn netstack::app::Statistics, |total| total);
+        let turn = Turn { now, unix_seconds, statistics };
         let progress = self.app.run(turn, &mut self.events, &mut self.calls);
+        let items = (waiting - self.events.len()).max(self.calls.len());
         self.stack.execute(&mut self.calls, now, &mut self.events);
+        self.stages.end(Stage::App, items);
         progress
     }
 
-    /// Sends all that the stack has and the ring takes. Returns how many frames.
+    /// Sends all that the stack has and the ring takes, after what other cores have to send. Returns how many frames.
     fn send(&mut self, now: Instant) -> usize {
-        let mut sent = 0;
+        let mut sent = self.queues.submit(&mut self.relayed, &mut self.port, self.pool);
         loop {
-            self.stack.egress(now, self.queues.tx.room(), &mut self.outgoing, &mut self.events);
-            let submitted = self.queues.tx.submit(&mut self.outgoing);
+            let room = self.queues.room(&mut self.port);
+            self.stack.egress(now, room, &mut self.outgoing, &mut self.events);
+            let submitted = self.queues.submit(&mut self.outgoing, &mut self.port, self.pool);
             sent += submitted;
             if submitted == 0 {
-                break;
+                return sent;
             }
         }
-        self.queues.tx.doorbell();
-        sent
+    }
+
+    /// Tells the device and the other cores what there is for them.
+    fn ring(&mut self, work: usize) {
+        self.queues.doorbell();
+        self.tell_identity();
+        self.halted |= self.port.flush();
+        self.stages.end(Stage::Doorbell, work);
+    }
+
+    fn finish(&mut self, work: usize, now: Instant) -> Work {
+        if self.publisher.as_ref().is_some_and(|publisher| publisher.is_due(now)) {
+            self.publish(now);
+        }
+        if work == 0 {
+            self.stages.end_empty();
+            return Work::None;
+        }
+        self.stages.end_turn(self.app.requests());
+        Work::Done
+    }
+
+    fn below(&self) -> Below<'_> {
+        below::of(&self.queues, &self.stack, self.pool, &self.steering, &self.stages, self.drop_no_buffer)
+    }
+
+    fn publish(&mut self, now: Instant) {
+        let below = below::of(&self.queues, &self.stack, self.pool, &self.steering, &self.stages, self.drop_no_buffer);
+        if let Some(publisher) = &mut self.publisher {
+            publisher.publish(now, &below);
+        }
     }
 }
 
-/// The counters of the layers below the application.
-struct Below<'a, R, T> {
-    rx: &'a R,
-    tx: &'a T,
-    stack: &'a Stack,
-    pool: &'static Pool,
-}
-
-impl<R: RxQueue, T: TxQueue> Statistics for Below<'_, R, T> {
-    fn visit(&self, visit: &mut dyn FnMut(&str, u64)) {
-        let (rx, tx) = (self.rx.counters(), self.tx.counters());
-        visit("nic_rx_frames", rx.frames);
-        visit("nic_rx_bytes", rx.bytes);
-        visit("nic_rx_pool_empty", rx.pool_empty);
-        visit("drop_nic_rx_bad_length", rx.bad_length);
-        visit("drop_nic_rx_oversized", rx.oversized);
-        visit("drop_nic_rx_bad_descriptor", rx.bad_descriptor);
-        visit("drop_nic_tx_bad_length", tx.bad_length);
-        visit("drop_nic_tx_bad_checksum", tx.bad_checksum);
-        visit("drop_nic_tx_bad_attachment", tx.bad_attachment);
-        visit("nic_tx_frames", tx.frames);
-        visit("nic_tx_bytes", tx.bytes);
-        visit("nic_tx_doorbells", tx.doorbells);
-        visit("nic_tx_bad_descriptor", tx.bad_descriptor);
-        visit("packet_buffers", self.pool.capacity() as u64);
-        visit("packet_buffers_free", self.pool.available() as u64);
-        self.stack.counters().visit(visit);
-    }
-}
-
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests;

@@ -1,11 +1,13 @@
-use core::net::Ipv4Addr;
-
-use netdrv::nic::TxChecksum;
+use netdrv::nic::QueuePair;
+use netdrv::nic::steering::FLOW_GROUPS;
+use netdrv::nic::toeplitz::Toeplitz;
 use netdrv::pktbuf::PoolMemory;
-use netdrv::testkit::wire::{self, WireRx, WireTx};
-use netstack::stack::{Addressing, Config, CongestionControl, TcpSettings};
+use netdrv::testkit::wire::{WireRx, WireTx};
+use netstack::stack::Addressing;
 
 use super::*;
+use crate::runtime::mesh::mesh;
+use crate::runtime::testbed::{SERVER, config, pair};
 
 /// An application that only takes events.
 struct Silent;
@@ -17,8 +19,6 @@ impl App for Silent {
     }
 }
 
-const MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
-
 /// A shard, and the other end of its wire.
 struct Bench {
     shard: Shard<WireRx, WireTx, Silent>,
@@ -29,24 +29,16 @@ struct Bench {
 impl Bench {
     fn new(batch_limit: usize) -> Bench {
         let pool = Pool::leak(PoolMemory::leak(1024));
-        let config = Config {
-            mac: MAC,
-            vlan: None,
-            mtu: 1500,
-            tx_checksum: TxChecksum::Software,
-            tso: None,
-            address: Addressing::Static { ip: Ipv4Addr::new(10, 0, 0, 1), prefix: 24, gateway: None },
-            listen: &[11211],
-            udp: &[],
-            conn_limit: 16,
-            congestion_control: CongestionControl::default(),
-            tcp: TcpSettings::default(),
-            seed: [7; 16],
-        };
-        let [near, mut peer] = wire::pair();
+        let [near, mut peer] = pair();
         peer.rx.refill(pool);
-        let stack = Stack::new(config, pool, Instant::ZERO);
-        Bench { shard: Shard::new(near, pool, stack, Silent, batch_limit), peer, pool }
+        let address = Addressing::Static { ip: SERVER, prefix: 24, gateway: None };
+        let stack = Stack::new(config(address, 1), pool, Instant::ZERO);
+        let hash = Box::leak(Box::new(Toeplitz::new(&[1; 40])));
+        let steering = Steering::new(hash, [0; FLOW_GROUPS], netdrv::nic::Steering::None, 1);
+        let port = mesh(1).pop().unwrap();
+        let (queues, app, stage_clock) = (Queues::Own(near), Silent, StageClock::Cycles);
+        let parts = Parts { queues, pool, stack, app, port, steering, batch_limit, stage_clock };
+        Bench { shard: Shard::new(parts), peer, pool }
     }
 
     /// Sends `count` ARP requests for the shard's address.
@@ -103,19 +95,18 @@ fn a_turn_takes_a_batch_at_most_and_never_waits_for_one() {
 fn frames_that_wait_keep_the_queue_from_arming() {
     let mut bench = Bench::new(64);
     bench.turn();
-    assert_eq!(bench.shard.arm(), Armed::Idle);
-    bench.shard.disarm();
+    assert_eq!(bench.shard.lie_down(Instant::ZERO), Armed::Idle);
+    bench.shard.get_up();
     bench.ask(1);
-    assert_eq!(bench.shard.arm(), Armed::Pending);
+    assert_eq!(bench.shard.lie_down(Instant::ZERO), Armed::Pending);
 }
 
 #[test]
 fn every_counter_has_a_name_of_its_own() {
     let bench = Bench::new(64);
-    let shard = &bench.shard;
-    let below = Below { rx: &shard.queues.rx, tx: &shard.queues.tx, stack: &shard.stack, pool: shard.pool };
     let mut names = Vec::new();
-    below.visit(&mut |name, _| names.push(name.to_owned()));
+    bench.shard.visit_own(&mut |name, _| names.push(name.to_owned()));
+    assert_eq!(names.len(), bench.shard.statistics_len());
     let count = names.len();
     names.sort();
     names.dedup();
