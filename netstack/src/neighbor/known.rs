@@ -29,9 +29,9 @@ struct Entry {
     mac: Mac,
     /// When it was last heard of.
     heard: Instant,
-    /// Requests for confirmation since then, and when the next one is due.
-    tries: u8,
+    /// When it is to be asked for confirmation next, and how often it was since.
     ask_at: Instant,
+    tries: u8,
     /// Whether we have sent to it since its set was last full.
     used: bool,
 }
@@ -54,16 +54,15 @@ impl Known {
         if !entry.used {
             entry.used = true;
         }
-        let age = now.since(entry.heard);
-        if age < CONFIRM_AFTER || (age < LIFETIME && now < entry.ask_at) {
+        if now < entry.ask_at {
             return Some(Lookup::Known(entry.mac));
         }
-        if age >= LIFETIME || entry.tries >= MAX_TRIES {
+        if now >= entry.heard + LIFETIME || entry.tries >= MAX_TRIES {
             *slot = None;
             return None;
         }
         entry.tries += 1;
-        entry.ask_at = now + wait_after(entry.tries);
+        entry.ask_at = (now + wait_after(entry.tries)).min(entry.heard + LIFETIME);
         Some(Lookup::Confirm(entry.mac))
     }
 
@@ -83,13 +82,13 @@ impl Known {
                 set.iter_mut().flatten().for_each(|entry| entry.used = false);
             }
         }
-        set[way] = Some(Entry { ip, mac, heard: now, tries: 0, ask_at: Instant::ZERO, used: false });
+        set[way] = Some(Entry { ip, mac, heard: now, ask_at: now + CONFIRM_AFTER, tries: 0, used: false });
     }
 
     /// Notes an answer of a neighbor that is known. Says whether it is.
     pub(super) fn update(&mut self, ip: Ipv4Addr, mac: Mac, now: Instant) -> bool {
         let Some(entry) = self.set(ip).iter_mut().flatten().find(|entry| entry.ip == ip) else { return false };
-        *entry = Entry { mac, heard: now, tries: 0, ask_at: Instant::ZERO, ..*entry };
+        *entry = Entry { mac, heard: now, ask_at: now + CONFIRM_AFTER, tries: 0, ..*entry };
         true
     }
 
