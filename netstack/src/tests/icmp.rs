@@ -3,6 +3,8 @@
 use core::net::{Ipv4Addr, SocketAddrV4};
 use core::time::Duration;
 
+use netdrv::nic::TxChecksum;
+use netdrv::pktbuf::{Attachment, Fragment};
 use smoltcp::wire::{EthernetProtocol, IpProtocol, Ipv4Packet};
 
 use crate::app::{Call, Reason};
@@ -386,4 +388,32 @@ fn a_call_that_is_refused_ends() {
         let later = if reason.is_some() { None } else { Some(Saw::Dead(Reason::Unreachable)) };
         assert_eq!(kit.saw().pop(), later, "code {code}");
     }
+}
+
+#[test]
+fn a_body_that_the_device_cut_too_large_is_cut_smaller() {
+    let mut kit = Kit::of(|config| (config.tso, config.tx_checksum) = (Some(60_000), TxChecksum::Device));
+    kit.frame(&arp(1, PEER_MAC, PEER_IP, IP));
+    kit.frames();
+    kit.connect(65_535, 1460);
+    let body: &'static [u8] = (0..8000).map(|n| (n % 251) as u8).collect::<Vec<_>>().leak();
+    let mut payload = kit.buffer(b"head");
+    payload.attach(Attachment { body: Some(Fragment::lent_for_ever(body)), segmentation: None }).unwrap();
+    kit.call(Call::Send { flow: kit.flow, payload });
+    // The first segment of the first frame, as the router saw it.
+    let mut segment = kit.frames_held()[0].bytes()[..42].to_vec();
+    segment[16..18].copy_from_slice(&1500u16.to_be_bytes());
+    kit.frame(&too_big(1400, &segment));
+    let mut arrived = Vec::new();
+    for _ in 0..10 {
+        for seg in kit.out() {
+            assert!(seg.data.len() <= 1360, "{}", seg.data.len());
+            assert_eq!(seg.seq as usize, arrived.len() + 1);
+            arrived.extend(seg.data);
+        }
+        kit.recv(seg(ACK, 1, arrived.len() as u32 + 1));
+    }
+    assert_eq!(arrived, [b"head", body].concat());
+    kit.saw();
+    while kit.pool.take_back().is_some() {}
 }
