@@ -199,6 +199,8 @@ counters! {
     tcp_fast_retransmits,
     /// TCP: tail loss probes (RFC 8985, section 7).
     tcp_tail_probes,
+    /// Keepalives sent.
+    tcp_keepalives,
     /// Zero-window probes sent.
     tcp_window_probes,
     /// Out-of-order segments held.
@@ -207,6 +209,8 @@ counters! {
     tcp_segments_split,
     /// Challenge ACKs sent (RFC 5961).
     tcp_challenge_acks,
+    /// Challenge ACKs not sent for their rate limits.
+    tcp_challenges_suppressed,
     /// Resets sent.
     tcp_resets_out,
     /// Resets not sent for their rate limit.

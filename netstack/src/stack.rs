@@ -18,7 +18,7 @@ use crate::ipv4::{self, protocol};
 use crate::keys::Keys;
 use crate::link::{Link, Route, Sink};
 use crate::tcp::{Addresses, Arrival, MOST_EVENTS, Tcp, Work};
-pub use crate::tcp::{CongestionControl, IsOurs, TcpSettings};
+pub use crate::tcp::{CongestionControl, IsOurs, Keepalive, TcpSettings};
 use crate::time::Instant;
 use crate::udp::{self, Datagram, Udp};
 

@@ -139,6 +139,9 @@ impl Tcp {
         {
             return;
         }
+        if let Some(tcb) = self.tcb(index) {
+            tcb.heard_at = work.now;
+        }
         if header.has(flag::RST) {
             return self.reset_arrives(index, header, work);
         }
@@ -180,7 +183,7 @@ impl Tcp {
             }
         }
         if len > 0 || header.has(flag::SYN | flag::FIN) {
-            self.ack_now(index);
+            self.challenge_ack(index, work); // whoever forges it needs no sequence number
         }
         false
     }
@@ -258,14 +261,6 @@ impl Tcp {
     fn syn_arrives(&mut self, index: u32, _: &Header, work: &mut Work<'_>) {
         work.counters.drop_tcp_syn_in_window += 1;
         self.challenge_ack(index, work);
-    }
-
-    /// Answers by an ACK, as often as the limit allows.
-    pub(super) fn challenge_ack(&mut self, index: u32, work: &mut Work<'_>) {
-        if self.challenge_acks.allow(work.now) {
-            work.counters.tcp_challenge_acks += 1;
-            self.ack_now(index);
-        }
     }
 
     /// Sends an ACK in this turn.

@@ -10,15 +10,16 @@
 //!                reassembly: what came early      receive_window: what we offer
 //! loss           delivery: what was delivered      scoreboard: what became of each segment      rack: what is lost
 //!                tail_probe: asks when nothing tells      recovery, rate_reduction: until it is made up for
-//! how much       congestion (NewReno, CUBIC)       when    rto, timers
+//! how much       congestion (NewReno, CUBIC)       when    rto, timers, keepalive
 //! the app        calls: what it asks for
 //! out            output: what is sent, in one place, at egress      egress: headers in front, and into the batch
 //! ```
 //!
-//! Left out for now: keepalive, ECN.
+//! Left out for now: ECN.
 
 mod ack;
 mod calls;
+mod challenge;
 mod congestion;
 mod connect;
 mod cut;
@@ -29,6 +30,7 @@ mod groups;
 mod header;
 mod icmp;
 mod input;
+mod keepalive;
 mod listen;
 mod options;
 mod output;
@@ -79,6 +81,7 @@ use syn_cookie::Cookies;
 use tcb::{Owner, State, Tcb};
 
 pub use congestion::CongestionControl;
+pub use keepalive::Keepalive;
 pub use ports::IsOurs;
 pub use settings::TcpSettings;
 
@@ -167,7 +170,7 @@ impl Tcp {
             isn_hasher: keys.strong_hasher(),
             cookies: Cookies::new(keys),
             resets: RateLimit::new(ANSWERS_PER_SECOND),
-            challenge_acks: RateLimit::new(ANSWERS_PER_SECOND),
+            challenge_acks: RateLimit::varying(ANSWERS_PER_SECOND, keys),
             mss: config.mtu.max(LEAST_MTU) - 40,
             pool,
             tx_checksum: config.tx_checksum,

@@ -10,6 +10,7 @@
 
 use netdrv::pktbuf::BUF_BYTES;
 
+use super::challenge::Challenges;
 use super::congestion::{Congestion, CongestionControl};
 use super::flow_table::FlowKey;
 use super::options::{Options, TIMESTAMPS_LEN};
@@ -123,6 +124,8 @@ pub(super) enum Timer {
     TailProbe,
     /// What may be merely reordered is lost then (RFC 8985, section 6).
     Reordering,
+    /// Nothing is in flight, or it is too late for that.
+    Idle,
 }
 
 /// Our FIN.
@@ -171,6 +174,9 @@ pub(super) struct Tcb {
     pub(super) owner: Owner,
     /// When the peer was last heard of; before that, when we called it.
     pub(super) heard_at: Instant,
+    /// Keepalives since then.
+    pub(super) keepalives: u8,
+    pub(super) challenges: Challenges,
     /// Our address is gone: it ends when its timer is handled.
     pub(super) address_lost: bool,
     /// First byte not acknowledged when an ICMP error came.
@@ -206,6 +212,8 @@ impl Tcb {
             state: State::SynReceived,
             owner: Owner::None,
             heard_at: Instant::ZERO,
+            keepalives: 0,
+            challenges: Challenges::default(),
             address_lost: false,
             unreachable_at: None,
             sack_permitted: false,

@@ -1,7 +1,7 @@
 //! What happens when nothing does: retransmission, probes, delayed ACKs, and the end of lingering.
 //!
 //! A connection has two timers. The main one serves what excludes each other: a retransmission while something is in
-//! flight, a probe while the peer's window is shut, FIN-WAIT-2 and TIME-WAIT once everything is acknowledged.
+//! flight, a probe while the peer's window is shut, keepalive, FIN-WAIT-2 and TIME-WAIT once everything is acknowledged.
 
 use core::time::Duration;
 
@@ -18,8 +18,6 @@ const DELAYED_ACK: Duration = Duration::from_millis(40);
 /// Twice the maximum segment lifetime, which is taken as ten seconds instead of RFC 9293's two minutes: long enough for any
 /// path to a cache.
 const TIME_WAIT: Duration = Duration::from_secs(20);
-/// How long a peer may be silent between our close and its own.
-const FIN_WAIT_2: Duration = Duration::from_secs(60);
 /// Timeouts in a row before a peer is given up: SYN-ACKs and anything else.
 const MAX_SYN_ACKS: u8 = 5;
 const MAX_RETRANSMITS: u8 = 10;
@@ -57,7 +55,7 @@ impl Tcp {
             State::FinWait2 => self.enter_time_wait(index, work),
             State::SynSent => self.syn_times_out(index, work),
             _ if tcb.is_waiting_for_ack() || tcb.state == State::SynReceived => match tcb.send.timer {
-                Timer::Retransmission => self.retransmission_timeout(index, work),
+                Timer::Retransmission | Timer::Idle => self.retransmission_timeout(index, work),
                 Timer::TailProbe => self.tail_probe_due(index, work),
                 Timer::Reordering => self.reordering_over(index, work),
             },
@@ -66,6 +64,7 @@ impl Tcp {
     }
 
     fn retransmission_timeout(&mut self, index: u32, work: &mut Work<'_>) {
+        let user_timeout = self.settings.user_timeout;
         let Some(tcb) = self.tcb(index) else { return };
         work.counters.tcp_timeouts += 1;
         let half_open = tcb.state == State::SynReceived;
@@ -73,7 +72,7 @@ impl Tcp {
             work.counters.tcp_half_open_timeouts += 1;
             return self.end(index, Reason::TimedOut, work.events);
         }
-        if is_given_up(tcb) {
+        if is_given_up(tcb, user_timeout, work.now) {
             work.counters.tcp_timed_out += 1;
             let reason = tcb.reason_to_give_up();
             return self.abort(index, reason, work);
@@ -111,11 +110,12 @@ impl Tcp {
 
     /// The peer's window is shut, or too small to be worth filling: ask for it (RFC 9293, section 3.8.6.1).
     fn window_probe(&mut self, index: u32, work: &mut Work<'_>) {
+        let user_timeout = self.settings.user_timeout;
         let Some(tcb) = self.tcb(index) else { return };
         if !wants_to_send(tcb) {
-            return;
+            return self.idle_timer(index, work);
         }
-        if is_given_up(tcb) {
+        if is_given_up(tcb, user_timeout, work.now) {
             work.counters.tcp_timed_out += 1;
             let reason = tcb.reason_to_give_up();
             return self.abort(index, reason, work);
@@ -137,7 +137,7 @@ impl Tcp {
             let timeout_us = tcb.send.rto.timeout_us();
             self.arm_as(index, Timer::Retransmission, now.after_us(timeout_us));
         } else {
-            self.wheel.cancel(main(index));
+            self.arm_idle(index);
         }
     }
 
@@ -167,15 +167,17 @@ impl Tcp {
         self.is_main_armed(index) && timer == Some(Timer::Retransmission)
     }
 
-    fn arm_as(&mut self, index: u32, timer: Timer, deadline: Instant) {
+    pub(super) fn arm_as(&mut self, index: u32, timer: Timer, deadline: Instant) {
         if let Some(tcb) = self.tcb(index) {
             tcb.send.timer = timer;
             self.wheel.arm(main(index), deadline);
         }
     }
 
+    /// Whether the main timer is armed for something that does not wait for the app.
     pub(super) fn is_main_armed(&self, index: u32) -> bool {
-        self.wheel.is_armed(main(index))
+        let timer = self.tcbs[index as usize].as_ref().map(|tcb| tcb.send.timer);
+        self.wheel.is_armed(main(index)) && timer != Some(Timer::Idle)
     }
 
     pub(super) fn arm_delayed_ack(&mut self, index: u32, now: Instant) {
@@ -186,17 +188,16 @@ impl Tcp {
         self.wheel.cancel(delayed_ack(index));
     }
 
-    pub(super) fn arm_fin_wait_2(&mut self, index: u32, now: Instant) {
-        self.wheel.arm(main(index), now + FIN_WAIT_2);
-    }
-
     pub(super) fn restart_time_wait(&mut self, index: u32, now: Instant) {
         self.wheel.arm(main(index), now + TIME_WAIT);
     }
 }
 
 /// Whether to wait for the peer no longer: it is silent, or the app has closed the connection and the peer takes nothing.
-fn is_given_up(tcb: &Tcb) -> bool {
+fn is_given_up(tcb: &Tcb, user_timeout: Option<Duration>, now: Instant) -> bool {
+    if user_timeout.is_some_and(|timeout| now.since(tcb.heard_at) >= timeout) {
+        return true;
+    }
     let rto = &tcb.send.rto;
     let tries = if tcb.send.fin == Fin::Wanted { rto.backoffs } else { rto.unanswered };
     tries >= MAX_RETRANSMITS
