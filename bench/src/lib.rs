@@ -3,10 +3,12 @@
 //! ```text
 //! turn   one core's turn, as the appliance takes it
 //! sim    two stacks back to back over a link that loses, reorders, duplicates and corrupts, on a virtual clock
+//! tap    the stack in real time against Linux, on a tap device or behind a forwarder that loses and delays
 //! ```
 //!
 //! Called by `cli` and `ci`; calls `netstack` and `netdrv`, whose test kit it runs against. smoltcp's TCP, which shares
 //! nothing with ours, is the other peer.
 
 pub mod sim;
+pub mod tap;
 pub mod turn;

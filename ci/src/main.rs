@@ -62,6 +62,24 @@ enum Soak {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
+    /// Our stack against Linux's through a tap and a lossy forwarder: checked streams, then goodput beside Linux's own.
+    Linux {
+        /// Bytes checked, each way and at each loss; 0 leaves them out.
+        #[arg(long, default_value_t = 1 << 30)]
+        bytes: u64,
+        /// Connections of the lossy runs.
+        #[arg(long, default_value_t = 80, value_parser = clap::value_parser!(u16).range(1..))]
+        connections: u16,
+        /// Pairs of goodput runs; 0 leaves them out.
+        #[arg(long, default_value_t = 5)]
+        pairs: u64,
+        /// Seconds of each.
+        #[arg(long, default_value_t = 10)]
+        seconds: u64,
+        /// Seed of the losses.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
     /// Coverage-guided fuzzing of all that strangers can send, from the corpora in fuzz/corpus.
     Fuzz {
         /// One target: frame, tcp_options, dhcp or arp. All of them, one after the other, unless it is given.
@@ -118,6 +136,11 @@ fn run(command: Command) -> Result<()> {
             soak::end_on_signals()?;
             let load = Duration::from_secs(seconds);
             soak::basic(&soak::Options { load, connections: usize::from(connections), frames, seed })?;
+        }
+        Command::Soak { soak: Soak::Linux { bytes, connections, pairs, seconds, seed } } => {
+            soak::end_on_signals()?;
+            let (connections, time) = (usize::from(connections), Duration::from_secs(seconds));
+            soak::linux(&soak::LinuxOptions { bytes, connections, pairs, time, seed })?;
         }
         Command::Soak { soak: Soak::Fuzz { target, seconds, keep } } => {
             soak::end_on_signals()?;

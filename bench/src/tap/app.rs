@@ -1,12 +1,15 @@
 //! The exchange as an application of our stack.
 
 use netdrv::pktbuf::Pool;
-use netstack::app::{App, Call, Calls, Cookie, Event, Events, Flow, MAX_SEND, Progress, Turn};
+use netstack::app::{App, Call, Calls, Cookie, Event, Events, Flow, Progress, Turn};
 
 use super::exchange::Exchange;
 
 /// Buffers left for the stack and the receive ring.
 const RESERVE: usize = 2048;
+
+/// Payload of a buffer: a full segment with timestamps, which Linux asks for. A fuller buffer would be cut in two.
+const FULL_SEGMENT: u64 = 1448;
 
 /// Serves exchanges.
 pub(super) struct Bulk {
@@ -49,7 +52,7 @@ impl Bulk {
     fn takes(&mut self, event: Event, calls: &mut Calls) {
         let call = match event {
             Event::Knock { flow, .. } => Some(Call::Accept { flow, cookie: self.admit(flow) }),
-            Event::Connected { cookie, credit } | Event::Sent { cookie, credit, .. } => {
+            Event::Connected { cookie, credit, .. } | Event::Sent { cookie, credit, .. } => {
                 self.of(cookie).into_iter().for_each(|connection| connection.credit += credit);
                 None
             }
@@ -84,7 +87,7 @@ impl Connection {
     /// Sends what the credit allows, then closes.
     fn sends(&mut self, pool: &'static Pool, calls: &mut Calls) -> Progress {
         while self.state == State::Open {
-            let len = self.exchange.ready().min(self.credit.into()).min(MAX_SEND as u64) as usize;
+            let len = self.exchange.ready().min(self.credit.into()).min(FULL_SEGMENT) as usize;
             if len == 0 && !self.exchange.is_over() {
                 break;
             }

@@ -1,6 +1,7 @@
 //! The exchange over Linux's sockets: a server like our stack's, and the client that checks and measures.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, SocketAddrV4, TcpListener, TcpStream};
 use std::os::fd::AsFd;
@@ -8,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
+use nix::sys::socket::{setsockopt, sockopt};
 use sha2::{Digest, Sha256};
 
 pub use super::exchange::Verb;
@@ -23,11 +25,13 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub fn serve(address: SocketAddrV4, stop: &AtomicBool) -> io::Result<()> {
     let listener = TcpListener::bind(address)?;
     listener.set_nonblocking(true)?;
+    use_cubic(&listener)?;
     let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
     epoll.add(&listener, EpollEvent::new(EpollFlags::EPOLLIN, LISTENER))?;
     let mut served: HashMap<u64, Served> = HashMap::new();
     let mut next = 0;
     let mut events = [EpollEvent::empty(); 128];
+    let mut buffer = vec![0; CHUNK];
     while !stop.load(Ordering::Relaxed) {
         let ready = epoll.wait(&mut events, TICK_MS)?;
         for event in &events[..ready] {
@@ -38,7 +42,7 @@ pub fn serve(address: SocketAddrV4, stop: &AtomicBool) -> io::Result<()> {
                     served.insert(next, Served { stream, exchange: Exchange::new(), unsent: Vec::new() });
                     next += 1;
                 }
-            } else if served.get_mut(&event.data()).is_some_and(|connection| connection.work().is_err()) {
+            } else if served.get_mut(&event.data()).is_some_and(|connection| connection.work(&mut buffer).is_err()) {
                 served.remove(&event.data());
             }
         }
@@ -48,6 +52,12 @@ pub fn serve(address: SocketAddrV4, stop: &AtomicBool) -> io::Result<()> {
 
 /// The listener's name among the events.
 const LISTENER: u64 = u64::MAX;
+
+/// Linux's default may be another algorithm. Set on the socket, as the default of a network namespace can only be one that
+/// this machine allows everybody. Connections inherit it from their listener.
+fn use_cubic(socket: &impl AsFd) -> io::Result<()> {
+    Ok(setsockopt(socket, sockopt::TcpCongestion, &OsString::from("cubic"))?)
+}
 
 fn watch(epoll: &Epoll, stream: &impl AsFd, name: u64) -> io::Result<()> {
     let flags = EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT | EpollFlags::EPOLLET;
@@ -64,9 +74,8 @@ struct Served {
 
 impl Served {
     /// Reads and writes until the socket would block. An error ends the connection, as does the end of the exchange.
-    fn work(&mut self) -> io::Result<()> {
-        let mut buffer = [0; CHUNK];
-        while let Some(len) = unless_blocked(self.stream.read(&mut buffer))? {
+    fn work(&mut self, buffer: &mut [u8]) -> io::Result<()> {
+        while let Some(len) = unless_blocked(self.stream.read(buffer))? {
             if len == 0 {
                 return Err(ErrorKind::UnexpectedEof.into());
             }
@@ -77,7 +86,7 @@ impl Served {
                 if self.exchange.is_over() {
                     return Err(ErrorKind::UnexpectedEof.into());
                 }
-                let len = self.exchange.give(&mut buffer);
+                let len = self.exchange.give(buffer);
                 self.unsent.extend_from_slice(&buffer[..len]);
             }
             if self.unsent.is_empty() {
@@ -181,6 +190,7 @@ impl Client {
         for number in 0..transfer.connections {
             let stream = TcpStream::connect_timeout(&SocketAddr::V4(transfer.server), PATIENCE)?;
             stream.set_nonblocking(true)?;
+            use_cubic(&stream)?;
             watch(&epoll, &stream, number as u64)?;
             let seed = transfer.seed + number as u64;
             let len = if transfer.verb == Verb::Take { transfer.stream_bytes } else { 0 };

@@ -34,8 +34,6 @@ const RETRY: Duration = Duration::from_micros(200);
 pub struct StackOptions {
     /// Its address, in a network of 24 bits.
     pub ip: Ipv4Addr,
-    /// How TCP adapts to the path.
-    pub congestion_control: CongestionControl,
     /// Seed of its keys.
     pub seed: u64,
 }
@@ -53,11 +51,12 @@ pub fn run_stack(fd: OwnedFd, options: &StackOptions, stop: &AtomicBool) -> io::
         vlan: None,
         mtu: 1500,
         tx_checksum: TxChecksum::Software,
+        tso: None,
         address: Addressing::Static { ip: options.ip, prefix: 24, gateway: None },
         listen: &[PORT],
         udp: &[],
         conn_limit: CONNECTIONS,
-        congestion_control: options.congestion_control,
+        congestion_control: CongestionControl::Cubic,
         tcp: TcpSettings::default(),
         seed,
     };

@@ -5,12 +5,14 @@
 //! load      many connections that check every reply
 //! netsim    two stacks over a simulated network, seed by seed
 //! frames    mutated Ethernet frames
+//! linux     our stack against Linux's, through a tap and a lossy forwarder
 //! fuzz      the crate `fuzz`'s targets, driven by AFL++
 //! ```
 
 mod basic;
 pub mod frames;
 pub mod fuzz;
+mod linux;
 pub mod load;
 mod netsim;
 
@@ -21,6 +23,7 @@ use anyhow::{Result, ensure};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 pub use basic::{Options, basic};
+pub use linux::{Options as LinuxOptions, linux};
 pub use netsim::{NetsimOptions, netsim};
 
 /// Makes Ctrl-C and SIGTERM end a run by way of an error, so that it cleans up after itself.
