@@ -13,6 +13,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("netdrv/src/pktbuf/mod.rs", "packet buffers, shared with devices"),
     ("netdrv/src/pktbuf/parcel.rs", "memory handed from core to core"),
     ("netdrv/src/pktbuf/pool.rs", "the memory of packet buffers"),
+    ("netdrv/src/pktbuf/whole.rs", "buffers that a device fills"),
     ("netdrv/src/registers.rs", "device registers"),
     ("netdrv/src/testkit/virtio/", "plays a device's DMA"),
     ("netdrv/src/virtio/rings.rs", "layouts shared with devices"),

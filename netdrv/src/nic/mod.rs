@@ -41,7 +41,8 @@ pub trait RxQueue {
     /// waits.
     fn poll(&mut self, batch: &mut Batch, limit: usize) -> usize;
 
-    /// Gives the device empty buffers from `pool`, as many as it has room for and the pool has. Returns how many.
+    /// Gives the device empty buffers from `pool`, as many as it has room for and the pool has, once there is room for
+    /// enough of them to be worth it. Returns how many.
     fn refill(&mut self, pool: &'static Pool) -> usize;
 
     /// Asks for an interrupt at the next frame, then looks whether one has come already. Whatever the answer,
@@ -60,7 +61,7 @@ pub trait TxQueue {
     /// Drops the buffers of the frames that the device has sent. Returns how many.
     fn reclaim(&mut self) -> usize;
 
-    /// Frames that `submit` would take now. One with something attached counts as two.
+    /// Frames that `submit` would take now. One with a body counts as two.
     fn room(&self) -> usize;
 
     /// Queues frames from the front of `batch`, as many as there is room for. Returns how many. The device may not see

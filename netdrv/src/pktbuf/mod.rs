@@ -19,6 +19,7 @@
 mod attachment;
 mod parcel;
 mod pool;
+mod whole;
 
 use core::{fmt, slice};
 
@@ -27,6 +28,7 @@ pub use attachment::{Attachment, Fragment, Segmentation};
 pub use parcel::{Blank, Parcel};
 use pool::Slot;
 pub use pool::{Pool, PoolMemory};
+pub use whole::Whole;
 
 /// Bytes of one buffer.
 pub const BUF_BYTES: usize = 2048;

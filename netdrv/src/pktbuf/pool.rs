@@ -146,7 +146,7 @@ impl Pool {
         self.slots.len()
     }
 
-    fn pop_free(&self) -> Option<&Slot> {
+    pub(super) fn pop_free(&self) -> Option<&Slot> {
         let slot = self.slots.get(self.first_free.get() as usize)?;
         self.first_free.set(slot.next.get());
         self.free.set(self.free.get() - 1);

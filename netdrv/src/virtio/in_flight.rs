@@ -3,36 +3,24 @@
 use alloc::boxed::Box;
 use core::mem;
 
-use crate::pktbuf::PktBuf;
-
-/// End of the free list.
-const NONE: u16 = u16::MAX;
-
 /// Buffers that the device holds, by slot.
-pub struct InFlight {
-    slots: Box<[Slot]>,
-    first_free: u16,
-    free: u16,
+pub struct InFlight<B> {
+    slots: Box<[Option<B>]>,
+    /// Slots that are free: the last given back is the first taken, as it is still in the cache.
+    free: Box<[u16]>,
+    /// How many those are.
+    room: u16,
 }
 
-/// A free slot leads to the next free one.
-enum Slot {
-    Free(u16),
-    Held(PktBuf),
-    /// For the descriptor of a buffer that is held in another slot.
-    Lent,
-}
-
-impl InFlight {
-    /// A record of `slots` slots, all free; at most 65,535.
-    pub fn new(slots: u16) -> InFlight {
-        let link = |slot: u16| Slot::Free(if slot + 1 < slots { slot + 1 } else { NONE });
-        InFlight { slots: (0..slots).map(link).collect(), first_free: if slots > 0 { 0 } else { NONE }, free: slots }
+impl<B> InFlight<B> {
+    /// A record of `slots` slots, all free.
+    pub fn new(slots: u16) -> InFlight<B> {
+        InFlight { slots: (0..slots).map(|_| None).collect(), free: (0..slots).rev().collect(), room: slots }
     }
 
     /// Free slots.
     pub fn room(&self) -> u16 {
-        self.free
+        self.room
     }
 
     /// All slots.
@@ -40,50 +28,39 @@ impl InFlight {
         self.slots.len()
     }
 
-    /// Records `buf` and returns its slot, or returns `buf` if there is no room.
-    pub fn insert(&mut self, buf: PktBuf) -> Result<u16, PktBuf> {
-        let index = self.first_free;
+    /// Records a buffer and returns its slot, or returns the buffer if there is no room.
+    pub fn insert(&mut self, buf: B) -> Result<u16, B> {
+        let Some(index) = self.lend() else { return Err(buf) };
         match self.slots.get_mut(usize::from(index)) {
-            Some(slot @ &mut Slot::Free(next)) => {
-                *slot = Slot::Held(buf);
-                self.first_free = next;
-                self.free -= 1;
+            Some(slot @ None) => {
+                *slot = Some(buf);
                 Ok(index)
             }
             _ => Err(buf),
         }
     }
 
-    /// Takes a slot without a buffer, for a further descriptor of a buffer that is held. `None` if there is no room.
-    pub fn lend(&mut self) -> Option<u16> {
-        let index = self.first_free;
-        let slot = self.slots.get_mut(usize::from(index))?;
-        let Slot::Free(next) = *slot else { return None };
-        *slot = Slot::Lent;
-        self.first_free = next;
-        self.free -= 1;
-        Some(index)
-    }
-
-    /// Takes a slot back that was lent.
-    pub fn give_back(&mut self, slot: u16) {
-        if let Some(entry @ Slot::Lent) = self.slots.get_mut(usize::from(slot)) {
-            *entry = Slot::Free(self.first_free);
-            self.first_free = slot;
-            self.free += 1;
-        }
-    }
-
     /// The buffer in `slot`, if the device held one under that name.
-    pub fn take(&mut self, slot: u16) -> Option<PktBuf> {
-        let entry = self.slots.get_mut(usize::from(slot))?;
-        if !matches!(entry, Slot::Held(_)) {
-            return None;
-        }
-        let Slot::Held(buf) = mem::replace(entry, Slot::Free(self.first_free)) else { return None };
-        self.first_free = slot;
-        self.free += 1;
+    pub fn take(&mut self, slot: usize) -> Option<B> {
+        let buf = self.slots.get_mut(slot)?.take()?;
+        self.give_back(slot as u16);
         Some(buf)
+    }
+
+    /// Takes a slot without a buffer, for a further descriptor of one that is held. `None` if there is no room.
+    pub fn lend(&mut self) -> Option<u16> {
+        let last = self.room.checked_sub(1)?;
+        let slot = *self.free.get(usize::from(last))?;
+        self.room = last;
+        Some(slot)
+    }
+
+    /// Takes back what [`lend`](InFlight::lend) gave.
+    pub fn give_back(&mut self, slot: u16) {
+        if let Some(place) = self.free.get_mut(usize::from(self.room)) {
+            *place = slot;
+            self.room += 1;
+        }
     }
 
     /// Gives all buffers up for lost, because the device may still write to them.
@@ -95,7 +72,7 @@ impl InFlight {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pktbuf::{Pool, PoolMemory};
+    use crate::pktbuf::{PktBuf, Pool, PoolMemory};
 
     #[test]
     fn a_slot_is_taken_once() {
@@ -105,9 +82,9 @@ mod tests {
         let b = record.insert(pool.alloc().unwrap()).unwrap();
         assert_ne!(a, b);
         assert!(record.insert(pool.alloc().unwrap()).is_err());
-        assert!(record.take(a).is_some());
-        assert!(record.take(a).is_none(), "a repeated name");
-        assert!(record.take(2).is_none() && record.take(NONE).is_none(), "no such slot");
+        assert!(record.take(a.into()).is_some());
+        assert!(record.take(a.into()).is_none(), "a repeated name");
+        assert!(record.take(2).is_none() && record.take(usize::MAX).is_none(), "no such slot");
         assert_eq!(record.insert(pool.alloc().unwrap()).unwrap(), a);
         drop(record);
         assert_eq!(pool.available(), pool.capacity());
@@ -115,10 +92,9 @@ mod tests {
 
     #[test]
     fn a_slot_that_is_lent_holds_nothing() {
-        let mut record = InFlight::new(1);
+        let mut record = InFlight::<PktBuf>::new(1);
         let slot = record.lend().unwrap();
-        assert!(record.lend().is_none() && record.take(slot).is_none());
-        record.give_back(slot);
+        assert!(record.lend().is_none() && record.take(slot.into()).is_none());
         record.give_back(slot);
         assert_eq!((record.room(), record.lend(), record.lend()), (1, Some(slot), None));
     }
@@ -131,10 +107,5 @@ mod tests {
         record.forget();
         drop(record);
         assert_eq!(pool.available(), 1);
-    }
-
-    #[test]
-    fn a_slot_is_as_small_as_its_buffer() {
-        assert_eq!(size_of::<Slot>(), size_of::<PktBuf>());
     }
 }

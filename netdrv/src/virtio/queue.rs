@@ -37,8 +37,8 @@ pub struct Descriptor {
 /// An entry of the used ring, as the device wrote it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Used {
-    /// The head of the chain that the device says it is done with; `None` if there is no such descriptor.
-    pub id: Option<DescriptorId>,
+    /// The head of the chain that the device says it is done with. There may be no such descriptor.
+    pub id: u32,
     /// The bytes that it says it wrote.
     pub len: u32,
 }
@@ -86,10 +86,16 @@ impl SplitQueue {
     /// Fills in a descriptor. The device looks at it once a chain that leads to it is published.
     pub fn describe(&self, id: DescriptorId, descriptor: Descriptor) {
         let Some(entry) = self.rings.descriptors.get(usize::from(id.0)) else { return };
-        entry.addr.store(descriptor.addr, Relaxed);
-        entry.len.store(descriptor.len, Relaxed);
-        entry.flags.store(descriptor.flags, Relaxed);
-        entry.next.store(descriptor.next, Relaxed);
+        let Descriptor { addr, len, flags, next } = descriptor;
+        entry.addr.store(addr, Relaxed);
+        entry.rest.store(u64::from(len) | u64::from(flags) << 32 | u64::from(next) << 48, Relaxed);
+    }
+
+    /// Changes where the memory of a descriptor begins, and nothing else.
+    pub fn redirect(&self, id: DescriptorId, addr: u64) {
+        if let Some(entry) = self.rings.descriptors.get(usize::from(id.0)) {
+            entry.addr.store(addr, Relaxed);
+        }
     }
 
     /// Puts the chain that begins with `head` next into the available ring. The device does not see it before
@@ -150,9 +156,8 @@ impl SplitQueue {
     pub fn take_used(&mut self) -> Option<Used> {
         let entry = self.rings.used_ring.get(self.next_used.slot(self.rings.size))?;
         self.next_used = self.next_used.next();
-        // The device may write what it likes, whenever it likes: each field is read once, then judged.
-        let id = u16::try_from(entry.id.load(Relaxed)).ok().filter(|id| *id < self.rings.size);
-        Some(Used { id: id.map(DescriptorId), len: entry.len.load(Relaxed) })
+        // The device may write what it likes, whenever it likes: each field is read once, and judged by the caller.
+        Some(Used { id: entry.id.load(Relaxed), len: entry.len.load(Relaxed) })
     }
 
     /// Asks for an interrupt when the next entry is used. Entries that are pending already raise none, so look at

@@ -12,9 +12,8 @@ use crate::dma::{DmaRegion, Shared};
 #[repr(C, align(16))]
 pub(super) struct Descriptor {
     pub(super) addr: AtomicU64,
-    pub(super) len: AtomicU32,
-    pub(super) flags: AtomicU16,
-    pub(super) next: AtomicU16,
+    /// Length in bits 0 to 31, flags in bits 32 to 47, the next descriptor in bits 48 to 63: written at once.
+    pub(super) rest: AtomicU64,
 }
 
 /// Descriptor flag: `next` is valid.

@@ -103,11 +103,11 @@ impl<T: Transport> ControlQueue<T> {
             self.notify();
             return Progress::Pending;
         }
-        let head = self.queue.take_used().and_then(|used| used.id);
+        let is_ours = self.queue.take_used().is_some_and(|used| used.id == u32::from(COMMAND.0));
         self.state = State::Idle;
         match self.answer.load(Relaxed) {
-            OK if head == Some(COMMAND) => Progress::Done,
-            REFUSED if head == Some(COMMAND) => Progress::Refused,
+            OK if is_ours => Progress::Done,
+            REFUSED if is_ours => Progress::Refused,
             _ => Progress::Garbled,
         }
     }

@@ -23,26 +23,31 @@ pub(super) struct Received {
 }
 
 impl Received {
-    /// Reads the header at the beginning of `bytes`; `None` if they are too short for one.
-    pub(super) fn parse(bytes: &[u8]) -> Option<Received> {
-        let header = bytes.first_chunk::<HEADER_BYTES>()?;
-        Some(Received { flags: header[0], num_buffers: u16::from_le_bytes([header[10], header[11]]) })
+    /// Reads a header.
+    pub(super) fn parse(header: &[u8; HEADER_BYTES]) -> Received {
+        Received { flags: header[0], num_buffers: u16::from_le_bytes([header[10], header[11]]) }
     }
 }
 
-/// The three words that a header consists of.
-pub(super) type Words = [u32; HEADER_BYTES / 4];
+/// A header to transmit as two words: its first 8 bytes, and its last 4 with what pads it.
+pub(super) type Words = [u64; 2];
+
+/// Where fields begin in the first word, in bits.
+const GSO_TYPE: u32 = 8;
+const HDR_LEN: u32 = 16;
+const GSO_SIZE: u32 = 32;
+const CSUM_START: u32 = 48;
 
 /// `gso_type`: TCP over IPv4.
-const GSO_TCPV4: u32 = 1;
+const GSO_TCPV4: u64 = 1;
 /// `gso_type`: with ECN's CWR flag, which only the first piece is to have.
-const GSO_ECN: u32 = 0x80;
+const GSO_ECN: u64 = 0x80;
 
 /// The header of a frame to transmit whole.
 pub(super) fn to_transmit(checksum: Checksum) -> Words {
     match checksum {
-        Checksum::None | Checksum::Verified => [0; 3],
-        Checksum::Partial { start, field } => [u32::from(NEEDS_CSUM), u32::from(start) << 16, u32::from(field)],
+        Checksum::None | Checksum::Verified => [0; 2],
+        Checksum::Partial { start, field } => [u64::from(NEEDS_CSUM) | u64::from(start) << CSUM_START, field.into()],
     }
 }
 
@@ -56,36 +61,39 @@ pub(super) enum Cwr {
 /// The header of a TCP segment that the device cuts; `whole` is what it would have otherwise.
 pub(super) fn to_cut(whole: Words, segmentation: Segmentation, cwr: Cwr) -> Words {
     let gso_type = if cwr == Cwr::Set { GSO_TCPV4 | GSO_ECN } else { GSO_TCPV4 };
-    let [flags, start, field] = whole;
-    let first = flags | gso_type << 8 | u32::from(segmentation.header_bytes) << 16;
-    [first, start | u32::from(segmentation.payload_bytes.get()), field]
+    let Segmentation { header_bytes, payload_bytes } = segmentation;
+    let [first, second] = whole;
+    let cut = gso_type << GSO_TYPE | u64::from(header_bytes) << HDR_LEN | u64::from(payload_bytes.get()) << GSO_SIZE;
+    [first | cut, second]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn bytes(words: Words) -> Vec<u8> {
+        words.map(u64::to_le_bytes).concat()
+    }
+
     #[test]
     fn a_partial_checksum_is_described() {
-        let words = to_transmit(Checksum::Partial { start: 34, field: 16 });
-        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-        assert_eq!(bytes, [1, 0, 0, 0, 0, 0, 34, 0, 16, 0, 0, 0]);
-        assert_eq!(to_transmit(Checksum::None), [0; 3]);
+        let header = to_transmit(Checksum::Partial { start: 34, field: 16 });
+        assert_eq!(bytes(header), [1, 0, 0, 0, 0, 0, 34, 0, 16, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(to_transmit(Checksum::None), [0; 2]);
     }
 
     #[test]
     fn a_segment_to_cut_is_described() {
         let segmentation = Segmentation { header_bytes: 66, payload_bytes: 1448.try_into().unwrap() };
         let whole = to_transmit(Checksum::Partial { start: 34, field: 16 });
-        let bytes = |cwr| to_cut(whole, segmentation, cwr).map(u32::to_le_bytes).concat();
-        assert_eq!(bytes(Cwr::Clear), [1, 1, 66, 0, 0xa8, 0x05, 34, 0, 16, 0, 0, 0]);
-        assert_eq!(bytes(Cwr::Set)[..2], [1, 0x81]);
+        let cut = |cwr| bytes(to_cut(whole, segmentation, cwr));
+        assert_eq!(cut(Cwr::Clear), [1, 1, 66, 0, 0xa8, 0x05, 34, 0, 16, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(cut(Cwr::Set)[..2], [1, 0x81]);
     }
 
     #[test]
-    fn a_header_needs_its_bytes() {
-        assert_eq!(Received::parse(&[0; 11]), None);
-        let header = Received::parse(&[2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 1, 9]).unwrap();
+    fn a_received_header_is_read() {
+        let header = Received::parse(&[2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 1]);
         assert_eq!(header, Received { flags: DATA_VALID, num_buffers: 0x103 });
     }
 }

@@ -5,9 +5,12 @@ use alloc::sync::Arc;
 use super::Interrupts;
 use super::header::{DATA_VALID, HEADER_BYTES, NEEDS_CSUM, Received};
 use crate::nic::{Armed, Batch, RxCounters, RxQueue};
-use crate::pktbuf::{BUF_BYTES, Checksum, PktBuf, Pool};
+use crate::pktbuf::{BUF_BYTES, Checksum, PktBuf, Pool, Whole};
 use crate::virtio::transport::{Doorbell, Transport};
 use crate::virtio::{DESC_WRITE, Descriptor, DescriptorId, Device, Features, InFlight, SplitQueue};
+
+/// The part of a ring that is refilled at once.
+const REFILL_PART: u16 = 16;
 
 /// The receive half of a queue pair.
 ///
@@ -20,8 +23,10 @@ pub struct ReceiveQueue<T: Transport> {
     interrupts: Interrupts,
     /// Whether `arm` was called since the last `disarm`.
     requested: bool,
+    /// Empty descriptors that are worth a refill: the line that shows them to the device is the device's to read.
+    refill_at: u16,
     /// By descriptor.
-    in_flight: InFlight,
+    in_flight: InFlight<Whole>,
     /// Flags that vouch for a checksum; none unless VIRTIO_NET_F_GUEST_CSUM was negotiated.
     vouching: u8,
     /// Whether `num_buffers` counts for anything.
@@ -39,8 +44,12 @@ impl<T: Transport> ReceiveQueue<T> {
         features: Features,
         interrupts: Interrupts,
     ) -> ReceiveQueue<T> {
+        // All buffers are alike: only where one lies changes from here on.
+        let buffer = Descriptor { addr: 0, len: BUF_BYTES as u32, flags: DESC_WRITE, next: 0 };
+        (0..queue.size()).for_each(|id| queue.describe(DescriptorId(id), buffer));
         ReceiveQueue {
             in_flight: InFlight::new(queue.size()),
+            refill_at: (queue.size() / REFILL_PART).max(1),
             device,
             queue,
             doorbell,
@@ -56,7 +65,7 @@ impl<T: Transport> ReceiveQueue<T> {
     /// Takes one used buffer; `None` if it holds no frame to hand up, which is counted.
     fn take_frame(&mut self) -> Option<PktBuf> {
         let used = self.queue.take_used()?;
-        let Some(mut buf) = used.id.and_then(|id| self.in_flight.take(id.0)) else {
+        let Some(buf) = self.in_flight.take(used.id as usize) else {
             self.counters.bad_descriptor += 1;
             return None;
         };
@@ -69,32 +78,23 @@ impl<T: Transport> ReceiveQueue<T> {
             self.counters.bad_length += 1;
             return None;
         }
-        let header = Received::parse(buf.bytes())?;
+        let header = Received::parse(&buf.first());
         if self.merges && header.num_buffers > 1 {
             self.counters.oversized += 1;
             self.fragments_to_drop = header.num_buffers - 1;
             return None;
         }
-        buf.truncate(len);
-        buf.trim_front(HEADER_BYTES);
-        if header.flags & self.vouching != 0 {
-            buf.set_checksum(Checksum::Verified);
-        }
-        Some(buf)
+        let is_vouched_for = header.flags & self.vouching != 0;
+        let checksum = if is_vouched_for { Checksum::Verified } else { Checksum::None };
+        buf.into_view(HEADER_BYTES as u16, (len - HEADER_BYTES) as u16, checksum)
     }
 
-    /// Offers an empty buffer to the device, whole.
-    fn post(&mut self, mut buf: PktBuf) {
-        buf.reset(0);
+    /// Offers an empty buffer to the device.
+    fn post(&mut self, buf: Whole) {
         let addr = buf.dma_addr();
-        // Nobody shares a buffer that is fresh from its pool, so it has the room.
-        if buf.append(BUF_BYTES).is_none() {
-            return;
-        }
         if let Ok(slot) = self.in_flight.insert(buf) {
-            let id = DescriptorId(slot);
-            self.queue.describe(id, Descriptor { addr, len: BUF_BYTES as u32, flags: DESC_WRITE, next: 0 });
-            self.queue.offer(id);
+            self.queue.redirect(DescriptorId(slot), addr);
+            self.queue.offer(DescriptorId(slot));
         }
     }
 
@@ -115,22 +115,26 @@ impl<T: Transport> RxQueue for ReceiveQueue<T> {
             return 0;
         }
         let room = batch.capacity() - batch.len();
-        let mut frames = 0;
+        let (mut frames, mut bytes) = (0, 0);
         // Bounded by entries, not by frames: garbage from the device uses up the limit too.
         for _ in 0..pending.min(limit).min(room) {
             let Some(frame) = self.take_frame() else { continue };
-            self.counters.frames += 1;
-            self.counters.bytes += frame.len() as u64;
+            bytes += frame.len();
             frames += usize::from(batch.push_back(frame).is_ok());
         }
+        self.counters.frames += frames as u64;
+        self.counters.bytes += bytes as u64;
         frames
     }
 
     fn refill(&mut self, pool: &'static Pool) -> usize {
         let room = self.in_flight.room();
+        if room < self.refill_at {
+            return 0;
+        }
         let mut posted = 0;
         while posted < room {
-            let Some(buf) = pool.alloc() else {
+            let Some(buf) = pool.alloc_whole() else {
                 self.counters.pool_empty += 1;
                 break;
             };

@@ -16,17 +16,6 @@ const CWR: u8 = 0x80;
 /// Bytes of the shortest TCP header.
 const MIN_TCP_HEADER: usize = 20;
 
-/// How a frame goes into the ring.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Shape {
-    /// The virtio header.
-    pub(super) header: Words,
-    /// What follows the bytes of the buffer, not empty.
-    pub(super) body: Option<Fragment>,
-    /// Bytes of the whole frame.
-    pub(super) len: usize,
-}
-
 /// Why a frame cannot go out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unfit {
@@ -38,44 +27,56 @@ pub(super) enum Unfit {
     Attachment,
 }
 
+/// The virtio header of a frame whose headers lie in its first `len` bytes, but for what is attached to it.
+#[inline]
+pub(super) fn plain_header(len: usize, checksum: Checksum, features: Features) -> Result<Words, Unfit> {
+    if len < MIN_FRAME {
+        return Err(Unfit::Length);
+    }
+    if let Checksum::Partial { start, field } = checksum {
+        let within = usize::from(start) + usize::from(field) + 2 <= len;
+        if !within || !features.contains(Features::NET_CSUM) {
+            return Err(Unfit::Checksum);
+        }
+    }
+    Ok(to_transmit(checksum))
+}
+
+/// How a frame that has an attachment goes into the ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Shape {
+    /// The virtio header.
+    pub(super) header: Words,
+    /// What follows the bytes of the buffer, not empty.
+    pub(super) body: Option<Fragment>,
+    /// Bytes of the whole frame.
+    pub(super) len: usize,
+}
+
 impl Shape {
     /// The shape of `frame` for a device with these features.
     pub(super) fn of(frame: &PktBuf, features: Features) -> Result<Shape, Unfit> {
-        let (len, checksum) = (frame.len(), frame.checksum());
-        if len < MIN_FRAME {
-            return Err(Unfit::Length);
-        }
-        if let Checksum::Partial { start, field } = checksum {
-            let within = usize::from(start) + usize::from(field) + 2 <= len;
-            if !within || !features.contains(Features::NET_CSUM) {
-                return Err(Unfit::Checksum);
-            }
-        }
-        let plain = Shape { header: to_transmit(checksum), body: None, len };
-        match frame.attachment() {
-            None => Ok(plain),
-            Some(attachment) => plain.with(attachment, frame, features).ok_or(Unfit::Attachment),
-        }
-    }
-
-    /// The same, with what is attached to `frame`.
-    #[cold]
-    fn with(self, attachment: Attachment, frame: &PktBuf, features: Features) -> Option<Shape> {
-        let Attachment { body, segmentation } = attachment;
+        let plain = plain_header(frame.len(), frame.checksum(), features)?;
+        let Attachment { body, segmentation } = frame.attachment().unwrap_or_default();
         let body = body.filter(|body| !body.is_empty());
-        let len = self.len + body.map_or(0, |body| body.len());
+        let len = frame.len() + body.map_or(0, |body| body.len());
         if len > MAX_FRAME {
-            return None;
+            return Err(Unfit::Attachment);
         }
         let header = match segmentation {
             // What fits one piece is not cut: devices take it for an error.
             Some(cut) if len > usize::from(cut.header_bytes) + usize::from(cut.payload_bytes.get()) => {
-                let cwr = judge_cut(cut, frame, features)?;
-                to_cut(self.header, cut, cwr)
+                let cwr = judge_cut(cut, frame, features).ok_or(Unfit::Attachment)?;
+                to_cut(plain, cut, cwr)
             }
-            _ => self.header,
+            _ => plain,
         };
-        Some(Shape { header, body, len })
+        Ok(Shape { header, body, len })
+    }
+
+    /// Slots of the ring that it takes.
+    pub(super) fn slots(&self) -> u16 {
+        if self.body.is_some() { 2 } else { 1 }
     }
 }
 

@@ -4,10 +4,10 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::header::{HEADER_BYTES, Words};
-use super::shape::{Shape, Unfit};
+use super::shape::{Shape, Unfit, plain_header};
 use crate::Error;
 use crate::dma::{DmaRegion, Shared};
 use crate::nic::{Batch, TxCounters, TxQueue};
@@ -18,9 +18,9 @@ use crate::virtio::{DESC_NEXT, Descriptor, DescriptorId, Device, Features, InFli
 /// In the table of bodies: none.
 const NO_BODY: u16 = u16::MAX;
 
-/// The header of one slot. The fourth word pads it, so that none crosses a cache line.
+/// The header of one slot, padded, so that none crosses a cache line.
 #[repr(C, align(16))]
-struct Header([AtomicU32; 4]);
+struct Header([AtomicU64; 2]);
 
 // SAFETY: atomic integers without padding.
 unsafe impl Shared for Header {}
@@ -42,8 +42,8 @@ pub struct TransmitQueue<T: Transport> {
     doorbell: Doorbell,
     headers: &'static [Header],
     /// By slot: half the descriptor that heads the chain.
-    in_flight: InFlight,
-    /// By slot of a frame that has an attachment: the slot lent for its body.
+    in_flight: InFlight<PktBuf>,
+    /// By slot of a frame that has a body: the slot lent for that; else [`NO_BODY`].
     bodies: Box<[u16]>,
     features: Features,
     counters: TxCounters,
@@ -86,54 +86,70 @@ impl<T: Transport> TransmitQueue<T> {
         }
     }
 
-    /// Offers a frame to the device, or drops it if the device could not send it, which is counted.
-    fn offer(&mut self, frame: PktBuf) {
-        let shape = match Shape::of(&frame, self.features) {
-            Ok(shape) => shape,
-            Err(unfit) => return self.count(unfit),
-        };
-        if frame.has_attachment() {
-            return self.offer_attached(frame, shape);
+    /// Offers the first frame to the device, or drops it if the device could not send it, which is counted. There is room
+    /// for it, and nothing attached to it.
+    #[inline]
+    fn offer(&mut self, batch: &mut Batch) {
+        // The handle is looked at where it lies, and then moved as a whole: taken apart, it would be put together again.
+        let Some(frame) = batch.front() else { return };
+        let (addr, len) = (frame.dma_addr(), frame.len());
+        let header = plain_header(len, frame.checksum(), self.features);
+        let Some(frame) = batch.pop_front() else { return };
+        match header {
+            Ok(header) => {
+                let Ok(slot) = self.in_flight.insert(frame) else { return };
+                self.enqueue(slot, header, Descriptor { addr, len: len as u32, flags: 0, next: 0 });
+                self.counters.bytes += len as u64;
+            }
+            Err(unfit) => self.count(unfit),
         }
-        let (addr, len) = (frame.dma_addr(), frame.len() as u32);
-        let Ok(slot) = self.in_flight.insert(frame) else { return };
-        self.enqueue(slot, shape, Descriptor { addr, len, flags: 0, next: 0 });
     }
 
-    /// The same for a frame that has an attachment.
+    /// The same for a frame that has an attachment. It comes back if there is no room for it now.
     #[cold]
-    fn offer_attached(&mut self, frame: PktBuf, shape: Shape) {
-        let (addr, len) = (frame.dma_addr(), frame.len() as u32);
-        let (flags, next, body) = match shape.body.map(|body| self.describe_body(body)) {
-            Some(Some(slot)) => (DESC_NEXT, tail(slot).0, slot),
-            Some(None) => return self.count(Unfit::Attachment), // the whole ring has no room for it
-            None => (0, 0, NO_BODY),
+    #[inline(never)]
+    fn offer_attached(&mut self, frame: PktBuf) -> Result<(), PktBuf> {
+        let shape = match Shape::of(&frame, self.features) {
+            Ok(shape) if usize::from(shape.slots()) > self.in_flight.capacity() => Err(Unfit::Attachment),
+            other => other,
         };
-        let Ok(slot) = self.in_flight.insert(frame) else { return self.count(Unfit::Attachment) };
-        if let Some(place) = self.bodies.get_mut(usize::from(slot)) {
-            *place = body;
-        }
-        self.enqueue(slot, shape, Descriptor { addr, len, flags, next });
+        let shape = match shape {
+            Ok(shape) if shape.slots() > self.in_flight.room() => return Err(frame),
+            Ok(shape) => shape,
+            Err(unfit) => {
+                self.count(unfit);
+                return Ok(());
+            }
+        };
+        let (addr, len) = (frame.dma_addr(), frame.len() as u32);
+        let slot = self.in_flight.insert(frame)?;
+        let (flags, next) = match shape.body.and_then(|body| self.describe_body(slot, body)) {
+            Some(body) => (DESC_NEXT, body.0),
+            None => (0, 0),
+        };
+        self.enqueue(slot, shape.header, Descriptor { addr, len, flags, next });
+        self.counters.bytes += shape.len as u64;
+        Ok(())
     }
 
-    /// Describes a body in a slot lent for it, which is returned.
-    fn describe_body(&mut self, body: Fragment) -> Option<u16> {
-        // One slot is left for the head.
-        let slot = if self.in_flight.room() > 1 { self.in_flight.lend()? } else { return None };
-        self.queue
-            .describe(tail(slot), Descriptor { addr: body.dma_addr(), len: body.len() as u32, flags: 0, next: 0 });
-        Some(slot)
+    /// Describes the body of the frame in `slot`, in another slot that is lent for it.
+    fn describe_body(&mut self, slot: u16, body: Fragment) -> Option<DescriptorId> {
+        let lent = self.in_flight.lend()?;
+        *self.bodies.get_mut(usize::from(slot))? = lent;
+        let (addr, len) = (body.dma_addr(), body.len() as u32);
+        self.queue.describe(tail(lent), Descriptor { addr, len, flags: 0, next: 0 });
+        Some(tail(lent))
     }
 
     /// Completes the chain of a slot and puts it into the ring.
-    fn enqueue(&mut self, slot: u16, shape: Shape, bytes: Descriptor) {
-        if let Some(header) = self.headers.get(usize::from(slot)) {
-            header.set(shape.header);
+    #[inline]
+    fn enqueue(&mut self, slot: u16, header: Words, bytes: Descriptor) {
+        if let Some(place) = self.headers.get(usize::from(slot)) {
+            place.set(header);
         }
         self.queue.describe(tail(slot), bytes);
         self.queue.offer(head(slot));
         self.counters.frames += 1;
-        self.counters.bytes += shape.len as u64;
     }
 
     /// Counts a frame that cannot go out.
@@ -146,22 +162,28 @@ impl<T: Transport> TransmitQueue<T> {
         }
     }
 
-    /// Takes the frame back that the chain `head` leads to; `None` if there is none.
-    fn take_sent(&mut self, head: DescriptorId) -> Option<PktBuf> {
-        let slot = slot(head)?;
+    /// Takes the frame back whose chain begins with descriptor `head`; `None` if there is none.
+    fn take_sent(&mut self, head: u32) -> Option<PktBuf> {
+        if head & 1 != 0 {
+            return None;
+        }
+        let slot = head as usize / 2;
         let sent = self.in_flight.take(slot)?;
-        if sent.has_attachment()
-            && let Some(body) = self.bodies.get(usize::from(slot))
-        {
-            self.in_flight.give_back(*body);
+        if sent.has_attachment() {
+            self.release_body(slot);
         }
         Some(sent)
     }
-}
 
-/// Slots that a frame takes at most.
-fn slots(frame: &PktBuf) -> u16 {
-    if frame.has_attachment() { 2 } else { 1 }
+    /// Takes back the slot that was lent for a body, if one was.
+    #[cold]
+    fn release_body(&mut self, slot: usize) {
+        if let Some(body) = self.bodies.get_mut(slot)
+            && *body != NO_BODY
+        {
+            self.in_flight.give_back(core::mem::replace(body, NO_BODY));
+        }
+    }
 }
 
 /// The descriptor of a slot's header.
@@ -174,13 +196,9 @@ const fn tail(slot: u16) -> DescriptorId {
     DescriptorId(2 * slot + 1)
 }
 
-/// The slot of a chain that begins with `head`; `None` if none does.
-const fn slot(head: DescriptorId) -> Option<u16> {
-    if head.0 & 1 == 0 { Some(head.0 / 2) } else { None }
-}
-
 impl Header {
     /// Makes these the header's words, touching only those that change.
+    #[inline]
     fn set(&self, words: Words) {
         for (word, value) in self.0.iter().zip(words) {
             if word.load(Relaxed) != value {
@@ -195,8 +213,7 @@ impl<T: Transport> TxQueue for TransmitQueue<T> {
         let mut frames = 0;
         // No more entries than the ring has, whatever the device says.
         for _ in 0..self.queue.pending().min(self.queue.size()) {
-            let head = self.queue.take_used().and_then(|used| used.id);
-            match head.and_then(|head| self.take_sent(head)) {
+            match self.queue.take_used().and_then(|used| self.take_sent(used.id)) {
                 Some(_sent) => frames += 1,
                 None => self.counters.bad_descriptor += 1,
             }
@@ -209,19 +226,22 @@ impl<T: Transport> TxQueue for TransmitQueue<T> {
     }
 
     fn submit(&mut self, batch: &mut Batch) -> usize {
-        let mut taken = 0;
-        while let Some(next) = batch.front() {
-            let slots = slots(next);
-            // What would not fit an empty ring either is taken, to be dropped.
-            if self.in_flight.room() < slots && usize::from(slots) <= self.in_flight.capacity() {
-                break;
+        let waiting = batch.len();
+        while self.in_flight.room() > 0 {
+            match batch.front() {
+                Some(frame) if !frame.has_attachment() => self.offer(batch),
+                Some(_) => {
+                    let Some(frame) = batch.pop_front() else { break };
+                    if let Err(frame) = self.offer_attached(frame) {
+                        let _ = batch.push_front(frame); // it has just left its place
+                        break;
+                    }
+                }
+                None => break,
             }
-            let Some(frame) = batch.pop_front() else { break };
-            self.offer(frame);
-            taken += 1;
         }
         self.queue.publish();
-        taken
+        waiting - batch.len()
     }
 
     fn doorbell(&mut self) {

@@ -6,8 +6,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::testkit::virtio::DeviceQueue;
-use crate::virtio::DESC_WRITE;
+use crate::testkit::virtio::{DeviceQueue, Piece};
+use crate::virtio::{DESC_NEXT, DESC_WRITE};
 
 fn pair(size: u16, suppression: Suppression) -> (SplitQueue, DeviceQueue) {
     let queue = SplitQueue::new(size, suppression).unwrap();
@@ -36,18 +36,21 @@ fn the_device_sees_what_is_published_and_nothing_else() {
     assert_eq!(queue.pending(), 0);
     device.flush_used();
     assert_eq!(queue.pending(), 1);
-    assert_eq!(queue.take_used(), Some(Used { id: Some(DescriptorId(2)), len: 7 }));
+    assert_eq!(queue.take_used(), Some(Used { id: 2, len: 7 }));
     assert_eq!(queue.pending(), 0);
 }
 
 #[test]
-fn ids_beyond_the_table_are_no_ids() {
+fn a_descriptor_is_redirected_without_a_change() {
     let (mut queue, mut device) = pair(4, Suppression::Flags);
-    for id in [4, 0xffff, 0x1_0000, u32::MAX] {
-        device.stage_used(id, 1);
-        device.flush_used();
-        assert_eq!(queue.take_used(), Some(Used { id: None, len: 1 }));
-    }
+    queue.describe(DescriptorId(3), Descriptor { addr: 1 << 40, len: 0x8000_0001, flags: DESC_NEXT, next: 2 });
+    queue.describe(DescriptorId(2), Descriptor { addr: 0x2000, len: 7, flags: DESC_WRITE, next: 0xffff });
+    queue.redirect(DescriptorId(2), 0xffff_ffff_ffff_f000);
+    queue.offer(DescriptorId(3));
+    queue.publish();
+    let chain = device.pop().unwrap();
+    let piece = |addr, len, writable| Piece { addr, len, writable };
+    assert_eq!(chain.pieces, [piece(1 << 40, 0x8000_0001, false), piece(0xffff_ffff_ffff_f000, 7, true)]);
 }
 
 #[test]
@@ -63,7 +66,7 @@ fn positions_wrap_after_65_536_entries() {
             device.stage_used(id.into(), round);
             device.flush_used();
             assert_eq!(queue.pending(), 1);
-            assert_eq!(queue.take_used(), Some(Used { id: Some(DescriptorId(id)), len: round }));
+            assert_eq!(queue.take_used(), Some(Used { id: id.into(), len: round }));
         }
     }
 }
