@@ -1,6 +1,8 @@
 //! Bulk both ways with smoltcp's TCP, an implementation that shares nothing with ours, over a link that loses, reorders,
 //! duplicates and corrupts. With `MEMSTORM_PCAP=DIR` each exchange leaves a capture of our end of the link there.
 
+use core::cell::Cell;
+use core::net::SocketAddrV4;
 use core::time::Duration;
 use std::collections::VecDeque;
 use std::fs::File;
@@ -101,7 +103,11 @@ impl Echo {
                     self.flow = Some(flow);
                     kit.call(Call::Accept { flow, cookie: 0 });
                 }
-                Event::Connected { credit, .. } | Event::Sent { credit, .. } => self.credit += credit as usize,
+                Event::Connected { flow, credit, .. } => {
+                    self.flow = Some(flow);
+                    self.credit += credit as usize;
+                }
+                Event::Sent { credit, .. } => self.credit += credit as usize,
                 Event::Recv { payload, .. } => self.waiting.extend(payload.bytes()),
                 Event::PeerClosed { .. } => self.peer_closed = true,
                 Event::Dead { .. } => self.dead += 1,
@@ -142,8 +148,21 @@ impl Capture {
     }
 }
 
-/// Everything comes back exactly, and the connection ends. Returns how many segments we sent again.
-fn exchange(seed: u64, percent: u64) -> u64 {
+/// Who opens the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Opener {
+    Smoltcp,
+    We,
+}
+
+thread_local! {
+    /// smoltcp asks nobody in particular for the value of its timestamps.
+    static CLOCK_MS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Everything comes back exactly, and the connection ends. Every other seed has timestamps. Returns how many segments we sent
+/// again.
+fn exchange(opener: Opener, seed: u64, percent: u64) -> u64 {
     let mut kit = Kit::new();
     kit.is_deaf = true;
     let mut capture = Capture::of(seed, percent);
@@ -158,10 +177,20 @@ fn exchange(seed: u64, percent: u64) -> u64 {
     let mut sockets = SocketSet::new(vec![]);
     let handle = sockets.add(Socket::new(buffer(), buffer()));
     let socket = sockets.get_mut::<Socket<'_>>(handle);
-    socket.connect(interface.context(), (IpAddress::Ipv4(IP), PORT), 40_000).unwrap();
+    if seed % 2 == 1 {
+        socket.set_tsval_generator(Some(|| CLOCK_MS.get()));
+    }
+    match opener {
+        Opener::Smoltcp => socket.connect(interface.context(), (IpAddress::Ipv4(IP), PORT), 40_000).unwrap(),
+        Opener::We => {
+            socket.listen(PORT).unwrap();
+            kit.call(Call::Connect { cookie: 0, remote: SocketAddrV4::new(PEER_IP, PORT) });
+        }
+    }
     let byte = |n: usize| (n * 7 + n / 251) as u8;
     let (mut sent, mut received) = (0, 0);
     for _ in 0..200_000 {
+        CLOCK_MS.set((u64::from(u32::MAX) - 1000 + kit.now.as_nanos() / 1_000_000) as u32); // it wraps early
         interface.poll(time(&kit), &mut end, &mut sockets);
         let socket = sockets.get_mut::<Socket<'_>>(handle);
         while sent < BYTES && socket.can_send() {
@@ -197,22 +226,27 @@ fn exchange(seed: u64, percent: u64) -> u64 {
         }
         kit.now = kit.now + Duration::from_millis(1);
     }
-    assert_eq!((received, app.dead, app.waiting.len()), (BYTES, 1, 0), "seed {seed}, {percent} %");
+    assert_eq!((received, app.dead, app.waiting.len()), (BYTES, 1, 0), "{opener:?}, seed {seed}, {percent} %");
     kit.flow = app.flow.unwrap();
     kit.counters().tcp_retransmits
 }
 
 #[test]
 fn a_perfect_link() {
-    assert_eq!((0..10).map(|seed| exchange(seed, 0)).sum::<u64>(), 0);
+    assert_eq!((0..10).map(|seed| exchange(Opener::Smoltcp, seed, 0) + exchange(Opener::We, seed, 0)).sum::<u64>(), 0);
 }
 
 #[test]
 fn one_percent_of_everything() {
-    assert!((0..100).map(|seed| exchange(seed, 1)).sum::<u64>() > 100);
+    assert!((0..100).map(|seed| exchange(Opener::Smoltcp, seed, 1)).sum::<u64>() > 100);
 }
 
 #[test]
 fn five_percent_of_everything() {
-    assert!((0..100).map(|seed| exchange(seed, 5)).sum::<u64>() > 500);
+    assert!((0..100).map(|seed| exchange(Opener::Smoltcp, seed, 5)).sum::<u64>() > 500);
+}
+
+#[test]
+fn five_percent_of_everything_when_we_open() {
+    assert!((0..100).map(|seed| exchange(Opener::We, seed, 5)).sum::<u64>() > 500);
 }
