@@ -23,6 +23,10 @@ pub const MIN_ROOM: usize = 1460;
 /// where that is smaller.
 pub const MAX_SEND: usize = 1460;
 
+/// How much to put into a buffer, if there is more than fits into one: a full segment over Ethernet to a peer that uses
+/// timestamps, as nearly all do. Of larger ones the stack would have to cut a few bytes off.
+pub const FULL_SEGMENT: usize = 1448;
+
 /// The most payload of a datagram given to [`Call::UdpSend`] over Ethernet, in bytes; less where the link's MTU is.
 pub const MAX_DATAGRAM: usize = 1472;
 

@@ -1,7 +1,7 @@
 //! Replies on their way into packet buffers and send calls.
 
 use netdrv::pktbuf::{PktBuf, Pool};
-use netstack::app::{Call, Calls, Flow, MAX_SEND};
+use netstack::app::{Call, Calls, FULL_SEGMENT, Flow};
 
 use super::MIN_CALLS;
 use crate::protocol::{Output, REPLY_ROOM};
@@ -65,7 +65,7 @@ impl<'a> Outbox<'a> {
     /// Bytes that the open buffer still takes.
     #[inline]
     fn tail(&self) -> usize {
-        self.open.as_ref().map_or(0, |buffer| MAX_SEND - buffer.len())
+        self.open.as_ref().map_or(0, |buffer| FULL_SEGMENT - buffer.len())
     }
 
     fn flush(&mut self) {
@@ -99,7 +99,7 @@ impl Output for Outbox<'_> {
     #[inline]
     fn room(&self) -> usize {
         let more = self.free_calls().min(self.buffers);
-        (self.tail() + more * MAX_SEND).min(self.credit as usize)
+        (self.tail() + more * FULL_SEGMENT).min(self.credit as usize)
     }
 
     fn write(&mut self, mut bytes: &[u8]) {
@@ -118,7 +118,7 @@ impl Output for Outbox<'_> {
 
     #[inline]
     fn piece(&mut self, len: usize) -> Option<&mut [u8]> {
-        if len > self.credit as usize || len > MAX_SEND {
+        if len > self.credit as usize || len > FULL_SEGMENT {
             return None;
         }
         if self.tail() < len {

@@ -82,16 +82,13 @@ impl Receive {
     /// reach a unit beyond what is offered; where that is not enough, what is told falls short of the edge by less than a unit,
     /// and what comes up to the edge is still taken (RFC 7323, section 2.4).
     pub(super) fn window(&mut self) -> u16 {
-        let unit = 1 << self.shift.unwrap_or(0);
+        let shift = self.shift.unwrap_or(0);
+        let below_unit = (1 << shift) - 1;
         let offered = self.offered();
         let right = self.edge.max(offered);
-        let rounded = self.nxt + (right - self.nxt).next_multiple_of(unit);
-        if rounded.le(offered + (unit - 1)) {
-            self.edge = rounded;
-        } else {
-            self.edge = right;
-        }
-        ((self.edge - self.nxt) / unit).min(u16::MAX.into()) as u16
+        let rounded = self.nxt + ((right - self.nxt + below_unit) & !below_unit);
+        self.edge = if rounded.le(offered + below_unit) { rounded } else { right };
+        ((self.edge - self.nxt) >> shift).min(u16::MAX.into()) as u16
     }
 
     /// The window field of a SYN, which is not scaled.
