@@ -17,12 +17,9 @@ impl Sum {
 
     /// The pseudo-header of TCP and UDP over IPv4 (RFC 9293, section 3.1).
     pub(crate) fn pseudo_header(src: Ipv4Addr, dst: Ipv4Addr, protocol: u8, len: u16) -> Sum {
-        let mut bytes = [0; 12];
-        bytes[0..4].copy_from_slice(&src.octets());
-        bytes[4..8].copy_from_slice(&dst.octets());
-        bytes[9] = protocol;
-        bytes[10..12].copy_from_slice(&len.to_be_bytes());
-        Sum::new().add(&bytes)
+        let [high, low] = len.to_be_bytes();
+        let words = [src.octets(), dst.octets(), [0, protocol, high, low]];
+        Sum(words.map(|word| u64::from(u32::from_ne_bytes(word))).iter().sum())
     }
 
     /// Adds `bytes`. Two 32-bit halves per step cannot overflow 64 bits below 16 GiB of input.
@@ -46,6 +43,14 @@ impl Sum {
         Sum(self.0 + u64::from(if before.is_multiple_of(2) { sum } else { sum.swap_bytes() }))
     }
 
+    /// Adds as many bytes as are known beforehand, a multiple of four: without a loop.
+    #[inline]
+    pub(crate) fn add_words<const N: usize>(self, bytes: &[u8; N]) -> Sum {
+        const { assert!(N.is_multiple_of(4)) };
+        let words = bytes.as_chunks::<4>().0;
+        Sum(self.0 + words.iter().map(|word| u64::from(u32::from_ne_bytes(*word))).sum::<u64>())
+    }
+
     /// The checksum field: the complement of the sum.
     pub(crate) fn checksum(self) -> [u8; 2] {
         (!self.fold()).to_ne_bytes()
@@ -61,12 +66,13 @@ impl Sum {
         self.fold() == 0xffff
     }
 
+    /// Carries go round: from 64 bits to 33, to 18, to 17, to 16.
+    #[inline]
     fn fold(self) -> u16 {
-        let mut sum = self.0;
-        while sum > 0xffff {
-            sum = (sum & 0xffff) + (sum >> 16);
-        }
-        sum as u16
+        let sum = (self.0 & 0xffff_ffff) + (self.0 >> 32);
+        let sum = (sum & 0xffff) + (sum >> 16);
+        let sum = (sum & 0xffff) + (sum >> 16);
+        ((sum & 0xffff) + (sum >> 16)) as u16
     }
 }
 
@@ -98,6 +104,9 @@ mod tests {
             let (a, b) = bytes.split_at((cut & !1).min(bytes.len() & !1));
             let sum = Sum::new().add(a).add(b);
             prop_assert_eq!(u16::from_be_bytes(sum.checksum()), reference(&bytes));
+            if let Some((words, rest)) = bytes.split_first_chunk::<20>() {
+                prop_assert_eq!(Sum::new().add_words(words).add(rest).partial(), sum.partial());
+            }
         }
 
         #[test]

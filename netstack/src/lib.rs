@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! ingress(batch) -> ethernet -> arp | ipv4 -> icmp | udp (dhcp) | tcp -> flow table -> TCB -> events -> app
+//!                  `-> plain -> tcp::expected: in one look, where all is as usual
 //! app -> calls -> execute() -> TCB -> egress(batch) -> ipv4 -> ethernet
 //! ```
 //!
@@ -24,6 +25,7 @@ mod ipv4;
 mod keys;
 mod link;
 mod neighbor;
+mod plain;
 mod rate_limit;
 pub mod stack;
 pub mod steering;

@@ -17,6 +17,7 @@ use crate::icmp::{self, Icmp};
 use crate::ipv4::{self, protocol};
 use crate::keys::Keys;
 use crate::link::{Link, Route, Sink};
+use crate::plain;
 use crate::tcp::{Addresses, Arrival, MOST_EVENTS, Tcp, Work};
 pub use crate::tcp::{CongestionControl, IsOurs, Keepalive, TcpSettings};
 use crate::time::Instant;
@@ -214,7 +215,27 @@ impl Stack {
         &self.tcp
     }
 
-    fn frame_arrives(&mut self, mut frame: PktBuf, now: Instant, events: &mut Events) {
+    /// Takes a frame: as a segment that was expected, or else the general way.
+    fn frame_arrives(&mut self, frame: PktBuf, now: Instant, events: &mut Events) {
+        let expected = match self.link.address() {
+            Some(own) => plain::recognise(&frame, &self.link.station(), own.ip),
+            None => None,
+        };
+        let frame = match expected {
+            Some(segment) => {
+                let mut work = Work { now, counters: &mut self.counters, events };
+                match self.tcp.take_expected(&segment, frame, &mut work) {
+                    Ok(()) => return,
+                    Err(frame) => frame,
+                }
+            }
+            None => frame,
+        };
+        self.any_frame_arrives(frame, now, events);
+    }
+
+    #[inline(never)]
+    fn any_frame_arrives(&mut self, mut frame: PktBuf, now: Instant, events: &mut Events) {
         let header = match self.link.station().parse(frame.bytes()) {
             Ok(header) => header,
             Err(reason) => return self.counters.count(reason),

@@ -5,10 +5,12 @@ use super::header::{Header, flag};
 use super::recovery::Found;
 use super::scoreboard::Fate;
 use super::segments::{NONE, Segments};
+use super::seq::SeqNum;
 use super::tail_probe::Verdict;
 use super::tcb::{Owner, Send, State};
 use super::{Tcp, Work};
 use crate::app::{Event, Reason};
+use crate::time::Instant;
 
 impl Tcp {
     /// Takes the acknowledgement of a segment with `len` bytes of payload. Says whether its payload is to be looked at.
@@ -46,13 +48,10 @@ impl Tcp {
         if !newer {
             return false;
         }
-        let window = u32::from(header.window) << send.shift;
-        let (before, was_shut) = (send.window, send.window == 0);
-        send.window = window;
-        send.largest_window = send.largest_window.max(window);
-        send.window_seq = header.seq;
-        send.window_ack = header.ack;
-        if was_shut && window > 0 {
+        let before = send.window;
+        send.set_window(header.seq, header.ack, header.window);
+        let window = send.window;
+        if before == 0 && window > 0 {
             send.rto.progress();
             send.probe = None;
             self.arm_retransmit(index, work.now);
@@ -148,6 +147,28 @@ impl Tcp {
         self.discard_held(index);
         self.time_wait.push(index);
         self.restart_time_wait(index, work.now);
+    }
+}
+
+impl Send {
+    /// Takes the window field of the newest segment so far.
+    #[inline]
+    pub(super) fn set_window(&mut self, seq: SeqNum, ack: SeqNum, field: u16) {
+        self.window = u32::from(field) << self.shift;
+        self.largest_window = self.largest_window.max(self.window);
+        self.window_seq = seq;
+        self.window_ack = ack;
+    }
+
+    /// Takes the acknowledgement of payload while no loss is known, when `before` bytes were in the network before.
+    #[inline]
+    pub(super) fn progress(&mut self, delivered: &Delivered, before: u32, now: Instant) {
+        if let Some(round_trip_us) = delivered.round_trip_us {
+            self.rto.measure(round_trip_us);
+        }
+        self.rto.progress();
+        self.recovery.no_duplicate();
+        self.congestion.acknowledged(delivered.bytes, before, self.rto.smoothed_us(), now);
     }
 }
 

@@ -7,6 +7,7 @@ use super::header::Header;
 use super::options::{MAX_BLOCKS, SackBlock};
 use super::scoreboard::{Count, Fate};
 use super::segments::{NONE, Record, Segments};
+use super::seq::SeqNum;
 use super::tcb::Send;
 use crate::time::Instant;
 
@@ -42,13 +43,9 @@ pub(super) fn take(
     header: &Header,
     now: Instant,
 ) -> Delivered {
-    let mut delivered = Delivered::default();
     cut_at_edges(segments, send, pool, header);
-    if send.una.lt(header.ack) {
-        delivered.acked = header.ack - send.una;
-        send.una = header.ack;
-        take_cumulative(segments, send, now, &mut delivered);
-    }
+    let mut delivered =
+        if send.una.lt(header.ack) { take_cumulative(segments, send, header.ack, now) } else { Delivered::default() };
     if !header.options.sack.is_empty() {
         take_selective(segments, send, &header.options.sack, now, &mut delivered);
     }
@@ -77,8 +74,11 @@ fn cut_at_edges(segments: &mut Segments, send: &mut Send, pool: &'static Pool, h
     }
 }
 
-/// Drops the records before `una`.
-fn take_cumulative(segments: &mut Segments, send: &mut Send, now: Instant, delivered: &mut Delivered) {
+/// Takes an acknowledgement up to `ack` and drops the records before it.
+#[inline]
+pub(super) fn take_cumulative(segments: &mut Segments, send: &mut Send, ack: SeqNum, now: Instant) -> Delivered {
+    let mut delivered = Delivered { acked: ack - send.una, ..Delivered::default() };
+    send.una = ack;
     while let Some(record) = segments.get(send.queue.head()) {
         if send.una.lt(record.end()) {
             break;
@@ -93,6 +93,7 @@ fn take_cumulative(segments: &mut Segments, send: &mut Send, now: Instant, deliv
         }
     }
     send.scoreboard.forget_duplicates();
+    delivered
 }
 
 /// Marks the records that blocks cover. A block that reports a duplicate says nothing else (RFC 2883, section 4).

@@ -6,6 +6,7 @@
 //! a segment      input: to which connection, and is it acceptable      listen: passive open, the end of the handshake
 //!                connect: active open      ports: the local ones it chooses
 //!                syn_cookie: without memory      time_wait: lingering, and its reuse
+//!                expected: what nearly all segments are, in one pass
 //! arrives        ack: what the peer acknowledges, its window           receive: payload, FIN
 //!                reassembly: what came early      receive_window: what we offer
 //! loss           delivery: what was delivered      scoreboard: what became of each segment      rack: what is lost
@@ -25,6 +26,7 @@ mod connect;
 mod cut;
 mod delivery;
 mod egress;
+mod expected;
 mod flow_table;
 mod groups;
 mod header;
@@ -70,7 +72,7 @@ use crate::rate_limit::RateLimit;
 use crate::stack::{Config, LEAST_MTU, Share};
 use crate::time::Instant;
 use crate::timer::TimerWheel;
-use flow_table::{FlowKey, FlowTable};
+use flow_table::FlowTable;
 use groups::Groups;
 pub(crate) use input::Arrival;
 use path_mtu::Paths;
@@ -81,8 +83,12 @@ use syn_cookie::Cookies;
 use tcb::{Owner, State, Tcb};
 
 pub use congestion::CongestionControl;
+pub(crate) use expected::ExpectedSegment;
+pub(crate) use flow_table::FlowKey;
 pub use keepalive::Keepalive;
+pub(crate) use options::Timestamps;
 pub use ports::IsOurs;
+pub(crate) use seq::SeqNum;
 pub use settings::TcpSettings;
 
 /// Events that one frame, call or timer can cause at most: what was held out of order, delivered at once, and the few

@@ -7,7 +7,7 @@ use netdrv::pktbuf::PktBuf;
 
 use super::header::{Header, flag};
 use super::seq::SeqNum;
-use super::tcb::{AckDue, Owner, State};
+use super::tcb::{AckDue, Owner, Receive, State};
 use super::{Tcp, Work};
 use crate::app::Event;
 
@@ -15,6 +15,20 @@ use crate::app::Event;
 pub(super) const LEAST_FULL_SEGMENT: u16 = 536;
 /// Every second full segment is acknowledged at once (RFC 5681, section 4.2).
 const FULL_SEGMENTS_PER_ACK: u8 = 2;
+
+impl Receive {
+    /// Counts the next `len` bytes of payload. Says whether they are to be acknowledged at once.
+    #[inline]
+    pub(super) fn advance(&mut self, len: u32) -> bool {
+        self.nxt += len;
+        self.report.delivered(self.nxt);
+        if len >= self.full_segment.into() {
+            self.full_segment = len as u16;
+            self.unacked_segments = self.unacked_segments.saturating_add(1);
+        }
+        self.unacked_segments >= FULL_SEGMENTS_PER_ACK || self.has_gap()
+    }
+}
 
 impl Tcp {
     /// Takes the payload and the FIN of an acceptable segment.
@@ -71,18 +85,11 @@ impl Tcp {
     /// Hands the next payload to the app and says when it is to be acknowledged.
     pub(super) fn deliver(&mut self, index: u32, payload: PktBuf, work: &mut Work<'_>) {
         let Some(tcb) = self.tcb(index) else { return };
-        let (len, receive) = (payload.len(), &mut tcb.receive);
-        let full = len >= usize::from(receive.full_segment);
-        receive.nxt += len as u32;
-        receive.report.delivered(receive.nxt);
-        if full {
-            receive.full_segment = len as u16;
-            receive.unacked_segments = receive.unacked_segments.saturating_add(1);
-        }
-        let now = receive.unacked_segments >= FULL_SEGMENTS_PER_ACK || receive.has_gap();
+        let len = payload.len() as u32;
+        let now = tcb.receive.advance(len);
         match tcb.owner {
             Owner::App(cookie) => {
-                tcb.receive.held_by_app += len as u32;
+                tcb.receive.held_by_app += len;
                 let _ = work.events.push_back(Event::Recv { cookie, payload }); // room: MOST_EVENTS
             }
             // Closed by the app: what still comes is acknowledged and dropped.

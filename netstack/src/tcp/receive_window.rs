@@ -64,6 +64,15 @@ impl Windows {
         *limit = grown.min(before + growth);
     }
 
+    /// A window was filled up to `nxt`.
+    #[inline]
+    pub(super) fn fill(&mut self, receive: &mut Receive) {
+        receive.window_filled |= receive.edge.since(receive.nxt) < 2 * u32::from(receive.full_segment);
+        if self.are_buffers_short() {
+            self.halve(&mut receive.limit);
+        }
+    }
+
     fn halve(&mut self, limit: &mut u32) {
         let halved = (*limit / 2).max(LEAST_WINDOW).min(*limit);
         self.give_back(*limit);
@@ -105,11 +114,8 @@ impl Receive {
 impl Tcp {
     /// Payload was delivered up to `nxt`.
     pub(super) fn window_fills(&mut self, index: u32) {
-        let Some(tcb) = self.tcbs[index as usize].as_mut() else { return };
-        let receive = &mut tcb.receive;
-        receive.window_filled |= receive.edge.since(receive.nxt) < 2 * u32::from(receive.full_segment);
-        if self.windows.are_buffers_short() {
-            self.windows.halve(&mut receive.limit);
+        if let Some(tcb) = self.tcbs[index as usize].as_mut() {
+            self.windows.fill(&mut tcb.receive);
         }
     }
 

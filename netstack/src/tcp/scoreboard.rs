@@ -91,6 +91,12 @@ impl Scoreboard {
         self.bodies > 0
     }
 
+    /// Whether every record is unsent, or in the network and no longer than a segment.
+    #[inline]
+    pub(super) fn is_plain(&self) -> bool {
+        self.sacked_records | self.lost_records | self.bodies == 0
+    }
+
     /// Notes that a record is sent now.
     pub(super) fn sent(&mut self, record: &mut Record, now: Instant) {
         if record.transmission.fate != Fate::Unsent {

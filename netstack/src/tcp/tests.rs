@@ -5,6 +5,7 @@ mod body;
 mod close;
 mod connect;
 mod data;
+mod expected;
 mod handshake;
 mod hoard;
 mod keepalive;

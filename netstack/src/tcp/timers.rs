@@ -14,7 +14,7 @@ use crate::time::Instant;
 use crate::timer::TimerId;
 
 /// An ACK waits so long for a reply to ride on (RFC 9293, section 3.8.6.3: at most half a second).
-const DELAYED_ACK: Duration = Duration::from_millis(40);
+const DELAYED_ACK_US: u32 = 40_000;
 /// Twice the maximum segment lifetime, which is taken as ten seconds instead of RFC 9293's two minutes: long enough for any
 /// path to a cache.
 const TIME_WAIT: Duration = Duration::from_secs(20);
@@ -181,7 +181,7 @@ impl Tcp {
     }
 
     pub(super) fn arm_delayed_ack(&mut self, index: u32, now: Instant) {
-        self.wheel.arm(delayed_ack(index), now + DELAYED_ACK);
+        self.wheel.arm(delayed_ack(index), now.after_us(DELAYED_ACK_US));
     }
 
     pub(super) fn cancel_delayed_ack(&mut self, index: u32) {

@@ -44,9 +44,15 @@ impl Clock {
     /// Takes the peer's value of an acceptable segment that begins at or before the last acknowledgement sent (section 4.3).
     pub(super) fn arrived(&mut self, value: u32, now: Instant) {
         if !self.is_old(value, now) {
-            self.recent = value;
-            self.recent_at = ages(now);
+            self.note(value, now);
         }
+    }
+
+    /// Takes the peer's value, which is not old.
+    #[inline]
+    pub(super) fn note(&mut self, value: u32, now: Instant) {
+        self.recent = value;
+        self.recent_at = ages(now);
     }
 
     /// Whether the peer's `value` is later than any that has come.
