@@ -103,6 +103,9 @@ impl Tcp {
     /// Resets a connection. The reset leaves at egress; the app is told at once.
     pub(super) fn abort(&mut self, index: u32, reason: Reason, work: &mut Work<'_>) {
         self.disown(index, reason, work.events);
+        if self.is_syn_sent(index) {
+            return self.free_slot(index); // nobody is there to be told (RFC 9293, section 3.10.5)
+        }
         let Some(tcb) = self.tcbs[index as usize].as_mut() else { return };
         tcb.owner = Owner::None;
         if tcb.state == State::SynReceived {

@@ -12,6 +12,7 @@ use super::timestamps::Clock;
 use super::{Addresses, Tcp, Work};
 use crate::address::Address;
 use crate::app::{Cookie, Event, Reason};
+use crate::ipv4;
 
 impl Tcp {
     /// From now on connections that we open are only such as this core receives.
@@ -170,6 +171,6 @@ impl Tcp {
 
 /// Whether there can be a peer at `ip`.
 fn can_be_peer(own: &Address, ip: Ipv4Addr) -> bool {
-    let host = !ip.is_unspecified() && !ip.is_multicast() && !ip.is_loopback() && ip.octets()[0] < 240;
-    host && ip != own.ip && !own.is_broadcast(ip) && own.next_hop(ip).is_some()
+    let is_host = ipv4::is_host(ip) && !own.is_broadcast(ip) && !own.is_network(ip);
+    is_host && ip != own.ip && own.next_hop(ip).is_some()
 }

@@ -1,5 +1,7 @@
 //! Damaged frames against live connections: nothing panics, nothing is lost, and the next client is served.
 
+use core::net::SocketAddrV4;
+
 use proptest::prelude::*;
 
 use crate::app::Call;
@@ -49,8 +51,72 @@ fn damage() -> impl Strategy<Value = Damage> {
 fn segment() -> impl Strategy<Value = Seg> {
     let flags = prop_oneof![Just(ACK), Just(ACK), Just(ACK | FIN), Just(SYN), Just(RST), Just(ACK | PSH), any::<u8>()];
     let at = prop_oneof![0u32..4, 0u32..70_000, any::<u32>()];
-    (flags, at, 0u32..3000, any::<u16>(), 0usize..1400)
-        .prop_map(|(flags, seq, ack, window, len)| Seg { data: vec![7; len], ..seg(flags, seq, ack).window(window) })
+    (flags, at, 0u32..3000, any::<u16>(), 0usize..1400, options()).prop_map(
+        |(flags, seq, ack, window, len, options)| {
+            let Options { stamps, sack, raw } = options;
+            Seg { data: vec![7; len], stamps, sack, raw_options: raw, ..seg(flags, seq, ack).window(window) }
+        },
+    )
+}
+
+#[derive(Clone, Debug)]
+struct Options {
+    stamps: Option<(u32, u32)>,
+    sack: Vec<(u32, u32)>,
+    raw: Vec<u8>,
+}
+
+/// Options that may have been sent, and a few bytes of nonsense. Most segments have a timestamp, mostly a plausible one.
+fn options() -> impl Strategy<Value = Options> {
+    let stamps = prop_oneof![
+        6 => (490u32..600, any::<u32>()).prop_map(Some),
+        1 => any::<(u32, u32)>().prop_map(Some),
+        1 => Just(None),
+    ];
+    let near = || prop_oneof![4 => 0u32..3500, 1 => any::<u32>()];
+    let sack = proptest::collection::vec((near(), near()), 0..=3);
+    let raw = prop_oneof![3 => Just(vec![]), 1 => proptest::collection::vec(prop_oneof![any::<u8>(), 0u8..12], 0..=4)];
+    (stamps, sack, raw).prop_map(|(stamps, sack, raw)| Options { stamps, sack, raw })
+}
+
+/// What the damaged frames meet.
+#[derive(Clone, Copy, Debug)]
+enum Meets {
+    /// A connection without options.
+    Plain,
+    /// One with all of them.
+    AllOptions,
+    /// One that a cookie opened, and SYNs that get more.
+    Cookies,
+    /// A connection that we open.
+    Calling,
+}
+
+impl Meets {
+    fn kit(self) -> Kit {
+        let syn = Seg { mss: Some(1460), shift: Some(7), sack_permitted: true, ..seg(SYN, 0, 0) };
+        match self {
+            Meets::Plain => Kit::connected(65_535, 1460),
+            Meets::AllOptions => Kit::opened(syn.stamps(500, 0)),
+            Meets::Cookies => {
+                let mut kit = Kit::of(|config| config.tcp.syn_backlog = 0);
+                kit.frame(&arp(1, PEER_MAC, PEER_IP, IP));
+                kit.frames();
+                kit.connect(65_535, 1460);
+                kit
+            }
+            Meets::Calling => {
+                let mut kit = Kit::new();
+                kit.call(Call::Connect { cookie: 7, remote: SocketAddrV4::new(PEER_IP, 40_000) });
+                kit.out();
+                kit
+            }
+        }
+    }
+}
+
+fn meets() -> impl Strategy<Value = Meets> {
+    prop_oneof![Just(Meets::Plain), Just(Meets::AllOptions), Just(Meets::Cookies), Just(Meets::Calling)]
 }
 
 proptest! {
@@ -58,18 +124,21 @@ proptest! {
 
     #[test]
     fn nothing_breaks(
+        meets in meets(),
         steps in proptest::collection::vec(
             (segment(), proptest::collection::vec(damage(), 0..3), any::<bool>(), 0u64..3000),
             1..60,
         ),
     ) {
-        let mut kit = Kit::connected(65_535, 1460);
-        for n in 0..2 {
-            kit.send([n; 1400]);
+        let mut kit = meets.kit();
+        if !matches!(meets, Meets::Calling) {
+            for n in 0..2 {
+                kit.send([n; 1400]);
+            }
         }
-        let iss = kit.iss;
+        let (iss, local_port) = (kit.iss, kit.local_port);
         for (segment, damages, repaired, pause) in steps {
-            let mut frame = build(&segment, 40_000, iss);
+            let mut frame = build_between(PEER_IP, &segment, (40_000, local_port), iss);
             for damage in damages {
                 match damage {
                     Damage::Flip(at, bit) => frame.get_mut(at).into_iter().for_each(|byte| *byte ^= 1 << bit),
@@ -97,7 +166,7 @@ proptest! {
         // A client that nobody has heard of is served.
         kit.frame(&arp(1, PEER_MAC, PEER_IP, IP));
         kit.frames();
-        kit.port = 50_000;
+        (kit.port, kit.local_port) = (50_000, PORT);
         kit.connect(65_535, 1460);
         kit.recv(data(1, 1, "request"));
         prop_assert_eq!(kit.received(), b"request");
