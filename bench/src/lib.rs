@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! turn   one core's turn, as the appliance takes it
+//! stack  what an echo costs the server
 //! sim    two stacks back to back over a link that loses, reorders, duplicates and corrupts, on a virtual clock
 //! tap    the stack in real time against Linux, on a tap device or behind a forwarder that loses and delays
 //! ```
@@ -10,5 +11,6 @@
 //! nothing with ours, is the other peer.
 
 pub mod sim;
+pub mod stack;
 pub mod tap;
 pub mod turn;

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use bench::stack::{BATCH, MAX_DEPTH, MAX_SIZE};
+use clap::builder::TypedValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use image::Format;
 use orchestrator::{Accel, Machine, Memory, Net, Spec, Validation, Vmm};
@@ -80,6 +82,11 @@ pub(crate) enum Command {
         #[arg(short, long, value_enum, default_value_t)]
         output: Output,
     },
+    /// Measure
+    Bench {
+        #[command(subcommand)]
+        command: BenchCommand,
+    },
     /// Say what this host offers, and what to do about what is missing
     Doctor {
         #[arg(short, long, value_enum, default_value_t)]
@@ -148,6 +155,41 @@ pub(crate) struct BuildOptions {
     /// The directory to write to
     #[arg(short = 'o', long, value_name = "DIR")]
     pub(crate) output: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BenchCommand {
+    /// What an echo costs the stack, from the receive ring to the doorbell, on this host
+    Stack(StackOptions),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StackOptions {
+    /// Connections
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 1000, 100_000, 250_000], value_parser = number(1, 1_000_000))]
+    pub(crate) connections: Vec<usize>,
+    /// Bytes of a request, and of its answer
+    #[arg(long, default_value_t = 64, value_parser = number(1, MAX_SIZE))]
+    pub(crate) size: usize,
+    /// Requests under way on each connection
+    #[arg(long, default_value_t = 1, value_parser = number(1, MAX_DEPTH))]
+    pub(crate) depth: usize,
+    /// The most frames taken in a turn
+    #[arg(long, value_delimiter = ',', default_values_t = [BATCH], value_parser = number(1, BATCH))]
+    pub(crate) batch: Vec<usize>,
+    /// Offer more than the server takes: the receive ring is full at every turn
+    #[arg(long)]
+    pub(crate) overload: bool,
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: Output,
+    /// Answer requests, for Callgrind to watch, and print how many
+    #[arg(long, hide = true)]
+    pub(crate) probe: bool,
+}
+
+/// A number between two bounds.
+fn number(least: usize, most: usize) -> impl TypedValueParser<Value = usize> {
+    clap::value_parser!(u64).range(least as u64..=most as u64).map(|value| value as usize)
 }
 
 /// How to print.

@@ -3,6 +3,7 @@
 //! One file per command. Each returns its exit code; an error that reaches [`main`] is printed there, once.
 
 mod args;
+mod bench;
 mod build;
 mod doctor;
 mod inspect;
@@ -17,6 +18,7 @@ mod stop;
 use std::io;
 use std::process::ExitCode;
 
+use ::bench::stack::Counting;
 use clap::Parser as _;
 
 use crate::args::{Arguments, Command};
@@ -25,6 +27,10 @@ use crate::args::{Arguments, Command};
 const FAILURE: u8 = 1;
 /// Exit code of a wrong command line, as clap's own.
 const USAGE: u8 = 2;
+
+/// So that `bench stack` can say what a connection takes.
+#[global_allocator]
+static HEAP: Counting = Counting;
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
@@ -36,6 +42,7 @@ fn main() -> ExitCode {
         Command::Stats { name, section, output } => stats::stats(name.as_deref(), section.as_deref(), output),
         Command::Build(options) => build::build(&options),
         Command::Inspect { image, output } => inspect::inspect(&image, output),
+        Command::Bench { command } => bench::bench(command),
         Command::Doctor { output } => doctor::doctor(output),
     };
     ExitCode::from(result.unwrap_or_else(|error| report(&error)))

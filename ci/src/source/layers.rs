@@ -40,7 +40,7 @@ pub const CRATES: &[Crate] = &[
     Crate { name: "image", side: Side::Host, uses: &["abi"] },
     Crate { name: "orchestrator", side: Side::Host, uses: &["abi", "image"] },
     Crate { name: "bench", side: Side::Host, uses: &["netdrv", "netstack"] },
-    Crate { name: "cli", side: Side::Host, uses: &["abi", "image", "orchestrator"] },
+    Crate { name: "cli", side: Side::Host, uses: &["abi", "bench", "image", "orchestrator"] },
     Crate { name: "fuzz", side: Side::Host, uses: &["netdrv", "netstack"] },
     Crate { name: "ci", side: Side::Host, uses: &["abi", "bench"] },
 ];

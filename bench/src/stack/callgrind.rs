@@ -1,0 +1,147 @@
+//! Instructions, counted by Callgrind: the program runs itself under it and reads the profile.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use super::Error;
+
+/// The stages of a turn, and the functions of [`Core`](crate::turn::Core) that make them up.
+const STAGES: [(&str, &[&str]); 7] = [
+    ("rx", &["receive", "refill"]),
+    ("timers", &["expire"]),
+    ("ingress", &["ingress"]),
+    ("app", &["run_app"]),
+    ("calls", &["execute"]),
+    ("egress", &["egress"]),
+    ("tx", &["reclaim", "submit", "doorbell"]),
+];
+/// What is left of a turn: the loop around the stages.
+const REST: &str = "turn";
+
+/// Instructions of a request by stage, in the order of a turn.
+pub type Stages = Vec<(&'static str, f64)>;
+
+/// Instructions of the server for a request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Instructions {
+    /// All of them.
+    pub per_rpc: f64,
+    /// Where they go.
+    pub stages: Stages,
+}
+
+impl Instructions {
+    /// Runs `program` with `arguments` under Callgrind. It is to call [`probe`](super::probe) and to print how many requests
+    /// that was.
+    pub fn count(program: &Path, arguments: &[String]) -> Result<Instructions, Error> {
+        let folder = tempfile::tempdir().map_err(|error| Error::Callgrind(format!("a temporary folder: {error}")))?;
+        let profile = folder.path().join("profile");
+        let output = Command::new("valgrind")
+            .args(["--tool=callgrind", "--quiet", "--instr-atstart=no", "--collect-atstart=no"])
+            .args(["--compress-strings=no", "--compress-pos=no", "--demangle=no"])
+            .arg(format!("--callgrind-out-file={}", profile.display()))
+            .arg(program)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|error| match error.kind() {
+                ErrorKind::NotFound => Error::Callgrind(
+                    "valgrind is missing, so instructions are not counted: install it with `sudo apt-get install valgrind`"
+                        .to_owned(),
+                ),
+                _ => Error::Callgrind(format!("cannot run valgrind: {error}")),
+            })?;
+        let printed = String::from_utf8_lossy(&output.stdout);
+        let requests = printed.trim().parse::<u64>().ok().filter(|_| output.status.success()).ok_or_else(|| {
+            let complaint = String::from_utf8_lossy(&output.stderr);
+            Error::Callgrind(format!("valgrind failed: {}", complaint.trim()))
+        })?;
+        let text = fs::read_to_string(&profile).map_err(|error| Error::Callgrind(format!("no profile: {error}")))?;
+        Instructions::read(&text, requests)
+    }
+
+    /// Reads a profile (Callgrind's format, "cl-format": names and positions written out).
+    fn read(profile: &str, requests: u64) -> Result<Instructions, Error> {
+        let total = profile.lines().find_map(|line| line.strip_prefix("totals: "));
+        let total = total.and_then(|total| total.trim().parse::<u64>().ok()).filter(|_| requests > 0);
+        let total = total.ok_or_else(|| Error::Callgrind("the profile has no totals".to_owned()))?;
+        let inclusive = collect_calls(profile);
+        let of = |function: &str| -> u64 {
+            inclusive.iter().filter(|(name, _)| is_of_core(name, function)).map(|(_, cost)| cost).sum()
+        };
+        let mut stages: Stages = STAGES
+            .iter()
+            .map(|(stage, functions)| (*stage, functions.iter().map(|f| of(f)).sum::<u64>() as f64 / requests as f64))
+            .collect();
+        let per_rpc = total as f64 / requests as f64;
+        stages.push((REST, per_rpc - stages.iter().map(|(_, cost)| cost).sum::<f64>()));
+        Ok(Instructions { per_rpc, stages })
+    }
+}
+
+/// The cost of all calls of each function: "cfn=NAME", "calls=COUNT LINE", and "LINE COST" on the line behind.
+fn collect_calls(profile: &str) -> BTreeMap<&str, u64> {
+    let mut costs = BTreeMap::new();
+    let mut callee = "";
+    let mut lines = profile.lines();
+    while let Some(line) = lines.next() {
+        if let Some(name) = line.strip_prefix("cfn=") {
+            callee = name;
+        } else if line.starts_with("calls=") {
+            let cost = lines.next().and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
+            *costs.entry(callee).or_default() += cost.unwrap_or(0);
+        }
+    }
+    costs
+}
+
+/// Whether a mangled name, old style or new, is that of a function of `turn::Core`.
+fn is_of_core(mangled: &str, function: &str) -> bool {
+    let name = format!("{}{function}", function.len());
+    mangled.contains("5bench4turn")
+        && mangled.contains("4Core") | mangled.contains("Core$LT$")
+        && mangled.contains(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PROFILE: &str = "\
+events: Ir
+fn=_ZN5bench4turn17Core$LT$R$C$T$C$A$GT$4turn17h0123456789abcdefE
+10 50
+cfn=_ZN5bench4turn17Core$LT$R$C$T$C$A$GT$7ingress17h0123456789abcdefE
+calls=2 5
+11 1000
+cfn=_RNvMs_NtCs1_5bench4turnINtB4_4CorepppE7receiveB6_
+calls=2 5
+12 300
+cfn=_RNvMs_NtCs1_5bench4turnINtB4_4CorepppE6refillB6_
+calls=2 5
+13 100
+fn=_RNvMs_NtCs1_5bench4turnINtB4_4CorepppE7receiveB6_
+5 300
+cfn=memcpy
+calls=1 1
+5 9
+totals: 1500
+";
+
+    #[test]
+    fn stages_are_told_apart() {
+        let read = Instructions::read(PROFILE, 2).unwrap();
+        assert_eq!(read.per_rpc, 750.0);
+        let stage = |name| read.stages.iter().find(|(stage, _)| *stage == name).unwrap().1;
+        assert_eq!((stage("rx"), stage("ingress"), stage("app"), stage("turn")), (200.0, 500.0, 0.0, 50.0));
+    }
+
+    #[test]
+    fn an_empty_profile_is_an_error() {
+        assert!(Instructions::read("", 1).is_err());
+        assert!(Instructions::read(PROFILE, 0).is_err());
+    }
+}

@@ -1,0 +1,82 @@
+//! What an echo costs the server: from the receive ring to the doorbell, client and device excluded.
+//!
+//! ```text
+//! server     driver, stack and echo app on a device model     client     many connections, cheaply
+//! measure    cycles and bytes, natively                       callgrind  instructions, by stage
+//! processor  cycle counter, requests to Callgrind             memory     bytes of heap in use
+//! ```
+
+mod callgrind;
+mod client;
+mod echo;
+mod measure;
+mod memory;
+mod processor;
+mod server;
+
+pub use callgrind::{Instructions, Stages};
+pub use measure::{Measured, NATIVE_REQUESTS, PROBE_REQUESTS, measure, probe};
+pub use memory::Counting;
+
+/// The most frames of a turn.
+pub use netdrv::nic::BATCH;
+
+/// The server's port.
+const PORT: u16 = 11211;
+/// The largest request, in bytes: what the first congestion window takes.
+pub const MAX_SIZE: usize = 8 << 10;
+/// The most requests under way on a connection.
+pub const MAX_DEPTH: usize = 64;
+
+/// How requests arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrivals {
+    /// At most a batch at a time, as many as connections and depth allow.
+    Batch,
+    /// The receive ring is full at every turn: more is offered than the server takes.
+    Overload,
+}
+
+/// What is to be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Load {
+    /// Connections, each with `depth` requests under way.
+    pub connections: usize,
+    /// Bytes of a request, and of its answer.
+    pub size: usize,
+    /// Requests under way on each connection.
+    pub depth: usize,
+    /// Most frames taken in a turn (IX's B).
+    pub batch: usize,
+    /// How requests arrive.
+    pub arrivals: Arrivals,
+}
+
+/// Why nothing was measured.
+#[derive(Debug)]
+pub enum Error {
+    /// The driver does not start.
+    Driver(netdrv::Error),
+    /// The device has no queues.
+    NoQueues,
+    /// The server did not answer as it should: what was seen.
+    Wrong(String),
+    /// Callgrind failed, or is missing.
+    Callgrind(String),
+}
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Error::Driver(error) => write!(f, "the driver does not start on the device model: {error}"),
+            Error::NoQueues => f.write_str("the device model has no queues"),
+            Error::Wrong(what) => write!(f, "the server does not answer as it should: {what}"),
+            Error::Callgrind(what) => f.write_str(what),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests;
