@@ -100,8 +100,8 @@ enum Soak {
         /// The first seed.
         #[arg(long, default_value_t = 0)]
         seed: u64,
-        /// The peer: smoltcp is both smoltcp-client and smoltcp-server.
-        #[arg(long, default_value = "smoltcp", value_parser = ["smoltcp", "smoltcp-client", "smoltcp-server"])]
+        /// The peer of our stack: itself, or smoltcp, which is both smoltcp-client and smoltcp-server.
+        #[arg(long, default_value = "memstorm", value_parser = ["memstorm", "smoltcp", "smoltcp-client", "smoltcp-server"])]
         peer: String,
         /// Write the frames at the server's end into this file; for a single run.
         #[arg(long)]

@@ -51,6 +51,8 @@ const TURNS: u64 = 5_000_000;
 /// Who is at the other end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Peer {
+    /// Our own stack, at both ends.
+    Memstorm,
     /// smoltcp is the client, we are the server.
     SmoltcpClient,
     /// smoltcp is the server, we are the client.
@@ -59,12 +61,13 @@ pub enum Peer {
 
 impl Peer {
     /// All of them.
-    pub const ALL: [Peer; 2] = [Peer::SmoltcpClient, Peer::SmoltcpServer];
+    pub const ALL: [Peer; 3] = [Peer::Memstorm, Peer::SmoltcpClient, Peer::SmoltcpServer];
 }
 
 impl Display for Peer {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Peer::Memstorm => "memstorm",
             Peer::SmoltcpClient => "smoltcp-client",
             Peer::SmoltcpServer => "smoltcp-server",
         })
@@ -115,6 +118,7 @@ pub fn run(seed: u64, peer: Peer, pools: &Pools, pcap: Option<&Path>) -> Result<
     };
     let theirs = |role: Role| -> Box<dyn Host> { Box::new(Smoltcp::new(role, &scenario, &link, &board)) };
     let hosts = match peer {
+        Peer::Memstorm => [ours(Role::Client), ours(Role::Server)],
         Peer::SmoltcpClient => [theirs(Role::Client), ours(Role::Server)],
         Peer::SmoltcpServer => [ours(Role::Client), theirs(Role::Server)],
     };

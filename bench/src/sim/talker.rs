@@ -1,13 +1,16 @@
 //! Conversations as an app of our stack: the server's end, and the client's where the stack connects.
 
 use std::cell::RefCell;
+use std::net::SocketAddrV4;
 use std::rc::Rc;
 
 use netdrv::pktbuf::Pool;
 use netstack::app::{App, Call, Calls, Event, Events, Flow, MAX_SEND, Progress, Reason, Turn};
 
+use super::PORT;
 use super::board::Board;
 use super::conversation::{Conversation, Ending};
+use super::host::Place;
 use super::scenario::Role;
 use super::stream::NAME_BYTES;
 
@@ -21,11 +24,14 @@ pub(super) struct Talker {
     pool: &'static Pool,
     /// By cookie.
     ends: Vec<Option<End>>,
+    /// Connections to open, the next one last: when, and their names.
+    ahead: Vec<(u64, u32)>,
 }
 
 /// One end of a connection.
 struct End {
-    flow: Flow,
+    /// `None` until a connection of ours is open.
+    flow: Option<Flow>,
     /// `None` until the connection's name has come.
     conversation: Option<Conversation>,
     name: Vec<u8>,
@@ -38,23 +44,45 @@ struct End {
 
 impl Talker {
     pub(super) fn new(role: Role, board: Rc<RefCell<Board>>, pool: &'static Pool) -> Talker {
-        Talker { role, board, pool, ends: Vec::new() }
+        let mut ahead: Vec<(u64, u32)> = match role {
+            Role::Client => board.borrow().plans.iter().map(|plan| (plan.begin_ns, plan.name)).collect(),
+            Role::Server => Vec::new(),
+        };
+        ahead.sort_by(|a, b| b.cmp(a));
+        Talker { role, board, pool, ends: Vec::new(), ahead }
     }
 
     /// When to run it again, if nothing else happens.
     pub(super) fn deadline_ns(&self, now_ns: u64) -> Option<u64> {
         let conversations = self.ends.iter().flatten().filter_map(|end| end.conversation.as_ref());
-        conversations.filter_map(|conversation| conversation.deadline_ns(now_ns)).min()
+        let ahead = self.ahead.last().map(|(begin_ns, _)| *begin_ns);
+        conversations.filter_map(|conversation| conversation.deadline_ns(now_ns)).chain(ahead).min()
+    }
+
+    /// Opens the connections that are due.
+    fn connect(&mut self, now_ns: u64, calls: &mut Calls) {
+        while !calls.is_full()
+            && let Some((_, name)) = self.ahead.pop_if(|(begin_ns, _)| *begin_ns <= now_ns)
+        {
+            let cookie = self.ends.len() as u32;
+            let conversation = self.board.borrow_mut().begin(name, self.role, now_ns);
+            self.ends.push(Some(End { conversation, ..End::new(None) }));
+            let remote = SocketAddrV4::new(Place::of(Role::Server).ip, PORT);
+            let _ = calls.push_back(Call::Connect { cookie, remote });
+        }
     }
 
     fn handle(&mut self, event: Event, now_ns: u64, calls: &mut Calls) {
         match event {
             Event::Knock { flow, .. } => {
                 let cookie = self.ends.len() as u32;
-                self.ends.push(Some(End::new(flow)));
+                self.ends.push(Some(End::new(Some(flow))));
                 let _ = calls.push_back(Call::Accept { flow, cookie });
             }
-            Event::Connected { cookie, credit, .. } => self.with(cookie, |end, _, _| end.credit += u64::from(credit)),
+            Event::Connected { cookie, flow, credit } => self.with(cookie, |end, _, _| {
+                end.flow = Some(flow);
+                end.credit += u64::from(credit);
+            }),
             Event::Recv { cookie, payload } => {
                 self.with(cookie, |end, role, board| end.receive(payload.bytes(), role, now_ns, board));
             }
@@ -96,6 +124,7 @@ impl App for Talker {
             let Some(event) = events.pop_front() else { break };
             self.handle(event, now_ns, calls);
         }
+        self.connect(now_ns, calls);
         let mut progress = Progress::Done;
         for end in self.ends.iter_mut().flatten() {
             match end.pump(self.pool, now_ns, calls) {
@@ -109,7 +138,7 @@ impl App for Talker {
 }
 
 impl End {
-    fn new(flow: Flow) -> End {
+    fn new(flow: Option<Flow>) -> End {
         End { flow, conversation: None, name: Vec::new(), credit: 0, held: 0, unacknowledged: 0 }
     }
 
@@ -150,8 +179,7 @@ impl End {
 
     /// Makes the calls that are due.
     fn pump(&mut self, pool: &'static Pool, now_ns: u64, calls: &mut Calls) -> Progress {
-        let flow = self.flow;
-        let Some(conversation) = &mut self.conversation else { return Progress::Done };
+        let (Some(flow), Some(conversation)) = (self.flow, &mut self.conversation) else { return Progress::Done };
         if calls.is_full() {
             return Progress::More;
         }

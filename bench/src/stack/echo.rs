@@ -60,7 +60,7 @@ impl Echo {
                     None => Call::Reject { flow },
                 });
             }
-            Event::Connected { cookie, credit } | Event::Sent { cookie, credit, .. } => {
+            Event::Connected { cookie, credit, .. } | Event::Sent { cookie, credit, .. } => {
                 if let Some(connection) = self.connections.get_mut(cookie as usize) {
                     connection.credit += credit;
                 }

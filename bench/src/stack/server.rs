@@ -47,6 +47,7 @@ impl Server {
             vlan: None,
             mtu: info.mtu,
             tx_checksum: info.tx_checksum,
+            tso: info.tso,
             address: Addressing::Static { ip: SERVER_IP, prefix: 8, gateway: None },
             listen: &[PORT],
             udp: &[],
