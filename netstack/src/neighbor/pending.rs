@@ -19,8 +19,9 @@ pub(super) const CAPACITY: usize = WAYS << SET_BITS;
 pub(super) const HELD_EACH: usize = 3;
 pub(super) const HELD_IN_ALL: usize = 64;
 
-/// How long an address that does not answer is not asked for again.
-const UNREACHABLE_FOR: Duration = Duration::from_secs(20);
+/// How long an address that does not answer is not asked for again. Short: a link that loses much may have lost all three
+/// requests, and whoever connects gives up after half a minute.
+const UNREACHABLE_FOR: Duration = Duration::from_secs(3);
 
 /// The packets that wait for a neighbor, in order, without Ethernet headers.
 pub(crate) type Held = heapless::Deque<PktBuf, HELD_EACH>;
