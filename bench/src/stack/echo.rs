@@ -34,7 +34,7 @@ impl Echo {
 
     /// Sends a buffer back, if that is possible now; else it is returned.
     fn echo(&mut self, cookie: Cookie, received: PktBuf, calls: &mut Calls) -> Option<PktBuf> {
-        let Some(connection) = self.connections.get_mut(cookie as usize) else { return None };
+        let connection = self.connections.get_mut(cookie as usize)?;
         let (flow, len) = (connection.flow, received.len());
         if connection.credit < len as u32 || calls.capacity() - calls.len() < CALLS_PER_BUFFER {
             return Some(received);
