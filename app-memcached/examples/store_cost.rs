@@ -1,7 +1,7 @@
 //! Store operations for an instruction counter:
 //! `valgrind --tool=callgrind store_cost get|set|add 100000`, less the count of the same with `0`, over 100000.
 
-use app_memcached::store::{Condition, NewItem, Store, StoreConfig, StoreMemory, WhenFull};
+use app_memcached::store::{Condition, Handle, NewItem, Shared, StoreConfig, StoreMemory, WhenFull};
 
 const ITEMS: u32 = 50_000;
 const VALUE: &[u8] = &[b'v'; 100];
@@ -13,8 +13,10 @@ fn main() {
         eprintln!("usage: store_cost get|set|add COUNT");
         std::process::exit(2);
     };
-    let config = StoreConfig { when_full: WhenFull::Evict, seed: 42 };
-    let Ok(mut store) = Store::new(StoreMemory::leak(256 << 20), config) else { std::process::exit(1) };
+    let config = StoreConfig { cores: 1, when_full: WhenFull::Evict, seed: 42 };
+    let shared = Shared::new(StoreMemory::leak(256 << 20), config).ok();
+    let Some(mut store) = shared.and_then(|shared| shared.handle()) else { std::process::exit(1) };
+    store.online();
     for i in 0..ITEMS {
         put(&mut store, i);
     }
@@ -36,7 +38,7 @@ fn key(i: u32) -> [u8; 20] {
     key
 }
 
-fn put(store: &mut Store, i: u32) {
+fn put(store: &mut Handle, i: u32) {
     let item = NewItem { key: &key(i), flags: 0, exptime: 0 };
     let Ok(mut reservation) = store.reserve(&item, VALUE.len()) else { return };
     store.fill(&mut reservation, VALUE);

@@ -12,6 +12,7 @@
 
 extern crate alloc;
 
+mod count;
 pub mod protocol;
 pub mod service;
 pub mod store;

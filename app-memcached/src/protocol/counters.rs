@@ -1,51 +1,102 @@
-//! What memcached counts.
+//! What memcached counts, on all cores.
 
-/// Requests by kind and outcome. Names are those of `stats`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(missing_docs, reason = "memcached's doc/protocol.txt, \"General-purpose statistics\", defines each")]
-pub struct Counters {
-    pub cmd_get: u64,
-    pub cmd_set: u64,
-    pub cmd_flush: u64,
-    pub cmd_touch: u64,
-    pub get_hits: u64,
-    pub get_misses: u64,
-    pub get_expired: u64,
-    pub get_flushed: u64,
-    pub delete_hits: u64,
-    pub delete_misses: u64,
-    pub incr_hits: u64,
-    pub incr_misses: u64,
-    pub decr_hits: u64,
-    pub decr_misses: u64,
-    pub cas_hits: u64,
-    pub cas_misses: u64,
-    pub cas_badval: u64,
-    pub touch_hits: u64,
-    pub touch_misses: u64,
-    pub store_too_large: u64,
-    pub store_no_memory: u64,
-    /// Large values that could not be sent because too many were being sent already.
-    pub get_no_memory: u64,
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+
+use crate::count::counts;
+
+counts! {
+    /// Requests by kind and outcome. Names are those of `stats`.
+    #[expect(missing_docs, reason = "memcached's doc/protocol.txt, \"General-purpose statistics\", defines each")]
+    pub struct Counters, CounterBlock {
+        cmd_get,
+        cmd_set,
+        cmd_flush,
+        cmd_touch,
+        get_hits,
+        get_misses,
+        get_expired,
+        get_flushed,
+        delete_hits,
+        delete_misses,
+        incr_hits,
+        incr_misses,
+        decr_hits,
+        decr_misses,
+        cas_hits,
+        cas_misses,
+        cas_badval,
+        touch_hits,
+        touch_misses,
+        store_too_large,
+        store_no_memory,
+        /// Large values that could not be sent because too many were being sent already.
+        get_no_memory,
+    }
 }
 
-/// Connections and their bytes, kept by the layer that has them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ConnectionCounters {
-    /// Open now.
-    pub current: u64,
-    /// Accepted since the start.
-    pub total: u64,
-    /// Refused because all places were taken.
-    pub rejected: u64,
-    /// Request bytes taken.
-    pub bytes_read: u64,
-    /// Reply bytes given to the stack.
-    pub bytes_written: u64,
-    /// Aborted because a command line did not end.
-    pub closed_long_line: u64,
-    /// Aborted because there were no packet buffers for their input.
-    pub closed_no_buffers: u64,
-    /// Times that a reply waited for packet buffers.
-    pub waited_for_buffers: u64,
+counts! {
+    /// Connections and their bytes, kept by the layer that has them.
+    pub struct ConnectionCounters, ConnectionBlock {
+        /// Open now.
+        current,
+        /// Accepted since the start.
+        total,
+        /// Refused because all places were taken.
+        rejected,
+        /// Request bytes taken.
+        bytes_read,
+        /// Reply bytes given to the stack.
+        bytes_written,
+        /// Aborted because a command line did not end.
+        closed_long_line,
+        /// Aborted because there were no packet buffers for their input.
+        closed_no_buffers,
+        /// Times that a reply waited for packet buffers.
+        waited_for_buffers,
+    }
+}
+
+/// The counts of all cores.
+pub struct Tallies {
+    pub(super) cores: Box<[Tally]>,
+    /// What the requests had come to at the last `stats reset`.
+    reset: CounterBlock,
+}
+
+/// The counts of one core.
+#[derive(Clone, Default)]
+pub(super) struct Tally {
+    pub(super) counters: Arc<CounterBlock>,
+    pub(super) connections: Arc<ConnectionBlock>,
+}
+
+impl Tallies {
+    /// Zeros for `cores` cores.
+    pub fn new(cores: usize) -> Arc<Tallies> {
+        let cores = (0..cores).map(|_| Tally::default()).collect();
+        Arc::new(Tallies { cores, reset: CounterBlock::default() })
+    }
+
+    /// Requests since the last reset.
+    pub(super) fn counters(&self) -> Counters {
+        let (mut sum, mut reset) = (Counters::default(), Counters::default());
+        self.cores.iter().for_each(|core| core.counters.add_to(&mut sum));
+        self.reset.add_to(&mut reset);
+        sum.since(&reset)
+    }
+
+    /// Connections.
+    pub(super) fn connections(&self) -> ConnectionCounters {
+        let mut sum = ConnectionCounters::default();
+        self.cores.iter().for_each(|core| core.connections.add_to(&mut sum));
+        sum
+    }
+
+    /// Begins to count requests anew.
+    pub(super) fn reset(&self) {
+        let mut sum = Counters::default();
+        self.cores.iter().for_each(|core| core.counters.add_to(&mut sum));
+        self.reset.set_to(&sum);
+    }
 }

@@ -4,7 +4,7 @@
 //! bytes -> Session::advance -> verb/* -> Server (store, counters, clock) -> Output
 //! ```
 //!
-//! A [`Session`] is one client's state; all share a [`Server`]. Requests are parsed in place and replies are written straight
+//! A [`Session`] is one client's state; all of a core share a [`Server`]. Requests are parsed in place and replies are written straight
 //! into the caller's [`Output`]; nothing is kept of a request but where it stands. Called by `service`; calls `store`; knows
 //! no TCP.
 
@@ -18,7 +18,7 @@ mod server;
 mod session;
 mod verb;
 
-pub use counters::{ConnectionCounters, Counters};
+pub use counters::{ConnectionBlock, ConnectionCounters, CounterBlock, Counters, Tallies};
 pub use output::Output;
 pub use server::{Dataplane, Server, Settings};
 pub use session::{Advance, LINE_LIMIT, REPLY_ROOM, Session, Status};

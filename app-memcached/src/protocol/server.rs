@@ -1,7 +1,9 @@
-//! What all sessions share.
+//! What all sessions of a core share.
 
-use super::counters::{ConnectionCounters, Counters};
-use crate::store::{FIRST_SECOND, Miss, Store, WhenFull};
+use alloc::sync::Arc;
+
+use super::counters::{ConnectionBlock, ConnectionCounters, CounterBlock, Counters, Tallies};
+use crate::store::{FIRST_SECOND, Handle, Miss, WhenFull};
 
 /// Seconds from which on an expiry time is a date: 30 days.
 const MAX_RELATIVE: i32 = 60 * 60 * 24 * 30;
@@ -36,14 +38,15 @@ pub trait Dataplane {
     fn visit(&self, visit: &mut dyn FnMut(&str, u64));
 }
 
-/// What all sessions share: the store, the counters, the clock.
+/// What all sessions of a core share: its access to the store, its counters, its clock.
 pub struct Server {
     /// The items.
-    pub store: Store,
-    /// What was asked and found.
-    pub counters: Counters,
-    /// Connections, kept by the caller.
-    pub connections: ConnectionCounters,
+    pub store: Handle,
+    /// What was asked and found on this core.
+    pub counters: Arc<CounterBlock>,
+    /// Connections of this core, kept by the caller.
+    pub connections: Arc<ConnectionBlock>,
+    tallies: Arc<Tallies>,
     /// What does not change.
     pub settings: Settings,
     uptime: u32,
@@ -51,16 +54,26 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server over `store`.
-    pub fn new(store: Store, settings: Settings) -> Server {
-        Server {
-            store,
-            counters: Counters::default(),
-            connections: ConnectionCounters::default(),
-            settings,
-            uptime: 0,
-            unix_seconds: 0,
-        }
+    /// The server of core `core`, which has its counts in `tallies`, over `store`.
+    pub fn new(store: Handle, settings: Settings, tallies: Arc<Tallies>, core: usize) -> Server {
+        let tally = tallies.cores[core].clone();
+        let (counters, connections) = (tally.counters, tally.connections);
+        Server { store, counters, connections, tallies, settings, uptime: 0, unix_seconds: 0 }
+    }
+
+    /// What was asked and found on all cores.
+    pub fn all_counters(&self) -> Counters {
+        self.tallies.counters()
+    }
+
+    /// Connections of all cores.
+    pub fn all_connections(&self) -> ConnectionCounters {
+        self.tallies.connections()
+    }
+
+    /// Begins to count anew what is asked and found.
+    pub(super) fn reset_counters(&self) {
+        self.tallies.reset();
     }
 
     /// Sets the clocks: seconds since the start, which never go back, and wall-clock time, which may.
@@ -105,11 +118,11 @@ impl Server {
 
     /// Counts a `get` that found nothing.
     pub(super) fn count_miss(&mut self, miss: Miss) {
-        self.counters.get_misses += 1;
+        self.counters.get_misses.add(1);
         match miss {
             Miss::Absent => {}
-            Miss::Expired => self.counters.get_expired += 1,
-            Miss::Flushed => self.counters.get_flushed += 1,
+            Miss::Expired => self.counters.get_expired.add(1),
+            Miss::Flushed => self.counters.get_flushed.add(1),
         }
     }
 }

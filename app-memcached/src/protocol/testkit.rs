@@ -1,7 +1,7 @@
 //! A client without a network: a session whose input and output are vectors.
 
 use super::*;
-use crate::store::{Store, StoreConfig, StoreMemory, WhenFull};
+use crate::store::{self, StoreConfig, StoreMemory, WhenFull};
 
 /// A session with a server of its own.
 pub(super) struct Client {
@@ -53,8 +53,10 @@ impl Dataplane for NoDataplane {
 
 impl Client {
     pub(super) fn new() -> Client {
-        let store = Store::new(StoreMemory::leak(8 << 20), StoreConfig { when_full: WhenFull::Evict, seed: 7 });
-        let mut server = Server::new(store.ok().unwrap(), SETTINGS);
+        let config = StoreConfig { cores: 1, when_full: WhenFull::Evict, seed: 7 };
+        let store = store::Shared::new(StoreMemory::leak(8 << 20), config).ok().unwrap();
+        let mut server = Server::new(store.handle().unwrap(), SETTINGS, Tallies::new(1), 0);
+        server.store.online();
         let unix_seconds = 1_700_000_000;
         server.set_time(0, unix_seconds);
         Client { server, session: Session::default(), unix_seconds, room: 4096, pending: Vec::new(), uptime: 0 }

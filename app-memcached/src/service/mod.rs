@@ -20,6 +20,7 @@ mod pump;
 mod ready;
 mod shared;
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -34,6 +35,7 @@ use input::Inputs;
 use outbox::{Limit, Outbox};
 use pump::{End, Pump};
 use ready::Ready;
+use shared::Places;
 pub use shared::Shared;
 
 /// Free places in the call array without which nothing is begun: a buffer, `RecvDone`, `Close`, and one to spare.
@@ -45,7 +47,7 @@ const POOL_SHARE_KEPT: usize = 8;
 /// How a service is set up. Names follow memcached's options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServiceConfig {
-    /// Connections at a time (`-c`).
+    /// Connections at a time (`-c`), on all cores together.
     pub conn_limit: u32,
     /// Bytes of the largest item (`-I`).
     pub max_item_size: u32,
@@ -95,6 +97,8 @@ impl From<TooLittleMemory> for Error {
 /// The memcached service of one core.
 pub struct Service {
     server: Server,
+    /// Places for connections, of all cores.
+    places: Arc<Places>,
     connections: Vec<Connection>,
     /// Connections that are no more.
     free: Vec<Cookie>,
@@ -109,14 +113,15 @@ pub struct Service {
 
 impl Service {
     /// The service of one core: for [`Shared::service`].
-    fn new(server: Server, places: usize, pool: &'static Pool) -> Service {
+    fn new(server: Server, places: Arc<Places>, limit: usize, pool: &'static Pool) -> Service {
         let kept = pool.capacity() / POOL_SHARE_KEPT;
         Service {
             server,
-            connections: Vec::with_capacity(places),
-            free: Vec::with_capacity(places),
+            places,
+            connections: Vec::with_capacity(limit),
+            free: Vec::with_capacity(limit),
             inputs: Inputs::new(pool, kept),
-            ready: Ready::new(places),
+            ready: Ready::new(limit),
             pool,
             kept,
             started: None,
@@ -160,6 +165,10 @@ impl Service {
     }
 
     fn knock(&mut self, flow: Flow, calls: &mut Calls) {
+        if !self.places.take() {
+            self.server.connections.rejected.add(1);
+            return call(calls, Call::Reject { flow });
+        }
         let cookie = match self.free.pop() {
             Some(cookie) => {
                 let connection = &mut self.connections[cookie as usize];
@@ -167,17 +176,14 @@ impl Service {
                 *connection = Connection { is_ready: connection.is_ready, ..Connection::new(flow) };
                 cookie
             }
-            None if self.connections.len() < self.server.settings.conn_limit as usize => {
+            // As many as there are places fit, so that one core may come to have them all.
+            None => {
                 self.connections.push(Connection::new(flow));
                 (self.connections.len() - 1) as Cookie
             }
-            None => {
-                self.server.connections.rejected += 1;
-                return call(calls, Call::Reject { flow });
-            }
         };
-        self.server.connections.current += 1;
-        self.server.connections.total += 1;
+        self.server.connections.current.add(1);
+        self.server.connections.total.add(1);
         call(calls, Call::Accept { flow, cookie });
     }
 
@@ -208,7 +214,7 @@ impl Service {
             End::Wait(waiting) => {
                 connection.waiting = waiting;
                 if waiting == Waiting::Room && served.limit != Limit::Credit {
-                    self.server.connections.waited_for_buffers += u64::from(served.limit == Limit::Buffers);
+                    self.server.connections.waited_for_buffers.add(u64::from(served.limit == Limit::Buffers));
                     self.ready.push(cookie, connection);
                 }
             }
@@ -234,7 +240,8 @@ impl Service {
         }
         connection.close(&mut self.inputs, &mut self.server);
         connection.phase = Phase::Gone;
-        self.server.connections.current -= 1;
+        self.server.connections.current.subtract(1);
+        self.places.give_back();
         self.free.push(cookie);
     }
 
@@ -259,6 +266,8 @@ impl Service {
 
 impl App for Service {
     fn run(&mut self, turn: Turn<'_>, events: &mut Events, calls: &mut Calls) -> Progress {
+        // A turn of the core begins: it looks at no item but those it has pinned.
+        self.server.store.pass();
         self.set_time(turn);
         self.resume(turn, calls);
         while has_room(calls)
@@ -271,6 +280,10 @@ impl App for Service {
             (true, false) if self.is_starved() => Progress::Starved,
             _ => Progress::More,
         }
+    }
+
+    fn rest(&mut self) {
+        self.server.store.offline();
     }
 }
 

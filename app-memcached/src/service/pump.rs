@@ -65,8 +65,8 @@ impl<'a, 'c> Pump<'a, 'c> {
     pub(super) fn finish(self) -> Served {
         let limit = self.outbox.limit();
         let (credit, written) = self.outbox.finish();
-        self.server.connections.bytes_written += u64::from(written);
-        self.server.connections.bytes_read += u64::from(self.consumed);
+        self.server.connections.bytes_written.add(u64::from(written));
+        self.server.connections.bytes_read.add(u64::from(self.consumed));
         Served { consumed: self.consumed, credit, limit }
     }
 
@@ -130,14 +130,14 @@ impl<'a, 'c> Pump<'a, 'c> {
             Status::NeedRoom => End::Wait(Waiting::Room),
             Status::Quit => End::Close,
             Status::LongLine => {
-                self.server.connections.closed_long_line += 1;
+                self.server.connections.closed_long_line.add(1);
                 End::Close
             }
         }
     }
 
     fn give_up(&mut self) -> End {
-        self.server.connections.closed_no_buffers += 1;
+        self.server.connections.closed_no_buffers.add(1);
         End::Abort
     }
 }

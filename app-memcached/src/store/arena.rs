@@ -1,74 +1,137 @@
-//! The arena: all of the store's memory as one range of bytes, addressed by offset.
+//! The arena: all of the store's memory as one range of bytes, addressed by offset, for all cores.
 //!
-//! Offsets come from the store's own tables, never from a client, so an offset outside the arena is a bug; every access is
+//! Which core may touch what is the business of the modules above, and follows from three rules:
+//!
+//! - **Words** of the index and two of an item's header are atomics, and never accessed otherwise while others can see them.
+//! - **Other bytes of an item** are written by one core before it publishes the item (in a head segment, which is its own),
+//!   and by nobody after.
+//! - **Memory is used again** only once no core can find it, sees it from an earlier turn, or holds a pin on it
+//!   (`epoch`, `pins`). An `Addr` is used only in the turn in which the index gave it, or under a pin.
+//!
+//! Offsets come from the store's own tables, never from a client, so one outside the arena is a bug; every access is
 //! bounds-checked all the same.
 
-use super::memory::StoreMemory;
+#![allow(unsafe_code)] // raw memory that cores share
 
-/// Bytes of a cache line, the alignment of the arena.
-pub(super) const LINE: usize = 64;
+use core::ptr::NonNull;
+use core::{ptr, slice};
+
+use super::item::{ALIGN, Addr, Header};
+use super::memory::StoreMemory;
+use super::sync::AtomicU64;
+
+/// Words of a bucket of the index. Fewer under loom, which tries every order in which cores may look at them.
+pub(super) const LINE_WORDS: usize = if cfg!(all(loom, test)) { 3 } else { 8 };
+
+/// Bytes of such a bucket: a cache line, the alignment of the arena.
+pub(super) const LINE: usize = LINE_WORDS * 8;
 
 /// The store's memory.
 pub(super) struct Arena {
-    bytes: &'static mut [u8],
+    base: NonNull<u8>,
+    len: usize,
+    /// Whole lines.
+    lines: usize,
+    /// Where the last header may begin.
+    last_header: usize,
+    /// loom's atomics do not lie in raw memory.
+    #[cfg(all(loom, test))]
+    words: alloc::vec::Vec<AtomicU64>,
 }
+
+// SAFETY: the memory is the arena's own for ever, and is nobody's in particular: see the rules above.
+unsafe impl Send for Arena {}
+// SAFETY: as above; what is not atomic is written by one core, while no other can see it.
+unsafe impl Sync for Arena {}
 
 impl Arena {
     /// An arena over `memory`.
     pub(super) fn new(memory: StoreMemory) -> Arena {
-        Arena { bytes: memory.into_aligned(LINE) }
+        let bytes = memory.into_aligned(64);
+        #[cfg(all(loom, test))]
+        let words = (0..bytes.len() / 8).map(|_| AtomicU64::new(0)).collect();
+        Arena {
+            len: bytes.len(),
+            lines: bytes.len() / LINE,
+            last_header: bytes.len().saturating_sub(size_of::<Header>()),
+            base: NonNull::from(bytes).cast(),
+            #[cfg(all(loom, test))]
+            words,
+        }
     }
 
     /// Bytes in all.
     pub(super) fn len(&self) -> usize {
-        self.bytes.len()
+        self.len
+    }
+
+    /// The line of this number, a bucket.
+    #[inline]
+    #[cfg(not(all(loom, test)))]
+    pub(super) fn line(&self, number: usize) -> &[AtomicU64; LINE_WORDS] {
+        assert!(number < self.lines, "outside of the arena");
+        // SAFETY:
+        // - The line lies in the arena, which is valid for ever.
+        // - The arena is aligned to a line; AtomicU64 is laid out as u64.
+        // - Lines belong to the index, whose words are atomics as long as any core can see them (first rule).
+        unsafe { self.base.add(number * LINE).cast().as_ref() }
+    }
+
+    /// The line of this number, a bucket.
+    #[cfg(all(loom, test))]
+    pub(super) fn line(&self, number: usize) -> &[AtomicU64; LINE_WORDS] {
+        self.words[number * LINE_WORDS..].first_chunk().expect("in the arena")
+    }
+
+    /// The header of the item at `at`.
+    #[inline]
+    pub(super) fn header(&self, at: Addr) -> &Header {
+        assert!(at.0.is_multiple_of(ALIGN) && at.0 <= self.last_header, "outside of the arena");
+        // SAFETY:
+        // - The header lies in the arena, which is valid for ever and initialised; `ALIGN` is that of a header, which
+        //   has no invalid values.
+        // - What is atomic in an item is never accessed otherwise (first rule), nobody writes the rest while the
+        //   reference lives (second and third rule).
+        unsafe { self.base.add(at.0).cast().as_ref() }
+    }
+
+    /// Writes the header of an item that is not published.
+    #[inline]
+    pub(super) fn write_header(&self, at: Addr, header: Header) {
+        assert!(at.0.is_multiple_of(ALIGN) && at.0 <= self.last_header, "outside of the arena");
+        // SAFETY: as for `header`, and as in `write`; a header ends within the least item.
+        unsafe { self.base.add(at.0).cast().write(header) }
     }
 
     /// `len` bytes at `at`.
     #[inline]
     pub(super) fn bytes(&self, at: usize, len: usize) -> &[u8] {
-        &self.bytes[at..at + len]
+        // SAFETY:
+        // - `place` checks that the range lies in the arena, which is valid for ever and initialised.
+        // - Nobody writes there while the slice lives: it is of a published item, or of one of this core's own (second rule),
+        //   and stays in this turn or under a pin (third rule).
+        unsafe { slice::from_raw_parts(self.place(at, len).as_ptr(), len) }
     }
 
-    /// `len` bytes at `at`, to change them.
+    /// Writes `bytes` at `at`.
     #[inline]
-    pub(super) fn bytes_mut(&mut self, at: usize, len: usize) -> &mut [u8] {
-        &mut self.bytes[at..at + len]
+    pub(super) fn write(&self, at: usize, bytes: &[u8]) {
+        let to = self.place(at, bytes.len());
+        // SAFETY: `place` checks the range; it is this core's own, unpublished item (second rule), so nobody else looks at it,
+        // and `bytes` is not part of it: the caller could have no slice of it.
+        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), to.as_ptr(), bytes.len()) }
     }
 
-    /// Copies `len` bytes within the arena; the ranges may overlap.
-    pub(super) fn copy(&mut self, from: usize, to: usize, len: usize) {
-        self.bytes.copy_within(from..from + len, to);
+    /// Copies `len` bytes from an item to another, unpublished one.
+    pub(super) fn copy(&self, from: usize, to: usize, len: usize) {
+        self.write(to, self.bytes(from, len));
     }
 
-    /// The array of `N` bytes at `at`.
+    /// The address of `len` bytes at `at`, which lie in the arena.
     #[inline]
-    pub(super) fn array<const N: usize>(&self, at: usize) -> &[u8; N] {
-        // The range has N bytes, so the conversion cannot fail and the fallback is never built.
-        self.bytes[at..at + N].first_chunk().unwrap_or(&[0; N])
-    }
-
-    /// The 32-bit word at `at`.
-    #[inline]
-    pub(super) fn u32(&self, at: usize) -> u32 {
-        u32::from_le_bytes(*self.array(at))
-    }
-
-    /// The 64-bit word at `at`.
-    #[inline]
-    pub(super) fn u64(&self, at: usize) -> u64 {
-        u64::from_le_bytes(*self.array(at))
-    }
-
-    /// Writes the 32-bit word at `at`.
-    #[inline]
-    pub(super) fn set_u32(&mut self, at: usize, value: u32) {
-        self.bytes_mut(at, 4).copy_from_slice(&value.to_le_bytes());
-    }
-
-    /// Writes the 64-bit word at `at`.
-    #[inline]
-    pub(super) fn set_u64(&mut self, at: usize, value: u64) {
-        self.bytes_mut(at, 8).copy_from_slice(&value.to_le_bytes());
+    fn place(&self, at: usize, len: usize) -> NonNull<u8> {
+        assert!(at.checked_add(len).is_some_and(|end| end <= self.len), "outside of the arena");
+        // SAFETY: `at` is at most the length of the arena.
+        unsafe { self.base.add(at) }
     }
 }

@@ -1,4 +1,4 @@
-//! The cleaner: turns segments with dead items into free ones.
+//! The cleaners: turn segments with dead items into free ones.
 //!
 //! Two ways, chosen per victim:
 //!
@@ -12,13 +12,16 @@
 //! worth compacting, and nothing moves.
 //!
 //! The walk goes item by item and can stop after any; expired and flushed items vanish on its way. Whether an item is live
-//! is asked of the index: nothing is written to dead items. Items pinned by readers move like others, as the old bytes stay;
-//! only the segment is freed later (`Draining`).
+//! is asked of the index: nothing is written to dead items. What is moved or unlinked stays readable until every core has
+//! ended its turn (`segment::State::Limbo`).
+//!
+//! The core that needs memory cleans. It claims its victim, so that no two clean one segment; clients of all cores read, update
+//! and delete its items meanwhile, and whoever is slower at an item looks again.
 
 use super::index::Entry;
 use super::item::Addr;
-use super::segment::{Number, State};
-use super::{Miss, Store, WhenFull};
+use super::segment::{Number, Segment, State};
+use super::{Handle, Miss, WhenFull};
 
 /// The live share above which compaction does not pay, in eighths.
 const COMPACT_BELOW: usize = 7;
@@ -39,7 +42,16 @@ enum Mode {
     Inspect,
 }
 
-/// A segment on its way to be cleaned.
+/// What becomes of an item of a victim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// It is there still.
+    Stays,
+    /// The index no longer holds it.
+    Gone,
+}
+
+/// A segment on its way to be cleaned, claimed by this core.
 #[derive(Clone, Copy, Debug)]
 struct Victim {
     number: Number,
@@ -48,29 +60,23 @@ struct Victim {
     at: usize,
     /// Bytes kept by reinsertion.
     kept: usize,
+    /// Items that stay where they are.
+    stay: usize,
     /// Bytes to walk for each byte written.
     pace: usize,
 }
 
-/// The cleaner's state between two slices.
+/// One core's cleaner between two slices.
 #[derive(Default)]
 pub(super) struct Cleaner {
     victim: Option<Victim>,
 }
 
-impl Cleaner {
-    /// Whether a segment is being cleaned.
-    pub(super) fn is_on(&self, number: Number) -> bool {
-        self.victim.is_some_and(|victim| victim.number == number)
-    }
-}
-
-impl Store {
+impl Handle {
     /// Cleans for a write of `bytes` bytes: its share.
     pub(super) fn clean_share(&mut self, bytes: usize) {
-        let Some(mut victim) = self.cleaner.victim.or_else(|| self.choose_victim()) else { return };
+        let Some(mut victim) = self.cleaner.victim.take().or_else(|| self.choose_victim()) else { return };
         let budget = victim.at + bytes * victim.pace;
-        self.cleaner.victim = Some(victim);
         while victim.at < budget {
             if !self.clean_next(&mut victim) {
                 return;
@@ -79,159 +85,222 @@ impl Store {
         self.cleaner.victim = Some(victim);
     }
 
-    /// Cleans until `wanted` segments are free. Returns whether they are.
-    pub(super) fn clean_until_free(&mut self, wanted: usize) -> bool {
-        let mut most = self.segments.free_count();
+    /// Cleans until `wanted` segments are free or about to be; there are `before`. Returns whether anything was gained.
+    pub(super) fn clean_more(&mut self, before: usize, wanted: usize) -> bool {
+        let total = self.shared.segments.total();
+        let mut most = before;
         let mut futile = 0;
-        while self.segments.free_count() < wanted {
+        while most < wanted {
             // Compaction gains an eighth of a segment at least, but for large items, which may not pack any better.
-            let victim = match self.cleaner.victim {
+            let victim = match self.cleaner.victim.take() {
                 Some(begun) if begun.mode != Mode::Inspect => Some(begun),
-                _ if futile > MAX_FUTILE => self.oldest_victim(),
-                _ => self.choose_victim(),
+                Some(begun) => {
+                    self.clean_rest(begun);
+                    continue;
+                }
+                None if futile > MAX_FUTILE => self.oldest_victim(),
+                None => self.choose_victim(),
             };
             match victim {
-                Some(victim) if victim.mode != Mode::Inspect && futile < MAX_FUTILE + self.segments.total() => {
-                    self.clean_rest(victim);
+                Some(victim) if victim.mode == Mode::Inspect => {
+                    self.cleaner.victim = Some(victim);
+                    return false;
                 }
-                _ => return false,
+                Some(victim) => self.clean_rest(victim),
+                None => return false,
             }
-            let free = self.segments.free_count();
+            let free = self.reclaim() + self.shared.segments.free_count();
             futile = if free > most { 0 } else { futile + 1 };
             most = most.max(free);
+            if futile >= MAX_FUTILE + total {
+                return false;
+            }
         }
         true
     }
 
     /// Cleans the segment that was begun, if any, to its end.
     pub(super) fn finish_cleaning(&mut self) {
-        if let Some(victim) = self.cleaner.victim {
+        if let Some(victim) = self.cleaner.victim.take() {
             self.clean_rest(victim);
         }
     }
 
-    /// Clears one segment: moves what there is room for, evicts the rest if that is allowed.
-    pub(super) fn clear_segment(&mut self, number: Number) {
-        self.clean_rest(Victim { number, mode: Mode::Compact, at: 0, kept: 0, pace: 0 });
+    /// Leaves the segment that was begun, if any, to whoever cleans next.
+    pub(super) fn stop_cleaning(&mut self) {
+        if let Some(victim) = self.cleaner.victim.take() {
+            let shared = &*self.shared;
+            shared.segments.unclaim(victim.number);
+            shared.segments.retire_if_dead(victim.number, &shared.epochs);
+        }
+    }
+
+    /// Clears a claimed segment: moves what there is room for, evicts the rest if that is allowed. Whether it holds nothing now,
+    /// and is claimed still.
+    pub(super) fn clear_segment(&mut self, number: Number) -> bool {
+        let mut victim = Victim { number, mode: Mode::Compact, at: 0, kept: 0, stay: 0, pace: 0 };
+        while self.clean_item_at(&mut victim) {}
+        if victim.stay > 0 {
+            self.leave(number);
+        }
+        victim.stay == 0
     }
 
     fn clean_rest(&mut self, mut victim: Victim) {
-        self.cleaner.victim = Some(victim);
         while self.clean_next(&mut victim) {}
     }
 
-    /// Picks a victim among the segments that nobody holds. Looks at every segment.
+    /// Claims a victim among the segments that nobody holds. Looks at every segment; once more for each core that is faster.
     fn choose_victim(&mut self) -> Option<Victim> {
-        let bytes = self.segments.bytes();
-        let compactable = self.segments.iter().filter(|(_, segment)| segment.is_compactable(bytes));
-        match compactable.min_by_key(|(_, segment)| segment.live) {
-            Some((number, emptiest)) if emptiest.live as usize * 8 <= bytes * COMPACT_BELOW => {
-                let pace = 2 * bytes / (bytes - emptiest.live as usize);
-                Some(Victim { number, mode: Mode::Compact, at: 0, kept: 0, pace })
+        (0..self.shared.cores()).find_map(|_| self.try_victim())
+    }
+
+    fn try_victim(&mut self) -> Option<Victim> {
+        let shared = &*self.shared;
+        let bytes = shared.segments.bytes();
+        let emptiest = |segment: &Segment| shared.segments.is_compactable(segment).then(|| u64::from(segment.live()));
+        match self.least(emptiest) {
+            Some((number, live)) if live as usize * 8 <= bytes * COMPACT_BELOW => {
+                let pace = 2 * bytes / (bytes - live as usize);
+                let victim = Victim { number, mode: Mode::Compact, at: 0, kept: 0, stay: 0, pace };
+                shared.segments.claim(number, &shared.pins).then_some(victim)
             }
             _ => self.oldest_victim(),
         }
     }
 
-    /// The victim when compaction does not pay.
+    /// The victim when compaction does not pay. Large items, which have segments of their own, are not copied to be kept: one
+    /// that was read since becomes the youngest instead.
     fn oldest_victim(&mut self) -> Option<Victim> {
-        let (mode, pace) = match self.when_full {
+        let (mode, pace) = match self.shared.when_full {
             WhenFull::Evict => (Mode::Evict, EVICT_PACE),
             WhenFull::Refuse => (Mode::Inspect, INSPECT_PACE),
         };
-        let number = self.oldest_unread()?;
-        Some(Victim { number, mode, at: 0, kept: 0, pace })
-    }
-
-    /// The oldest segment that may be cleaned. Large items, which have segments of their own, are not copied to be
-    /// kept: one that was read since becomes the youngest instead.
-    fn oldest_unread(&mut self) -> Option<Number> {
+        let shared = &*self.shared;
+        let oldest = |segment: &Segment| (segment.state() == State::Sealed).then(|| segment.sequence());
         loop {
-            let (number, segment) = self
-                .segments
-                .iter()
-                .filter(|(_, segment)| segment.is_cleanable())
-                .min_by_key(|(_, segment)| segment.sequence)?;
-            let addr = Addr(self.segments.base(number));
-            if segment.span == 1 || self.arena.accessed(addr) == 0 {
-                return Some(number);
+            let (number, _) = self.least(oldest)?;
+            let addr = Addr(shared.segments.base(number));
+            if shared.segments.get(number).span() == 1 || shared.arena.accessed(addr) == 0 {
+                let victim = Victim { number, mode, at: 0, kept: 0, stay: 0, pace };
+                return shared.segments.claim(number, &shared.pins).then_some(victim);
             }
-            self.arena.mark_accessed(addr, 0);
-            self.segments.renew(number);
+            shared.arena.unmark_accessed(addr);
+            shared.segments.renew(number);
         }
     }
 
-    /// Cleans the next item of the victim. Returns whether there is more.
+    /// The segment that nobody holds and for which `measure` is least.
+    fn least(&self, measure: impl Fn(&Segment) -> Option<u64>) -> Option<(Number, u64)> {
+        let mut least: Option<(Number, u64)> = None;
+        for (number, segment) in self.shared.segments.iter() {
+            if let Some(value) = measure(segment)
+                && least.is_none_or(|(_, least)| value < least)
+                && !self.shared.pins.are_held(number)
+            {
+                least = Some((number, value));
+            }
+        }
+        least
+    }
+
+    /// Cleans the next item of the victim, or ends it. Returns whether there may be more.
     fn clean_next(&mut self, victim: &mut Victim) -> bool {
-        let used = self.segments.get(victim.number).used as usize;
-        if victim.at >= used || self.segments.get(victim.number).live == 0 {
-            self.end_victim(*victim);
+        let more = self.clean_item_at(victim);
+        if !more {
+            if victim.stay > 0 {
+                self.leave(victim.number);
+            } else {
+                self.counts().events.cleaned_segments.add(1);
+                self.shared.segments.retire(victim.number, &self.shared.epochs);
+            }
+        }
+        more
+    }
+
+    /// Gives up a claimed segment that holds items still; full as it is, it becomes the youngest.
+    fn leave(&self, number: Number) {
+        let shared = &*self.shared;
+        shared.segments.renew(number);
+        shared.segments.unclaim(number);
+        shared.segments.retire_if_dead(number, &shared.epochs);
+    }
+
+    /// Cleans the next item of the victim, if there is one.
+    fn clean_item_at(&mut self, victim: &mut Victim) -> bool {
+        let shared = &*self.shared;
+        let segment = shared.segments.get(victim.number);
+        if victim.at >= segment.used() as usize || segment.live() == 0 {
             return false;
         }
-        let addr = Addr(self.segments.base(victim.number) + victim.at);
-        let bytes = self.arena.item_footprint(addr);
-        let hash = self.hash(self.arena.key(addr));
-        if let Some(entry) = self.index.find_addr(&self.arena, hash, addr) {
-            self.clean_item(victim, hash, entry, bytes);
+        let addr = Addr(shared.segments.base(victim.number) + victim.at);
+        let bytes = shared.arena.item_footprint(addr);
+        let hash = shared.hash_of(addr);
+        while let Some(entry) = self.shared.index.find_addr(&self.shared.arena, hash, addr) {
+            match self.clean_item(victim, entry, bytes) {
+                Some(Fate::Gone) => break,
+                Some(Fate::Stays) => {
+                    victim.stay += 1;
+                    break;
+                }
+                None => {}
+            }
         }
         victim.at += bytes;
         true
     }
 
-    /// Moves, evicts or buries one item that the index holds.
-    fn clean_item(&mut self, victim: &mut Victim, hash: u64, entry: Entry, bytes: usize) {
-        let addr = entry.addr;
+    /// Moves, evicts or buries one item that the index holds. `None` if another core was faster.
+    fn clean_item(&mut self, victim: &mut Victim, entry: Entry, bytes: usize) -> Option<Fate> {
+        let addr = entry.addr();
         if let Some(why) = self.why_dead(addr) {
+            self.unlink(entry).then_some(())?;
             self.bury(addr, why);
-            self.counters.reclaimed += 1;
-            return self.unlink(hash, entry);
+            self.counts().events.reclaimed.add(1);
+            return Some(Fate::Gone);
         }
+        let is_marked = self.shared.arena.accessed(addr) != 0;
         let keep = match victim.mode {
-            Mode::Inspect => return,
+            Mode::Inspect => return Some(Fate::Stays),
             Mode::Compact => true,
-            Mode::Evict => self.arena.accessed(addr) != 0 && victim.kept + bytes <= self.segments.bytes() / 2,
+            Mode::Evict => is_marked && victim.kept + bytes <= self.shared.segments.bytes() / 2,
         };
-        if keep && self.relocate(hash, entry, bytes) {
-            if victim.mode == Mode::Evict {
-                victim.kept += bytes;
-            }
-        } else if self.when_full == WhenFull::Evict {
-            self.counters.evictions += 1;
-            self.counters.evicted_unfetched += u64::from(self.arena.accessed(addr) == 0);
-            self.unlink(hash, entry);
+        if keep && let Some(to) = self.allocate_kept(bytes) {
+            self.relocate(entry, to, bytes).then_some(())?;
+            victim.kept += bytes;
+            return Some(Fate::Gone);
         }
+        if self.shared.when_full == WhenFull::Refuse {
+            return Some(Fate::Stays);
+        }
+        self.unlink(entry).then_some(())?;
+        self.counts().events.evictions.add(1);
+        self.counts().events.evicted_unfetched.add(u64::from(!is_marked));
+        Some(Fate::Gone)
     }
 
-    /// Copies an item to the survivors' head. `false`, and no change, if there is no room.
-    fn relocate(&mut self, hash: u64, entry: Entry, bytes: usize) -> bool {
-        if bytes > self.segments.bytes() {
+    /// Room at the survivors' head.
+    fn allocate_kept(&mut self, bytes: usize) -> Option<Addr> {
+        if bytes > self.shared.segments.bytes() { None } else { self.allocate_survivor(bytes) }
+    }
+
+    /// Copies an item to `to` and lets the index hold the copy. Whether it held the item still; `to` is given back if not.
+    fn relocate(&mut self, entry: Entry, to: Addr, bytes: usize) -> bool {
+        self.shared.arena.copy_item(entry.addr(), to, bytes);
+        if !self.replace_by_copy(entry, to) {
+            self.give_back_survivor(bytes);
             return false;
         }
-        let Some(to) = self.allocate_survivor(bytes) else { return false };
-        self.arena.copy(entry.addr.0, to.0, bytes);
-        self.index.repoint(&mut self.arena, hash, entry, to);
         self.add_live(to);
-        self.subtract_live(entry.addr);
-        self.counters.moved_bytes += bytes as u64;
+        self.subtract_live(entry.addr());
+        self.counts().events.moved_bytes.add(bytes as u64);
         true
-    }
-
-    /// Frees the victim, or leaves that to the last reader; one that kept live items is full again.
-    fn end_victim(&mut self, victim: Victim) {
-        self.cleaner.victim = None;
-        let segment = self.segments.get_mut(victim.number);
-        if segment.live > 0 {
-            return self.segments.renew(victim.number);
-        }
-        segment.state = State::Draining;
-        self.counters.cleaned_segments += 1;
-        self.release_if_dead(victim.number);
     }
 
     /// Counts an item that is found dead.
     pub(super) fn bury(&mut self, addr: Addr, why: Miss) {
-        if why == Miss::Expired && self.arena.accessed(addr) == 0 {
-            self.counters.expired_unfetched += 1;
+        if why == Miss::Expired && self.shared.arena.accessed(addr) == 0 {
+            self.counts().events.expired_unfetched.add(1);
         }
     }
 }

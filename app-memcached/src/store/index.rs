@@ -1,307 +1,256 @@
-//! The index: a hash table that grows by linear hashing, one bucket split per insertion beyond the load factor.
+//! The index: a hash table that all cores read and write, and that grows meanwhile, without a lock.
 //!
 //! ```text
-//! bucket (one cache line):  | slot 0 | ... | slot 6 | next overflow bucket: u32 | unused: u32 |
-//! slot (u64, 0: empty):     | tag: 24 bits of the hash | (address of the item / 8) + 1: 40 bits |
+//! bucket (one cache line):  | slot 0 | ... | slot 6 | next overflow bucket: line number + 1, 0: none |
+//! slot (u64, 0: empty):     | tag: 16 bits of the hash | frozen | tentative | mover: 8 bits | item's address / 8 + 1: 38 bits |
 //! ```
 //!
-//! Buckets live in segments that the store lends as the table grows, so nothing is set aside for items that are not there:
-//! at [`LOAD`] items a bucket the index takes about 15 bytes an item, overflow included. Nothing is cleared ahead: a bucket
-//! is written when the split that creates it fills it. The table never shrinks.
+//! - A look-up loads: the number of buckets, the bucket, and the key of an item with the same tag. It never waits or writes.
+//! - A change is a compare-and-swap of one slot from what was read: it fails if another core was faster, and the caller looks
+//!   again. [`insert`] adds a key, [`split`] grows the table, [`carry`] lets a copy take an item's place.
+//! - Linear hashing: beyond [`LOAD`] items a bucket, the next bucket is split off the one it shares its hashes with. Buckets
+//!   live in segments that the store lends as the table grows, so nothing is set aside for items that are not there:
+//!   about 15 bytes an item, overflow included.
 //!
-//! A split rehashes the keys of one bucket. It never needs an overflow bucket that it has not just freed: n items in a
-//! chain of 1+k buckets fit into two chains with k overflow buckets between them.
+//! Overflow buckets stay in their chain for good, and the table never shrinks.
+//!
+//! That a slot's word was not taken away and put back meanwhile follows from the memory rules: an address does not come again
+//! within a turn.
 
-use alloc::vec::Vec;
+mod carry;
+mod insert;
+mod lines;
+mod split;
 
-use super::arena::{Arena, LINE};
+use alloc::boxed::Box;
+
+use super::arena::{Arena, LINE, LINE_WORDS};
+use super::epoch::Epochs;
 use super::item::{ALIGN, Addr};
+use super::sync::{AtomicU64, Ordering};
+pub(super) use insert::Insert;
+pub(super) use lines::Lines;
+use split::{Stage, State};
 
 /// Slots of a bucket.
-const SLOTS: usize = 7;
-
-/// Where the number of the next overflow bucket lies in a bucket.
-const NEXT: usize = SLOTS * 8;
+const SLOTS: usize = LINE_WORDS - 1;
 
 /// Items a bucket, on average, beyond which the table grows.
-const LOAD: usize = 5;
+const LOAD: usize = if cfg!(all(loom, test)) { 1 } else { 5 };
 
-const TAG_SHIFT: u32 = 40;
+const TAG_SHIFT: u32 = 48;
+const TAG: u64 = !0 << TAG_SHIFT;
+/// The slot, or link, is being copied to another bucket, or is not in use: not to be changed.
+const FROZEN: u64 = 1 << 47;
+/// The item is not there yet.
+const TENTATIVE: u64 = 1 << 46;
+/// The core, plus one, that is about to put a copy in the item's place.
+const MOVER_SHIFT: u32 = 38;
+const MOVER: u64 = 0xff << MOVER_SHIFT;
+const ADDR: u64 = (1 << MOVER_SHIFT) - 1;
+/// A slot or link of a new bucket that has not been filled yet.
+const BLANK: u64 = FROZEN | TENTATIVE;
+
+/// The place of a run that there is no segment for yet.
+const NO_CHUNK: u64 = u64::MAX;
+
+/// The most cores: their numbers have to fit into a slot.
+pub(super) const MAX_CORES: usize = 255;
 
 /// The table.
 pub(super) struct Index {
-    /// Arena offset of each run of buckets, one segment each.
-    chunks: Vec<usize>,
-    /// Buckets of a run, as a power of two.
+    /// Number and stage of the bucket that comes next.
+    state: AtomicU64,
+    /// What has to pass before the table doubles once more.
+    hold: AtomicU64,
+    /// The first line of each run of buckets, one segment each; [`NO_CHUNK`]: none.
+    chunks: Box<[AtomicU64]>,
+    /// Buckets of a run, as a power of two, and that less one.
     chunk_shift: u32,
-    /// Buckets in use.
-    buckets: usize,
-    /// The least power of two that is not below `buckets`, less one.
-    mask: usize,
-    items: usize,
-    overflow: Overflow,
+    chunk_mask: usize,
+    overflow: lines::Overflow,
 }
 
-/// Overflow buckets that are not in a chain. A bucket's number is its arena offset / [`LINE`], plus one; 0 is none.
-struct Overflow {
-    first_free: u32,
-    /// Buckets never used so far: arena offsets.
-    fresh: usize,
-    fresh_end: usize,
+/// What a change of the index needs to know.
+pub(super) struct Scope<'a, H> {
+    pub(super) arena: &'a Arena,
+    pub(super) epochs: &'a Epochs,
+    /// The core that changes something.
+    pub(super) core: usize,
+    /// Overflow buckets of the core.
+    pub(super) lines: &'a mut Lines,
+    /// Hashes the key of an item.
+    pub(super) hash_of: H,
 }
 
-/// An entry of the table.
-#[derive(Clone, Copy)]
+/// An entry of the table, as it was read.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Entry {
-    /// Arena offset of the slot.
+    /// The line, and the slot in it.
+    line: usize,
     slot: usize,
-    /// The item.
-    pub(super) addr: Addr,
+    word: u64,
 }
 
-/// What a full table asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Want {
-    /// A segment for more buckets. Without it chains grow longer.
-    Buckets,
-    /// A segment for overflow buckets. Without it an insertion may fail.
-    Overflow,
+impl Entry {
+    /// The item.
+    #[inline]
+    pub(super) fn addr(self) -> Addr {
+        addr_of(self.word)
+    }
 }
 
 impl Index {
     /// A table with one empty bucket, in the first of at most `chunks` runs of `chunk_bytes` each, at `first`.
-    pub(super) fn new(arena: &mut Arena, first: usize, chunk_bytes: usize, max_chunks: usize) -> Index {
-        let mut chunks = Vec::with_capacity(max_chunks);
-        chunks.push(first);
-        let overflow = Overflow { first_free: 0, fresh: 0, fresh_end: 0 };
+    pub(super) fn new(arena: &Arena, first: usize, chunk_bytes: usize, max_chunks: usize) -> Index {
+        let chunks: Box<[AtomicU64]> = (0..max_chunks).map(|_| AtomicU64::new(NO_CHUNK)).collect();
+        let first = first / LINE;
+        chunks[0].store(first as u64, Ordering::Relaxed);
+        lines::write(arena, first, 0);
         let chunk_shift = (chunk_bytes / LINE).ilog2();
-        clear_bucket(arena, first);
-        Index { chunks, chunk_shift, buckets: 1, mask: 0, items: 0, overflow }
-    }
-
-    /// Items in the table.
-    pub(super) fn len(&self) -> usize {
-        self.items
+        let index = Index {
+            state: AtomicU64::new(State { buckets: 1, stage: Stage::Busy }.word()),
+            hold: AtomicU64::new(0),
+            chunks,
+            chunk_shift,
+            chunk_mask: (1 << chunk_shift) - 1,
+            overflow: lines::Overflow::new(chunk_bytes / LINE),
+        };
+        index.prepare(arena, 1);
+        index
     }
 
     /// Bytes of the buckets in use, overflow not counted.
     pub(super) fn bytes(&self) -> usize {
-        self.buckets * LINE
+        self.state().buckets * LINE
     }
 
     /// The power of two of the number of buckets, as memcached's `hash_power_level`.
     pub(super) fn power(&self) -> u32 {
-        self.buckets.ilog2()
+        self.state().buckets.ilog2()
     }
 
-    /// The entry of `key`, whose hash is `hash`.
+    /// The entry of a key with the hash `hash`; `is_it` compares an item's key with it.
     #[inline]
-    pub(super) fn find(&self, arena: &Arena, hash: u64, key: &[u8]) -> Option<Entry> {
-        let tag = tag_of(hash);
-        let mut bucket = self.bucket_of(hash);
-        loop {
-            let line: &[u8; LINE] = arena.array(bucket);
-            for (i, slot) in line[..NEXT].as_chunks::<8>().0.iter().enumerate() {
-                let slot = u64::from_le_bytes(*slot);
-                if slot >> TAG_SHIFT == tag && slot != 0 {
-                    let addr = addr_of(slot);
-                    if same_bytes(arena.key(addr), key) {
-                        return Some(Entry { slot: bucket + i * 8, addr });
-                    }
-                }
-            }
-            bucket = next_of(arena, bucket)?;
-        }
+    pub(super) fn find(&self, arena: &Arena, hash: u64, is_it: impl Fn(Addr) -> bool) -> Option<Entry> {
+        let tag = hash >> TAG_SHIFT << TAG_SHIFT;
+        self.find_slot(arena, hash, TAG | TENTATIVE, tag, |word| word & ADDR != 0 && is_it(addr_of(word)))
     }
 
     /// The entry that holds `addr`, an item whose key has the hash `hash`, if the item is still in the table.
     pub(super) fn find_addr(&self, arena: &Arena, hash: u64, addr: Addr) -> Option<Entry> {
-        let wanted = slot_of(hash, addr);
-        let mut bucket = self.bucket_of(hash);
-        loop {
-            if let Some(i) = (0..SLOTS).find(|i| arena.u64(bucket + i * 8) == wanted) {
-                return Some(Entry { slot: bucket + i * 8, addr });
-            }
-            bucket = next_of(arena, bucket)?;
+        self.find_slot(arena, hash, TAG | TENTATIVE | ADDR, word_of(hash, addr), |_| true)
+    }
+
+    /// Lets `entry` hold another item of the same key. Whether it still was as it was read.
+    pub(super) fn replace<H: Fn(Addr) -> u64>(&self, scope: &mut Scope<'_, H>, entry: Entry, addr: Addr) -> bool {
+        self.change(scope, entry, entry.word & !(ADDR | MOVER) | field_of(addr))
+    }
+
+    /// Removes `entry`. Whether it still was as it was read.
+    pub(super) fn remove<H: Fn(Addr) -> u64>(&self, scope: &mut Scope<'_, H>, entry: Entry) -> bool {
+        self.change(scope, entry, 0)
+    }
+
+    fn change<H: Fn(Addr) -> u64>(&self, scope: &mut Scope<'_, H>, entry: Entry, to: u64) -> bool {
+        if entry.word & FROZEN != 0 {
+            self.help(scope, entry.line);
+            return false;
         }
+        swap(&scope.arena.line(entry.line)[entry.slot], entry.word, to)
     }
 
-    /// Lets `entry` hold another item of the same key.
-    pub(super) fn repoint(&self, arena: &mut Arena, hash: u64, entry: Entry, addr: Addr) {
-        arena.set_u64(entry.slot, slot_of(hash, addr));
-    }
-
-    /// Removes `entry`, and the overflow bucket that this leaves empty.
-    pub(super) fn remove(&mut self, arena: &mut Arena, hash: u64, entry: Entry) {
-        arena.set_u64(entry.slot, 0);
-        self.items -= 1;
-        let emptied = entry.slot / LINE * LINE;
-        let mut bucket = self.bucket_of(hash);
-        while let Some(next) = next_of(arena, bucket) {
-            if next == emptied && (0..SLOTS).all(|i| arena.u64(next + i * 8) == 0) {
-                let after = arena.u32(next + NEXT);
-                arena.set_u32(bucket + NEXT, after);
-                self.overflow.free(arena, next);
-                return;
-            }
-            bucket = next;
-        }
-    }
-
-    /// What the table needs before the next insertion.
-    pub(super) fn wants(&self) -> Option<Want> {
-        if self.overflow.is_empty() {
-            Some(Want::Overflow)
-        } else if self.is_loaded() && self.buckets == self.chunks.len() << self.chunk_shift {
-            Some(Want::Buckets)
-        } else {
-            None
-        }
-    }
-
-    /// Takes the segment at `base`, for what [`wants`](Index::wants) asked.
-    pub(super) fn add_segment(&mut self, want: Want, base: usize, bytes: usize) {
-        match want {
-            Want::Buckets => self.chunks.push(base),
-            Want::Overflow => (self.overflow.fresh, self.overflow.fresh_end) = (base, base + bytes),
-        }
-    }
-
-    /// Adds an item that is not in the table. `None`, and no change, if its chain is full and there is no overflow bucket.
-    pub(super) fn insert(&mut self, arena: &mut Arena, hash: u64, addr: Addr) -> Option<()> {
-        let bucket = self.bucket_of(hash);
-        self.put(arena, bucket, slot_of(hash, addr))?;
-        self.items += 1;
-        Some(())
-    }
-
-    /// Splits one bucket, if the load asks for it and there is room. `hash_of` hashes a key.
-    pub(super) fn grow(&mut self, arena: &mut Arena, hash_of: impl Fn(&[u8]) -> u64) {
-        if !self.is_loaded() || self.buckets == self.chunks.len() << self.chunk_shift {
-            return;
-        }
-        let new = self.buckets;
-        self.buckets += 1;
-        self.mask = self.buckets.next_power_of_two() - 1;
-        let old = self.locate(new & (self.mask >> 1));
-        let new = self.locate(new);
-        clear_bucket(arena, new);
-        let mut chain: [u8; LINE] = *arena.array(old);
-        clear_bucket(arena, old);
-        loop {
-            for slot in chain[..NEXT].as_chunks::<8>().0 {
-                let slot = u64::from_le_bytes(*slot);
-                if slot != 0 {
-                    let hash = hash_of(arena.key(addr_of(slot)));
-                    // Cannot fail: see the module's comment.
-                    let _ = self.put(arena, self.bucket_of(hash), slot);
-                }
-            }
-            let next = u32::from_le_bytes([chain[NEXT], chain[NEXT + 1], chain[NEXT + 2], chain[NEXT + 3]]);
-            let Some(next) = bucket_at(next) else { return };
-            chain = *arena.array(next);
-            self.overflow.free(arena, next);
-        }
-    }
-
-    fn is_loaded(&self) -> bool {
-        self.items >= self.buckets * LOAD
-    }
-
-    /// Writes `slot` into the first empty slot of the chain that begins at `bucket`.
-    fn put(&mut self, arena: &mut Arena, mut bucket: usize, slot: u64) -> Option<()> {
-        loop {
-            if let Some(i) = (0..SLOTS).find(|i| arena.u64(bucket + i * 8) == 0) {
-                arena.set_u64(bucket + i * 8, slot);
-                return Some(());
-            }
-            bucket = match next_of(arena, bucket) {
-                Some(next) => next,
-                None => {
-                    let next = self.overflow.take(arena)?;
-                    arena.set_u32(bucket + NEXT, number_of(next));
-                    next
-                }
-            };
-        }
-    }
-
-    /// Arena offset of the bucket that `hash` belongs to.
+    /// The entry, among those of `hash`, whose word is `wanted` under `mask`, and `is_it`.
     #[inline]
-    fn bucket_of(&self, hash: u64) -> usize {
-        let bucket = hash as usize & self.mask;
-        self.locate(if bucket < self.buckets { bucket } else { bucket & (self.mask >> 1) })
+    fn find_slot(
+        &self,
+        arena: &Arena,
+        hash: u64,
+        mask: u64,
+        wanted: u64,
+        is_it: impl Fn(u64) -> bool,
+    ) -> Option<Entry> {
+        let mut bucket = self.bucket_of(hash, self.state().buckets);
+        loop {
+            let mut at = bucket;
+            loop {
+                let line = arena.line(at);
+                for (slot, word) in line[..SLOTS].iter().enumerate() {
+                    let word = word.load(Ordering::Acquire);
+                    if (word ^ wanted) & mask == 0 && is_it(word) {
+                        return Some(Entry { line: at, slot, word });
+                    }
+                }
+                match line_at(line[SLOTS].load(Ordering::Acquire)) {
+                    Some(next) => at = next,
+                    None => break,
+                }
+            }
+            // What was split off meanwhile was elsewhere before it was gone from here.
+            let now = self.bucket_of(hash, self.state().buckets);
+            if now == bucket {
+                return None;
+            }
+            bucket = now;
+        }
     }
 
-    /// Arena offset of a bucket.
+    #[inline]
+    fn state(&self) -> State {
+        State::of(self.state.load(Ordering::Acquire))
+    }
+
+    /// The line of the bucket that `hash` belongs to while there are `buckets`.
+    #[inline]
+    fn bucket_of(&self, hash: u64, buckets: usize) -> usize {
+        self.locate(number_of(hash, buckets))
+    }
+
+    /// The line of a bucket in use.
     #[inline]
     fn locate(&self, bucket: usize) -> usize {
-        self.chunks[bucket >> self.chunk_shift] + (bucket & ((1 << self.chunk_shift) - 1)) * LINE
+        let chunk = self.chunks[bucket >> self.chunk_shift].load(Ordering::Acquire);
+        debug_assert!(chunk != NO_CHUNK, "a bucket in use has its place");
+        chunk as usize + (bucket & self.chunk_mask)
     }
 }
 
-impl Overflow {
-    fn is_empty(&self) -> bool {
-        self.first_free == 0 && self.fresh == self.fresh_end
-    }
-
-    fn take(&mut self, arena: &mut Arena) -> Option<usize> {
-        let bucket = if let Some(bucket) = bucket_at(self.first_free) {
-            self.first_free = arena.u32(bucket + NEXT);
-            bucket
-        } else if self.fresh < self.fresh_end {
-            self.fresh += LINE;
-            self.fresh - LINE
-        } else {
-            return None;
-        };
-        clear_bucket(arena, bucket);
-        Some(bucket)
-    }
-
-    fn free(&mut self, arena: &mut Arena, bucket: usize) {
-        arena.set_u32(bucket + NEXT, self.first_free);
-        self.first_free = number_of(bucket);
-    }
-}
-
-fn clear_bucket(arena: &mut Arena, bucket: usize) {
-    arena.bytes_mut(bucket, LINE).fill(0);
-}
-
+/// The number of the bucket that `hash` belongs to while there are `buckets`.
 #[inline]
-fn next_of(arena: &Arena, bucket: usize) -> Option<usize> {
-    bucket_at(arena.u32(bucket + NEXT))
+fn number_of(hash: u64, buckets: usize) -> usize {
+    // The least power of two that is not below `buckets`, less one.
+    let mask = usize::MAX >> 1 >> (buckets - 1).leading_zeros().wrapping_sub(1);
+    let bucket = hash as usize & mask;
+    if bucket < buckets { bucket } else { bucket & (mask >> 1) }
 }
 
+/// Compare-and-swap; whether it held.
 #[inline]
-fn bucket_at(number: u32) -> Option<usize> {
-    Some((number as usize).checked_sub(1)? * LINE)
+fn swap(word: &AtomicU64, from: u64, to: u64) -> bool {
+    word.compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst).is_ok()
 }
 
-fn number_of(bucket: usize) -> u32 {
-    (bucket / LINE) as u32 + 1
-}
-
+/// The line that a link names.
 #[inline]
-fn tag_of(hash: u64) -> u64 {
-    hash >> TAG_SHIFT
+fn line_at(link: u64) -> Option<usize> {
+    ((link & ADDR) as usize).checked_sub(1)
 }
 
-fn slot_of(hash: u64, addr: Addr) -> u64 {
-    tag_of(hash) << TAG_SHIFT | (addr.0 / ALIGN + 1) as u64
+fn link_to(line: usize) -> u64 {
+    line as u64 + 1
 }
 
+/// The address field of a slot.
+fn field_of(addr: Addr) -> u64 {
+    (addr.0 / ALIGN + 1) as u64
+}
+
+fn word_of(hash: u64, addr: Addr) -> u64 {
+    hash >> TAG_SHIFT << TAG_SHIFT | field_of(addr)
+}
+
+/// The item of a slot that holds one.
 #[inline]
-fn addr_of(slot: u64) -> Addr {
-    Addr(((slot & ((1 << TAG_SHIFT) - 1)) as usize - 1) * ALIGN)
-}
-
-/// Equality by 8 bytes at a time: keys are short, and a call of `memcmp` costs more than it compares.
-#[inline]
-fn same_bytes(a: &[u8], b: &[u8]) -> bool {
-    let ((a_words, a_rest), (b_words, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
-    a.len() == b.len()
-        && a_words.iter().zip(b_words).all(|(a, b)| u64::from_le_bytes(*a) == u64::from_le_bytes(*b))
-        && a_rest.iter().zip(b_rest).all(|(a, b)| a == b)
+fn addr_of(word: u64) -> Addr {
+    Addr(((word & ADDR) as usize).wrapping_sub(1) * ALIGN)
 }

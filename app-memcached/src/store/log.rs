@@ -1,18 +1,18 @@
 //! The log: where the next item goes.
+//!
+//! A core that allocates holds no reference into the store but under pins: so it passes a turn boundary of its own whenever
+//! memory is short, and other cores need not wait for it.
 
-use super::index::Want;
 use super::item::Addr;
 use super::segment::{Number, State};
-use super::{Store, WhenFull};
-
-/// Free segments that only the cleaner may take, so that it can always copy what it keeps.
-const RESERVE: usize = 1;
-
-/// Free segments below which every write pays a share of the cleaning.
-const LOW_WATER: usize = RESERVE + 2;
+use super::{Handle, WhenFull};
 
 /// Copying that is worth not losing a byte, in bytes.
 const LOSS: u64 = 8;
+
+/// How often a core looks whether the others have ended their turns, when there is no other memory to be had: well under a
+/// millisecond. A turn takes less, unless the host has stopped the other core; then the write is refused.
+const PATIENCE: u32 = 10_000;
 
 /// Which head an item is added to. Items that survived a cleaning stay apart from fresh ones, which die sooner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,15 +23,24 @@ pub(super) enum Age {
     Survivor,
 }
 
-/// The segments that are being filled.
+/// A segment that is being filled.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Head {
+    pub(super) number: Number,
+    /// Bytes given to items.
+    pub(super) used: usize,
+}
+
+/// The segments that one core fills.
 #[derive(Default)]
 pub(super) struct Heads {
-    fresh: Option<Number>,
-    survivor: Option<Number>,
+    fresh: Option<Head>,
+    survivor: Option<Head>,
 }
 
 impl Heads {
-    fn of(&mut self, age: Age) -> &mut Option<Number> {
+    #[inline]
+    pub(super) fn of(&mut self, age: Age) -> &mut Option<Head> {
         match age {
             Age::Fresh => &mut self.fresh,
             Age::Survivor => &mut self.survivor,
@@ -39,20 +48,30 @@ impl Heads {
     }
 }
 
-impl Store {
-    /// Room for an item of `bytes` bytes from a client, cleaning as needed. `None` if memory is full.
+impl Handle {
+    /// Room for an item of `bytes` bytes from a client, pinned; cleans as needed. `None` if memory is full.
+    #[inline]
     pub(super) fn allocate(&mut self, bytes: usize) -> Option<Addr> {
-        if bytes > self.segments.bytes() {
-            return self.allocate_run(bytes.div_ceil(self.segments.bytes()) as u32, bytes);
+        let segment_bytes = self.shared.segments.bytes();
+        if bytes > segment_bytes {
+            return self.allocate_run(bytes.div_ceil(segment_bytes) as u32, bytes);
         }
-        if self.segments.free_count() < LOW_WATER {
-            self.clean_share(bytes);
+        let addr = self.find_room(bytes)?;
+        self.add_pin(addr);
+        Some(addr)
+    }
+
+    fn find_room(&mut self, bytes: usize) -> Option<Addr> {
+        let segments = &self.shared.segments;
+        if segments.free_count() < self.shared.low_water() {
+            self.make_room(bytes);
         }
         if let Some(addr) = self.bump(Age::Fresh, bytes) {
             return Some(addr);
         }
         self.seal(Age::Fresh);
-        self.heads.fresh = Some(self.take_segment(State::Head)?);
+        let number = self.take_cleaned(|segments, reserve| segments.take_head(reserve))?;
+        *self.heads.of(Age::Fresh) = Some(Head { number, used: 0 });
         self.bump(Age::Fresh, bytes)
     }
 
@@ -61,98 +80,156 @@ impl Store {
         if let Some(addr) = self.bump(Age::Survivor, bytes) {
             return Some(addr);
         }
-        let number = self.segments.take(State::Head, 0)?;
+        let number = self.shared.segments.take_head(0)?;
         self.seal(Age::Survivor);
-        self.heads.survivor = Some(number);
+        *self.heads.of(Age::Survivor) = Some(Head { number, used: 0 });
         self.bump(Age::Survivor, bytes)
     }
 
-    /// Gives the index the segments it asks for, as far as there are any; whether an insertion will find room.
-    pub(super) fn provide_for_index(&mut self) -> Option<()> {
-        while let Some(want) = self.index.wants() {
-            let Some(number) = self.take_segment(State::Index) else {
-                return if want == Want::Overflow { None } else { Some(()) };
-            };
-            let (base, bytes) = (self.segments.base(number), self.segments.bytes());
-            self.index.add_segment(want, base, bytes);
+    /// Gives back the room of `bytes` bytes that was allocated last, and never seen by another core.
+    pub(super) fn give_back_survivor(&mut self, bytes: usize) {
+        if let Some(head) = self.heads.of(Age::Survivor) {
+            head.used -= bytes;
         }
-        Some(())
     }
 
-    /// Frees a segment that holds nothing any more.
-    pub(super) fn release_if_dead(&mut self, number: Number) {
-        let segment = self.segments.get(number);
-        let done = match segment.state {
-            State::Sealed => segment.live == 0 && !self.cleaner.is_on(number),
-            State::Draining => true,
-            _ => false,
-        };
-        if done && !segment.is_pinned() {
-            self.segments.release(number);
+    /// A segment for the index, by cleaning if need be.
+    pub(super) fn take_for_index(&mut self) -> Option<Number> {
+        self.take_cleaned(|segments, reserve| segments.take_for_index(reserve))
+    }
+
+    /// Frees what can be freed. Returns how many segments only wait for other cores' turns to end.
+    pub(super) fn reclaim(&mut self) -> usize {
+        self.moment = self.moment.wrapping_add(1);
+        let shared = &*self.shared;
+        shared.epochs.pass(self.core);
+        shared.segments.reclaim(&shared.epochs, &shared.pins)
+    }
+
+    /// Cleans until `wanted` segments are free. Returns whether they are.
+    pub(super) fn clean_until_free(&mut self, wanted: usize) -> bool {
+        let mut patience = PATIENCE;
+        loop {
+            let waiting = self.reclaim();
+            let free = self.shared.segments.free_count();
+            if free >= wanted {
+                return true;
+            }
+            if free + waiting < wanted {
+                if !self.clean_more(free + waiting, wanted) {
+                    return false;
+                }
+            } else if patience > 0 {
+                patience -= 1;
+                core::hint::spin_loop();
+            } else {
+                return false;
+            }
+        }
+    }
+
+    /// Memory is short: frees what can be freed, and pays a share of the cleaning for a write of `bytes` bytes.
+    #[cold]
+    fn make_room(&mut self, bytes: usize) {
+        let waiting = self.reclaim();
+        if self.shared.segments.free_count() + waiting < self.shared.low_water() {
+            self.clean_share(bytes);
         }
     }
 
     /// Adds to a head, if it has room.
+    #[inline]
     fn bump(&mut self, age: Age, bytes: usize) -> Option<Addr> {
-        let number = (*self.heads.of(age))?;
-        let (base, size) = (self.segments.base(number), self.segments.bytes());
-        let head = self.segments.get_mut(number);
-        let at = head.used as usize;
-        if at + bytes > size {
+        let segments = &self.shared.segments;
+        let head = self.heads.of(age).as_mut()?;
+        let at = head.used;
+        if at + bytes > segments.bytes() {
             return None;
         }
-        head.used += bytes as u32;
-        Some(Addr(base + at))
+        head.used += bytes;
+        Some(Addr(segments.base(head.number) + at))
     }
 
     fn seal(&mut self, age: Age) {
-        if let Some(number) = self.heads.of(age).take() {
-            self.segments.get_mut(number).state = State::Sealed;
-            self.release_if_dead(number);
+        if let Some(head) = self.heads.of(age).take() {
+            self.shared.segments.seal(head.number, head.used);
+            self.shared.segments.retire_if_dead(head.number, &self.shared.epochs);
         }
     }
 
-    /// A free segment, by cleaning if need be.
-    fn take_segment(&mut self, state: State) -> Option<Number> {
-        if self.segments.free_count() <= RESERVE && !self.clean_until_free(RESERVE + 1) {
-            return None;
+    /// What `take` takes beyond the reserve, by cleaning if need be.
+    fn take_cleaned(&mut self, take: impl Fn(&super::segment::Segments, usize) -> Option<Number>) -> Option<Number> {
+        let reserve = self.shared.reserve();
+        loop {
+            if let Some(number) = take(&self.shared.segments, reserve) {
+                return Some(number);
+            }
+            // What was cleaned here may go to another core: then once more.
+            if !self.clean_until_free(reserve + 1) {
+                return None;
+            }
         }
-        self.segments.take(state, RESERVE)
     }
 
     /// Room for an item that needs `span` whole segments: as many are freed first, anywhere, and then the run that is
     /// cheapest to clear is cleared. Cleans `2·span` segments or so, at once.
     fn allocate_run(&mut self, span: u32, bytes: usize) -> Option<Addr> {
-        if span as usize > self.segments.total() / 2 {
+        let total = self.shared.segments.total();
+        if span as usize > total / 2 {
             return None;
         }
         self.finish_cleaning();
-        if !self.clean_until_free(span as usize + RESERVE) {
+        if !self.clean_until_free(span as usize + self.shared.reserve()) {
             return None;
         }
         let first = self.cheapest_run(span)?;
-        let run = first..first + span;
-        // Segments are claimed as they become free, so that what is moved out of one does not move into the next.
-        for number in run.clone() {
-            self.segments.claim(number);
-            if self.segments.get(number).is_cleanable() {
-                let step = self.segments.get(number).span;
-                self.clear_segment(number);
-                (number..run.end.min(number + step)).for_each(|number| self.segments.claim(number));
-            }
+        let mut claimed = first;
+        while claimed < first + span && self.claim_for_run(claimed) {
+            let cleared = self.shared.segments.split_run(claimed);
+            // A large item that reached beyond the run leaves the rest of its segments.
+            (claimed.max(first + span)..claimed + cleared).for_each(|number| self.retire(number));
+            claimed = (claimed + cleared).min(first + span);
         }
-        if !run.clone().all(|number| self.segments.get(number).state == State::Claimed) {
-            run.for_each(|number| self.segments.unclaim(number));
+        // What was moved or evicted may have been pinned just before.
+        let is_held = |number| self.shared.pins.are_held(number);
+        if claimed < first + span || !self.outwait_others() || (first..claimed).any(is_held) {
+            (first..claimed).for_each(|number| self.retire(number));
             return None;
         }
-        self.segments.open_run(first, span);
-        self.segments.get_mut(first).used = bytes as u32;
-        Some(Addr(self.segments.base(first)))
+        let addr = Addr(self.shared.segments.base(first));
+        self.shared.segments.open_run(first, span);
+        self.add_pin(addr);
+        self.shared.segments.seal(first, bytes);
+        Some(addr)
+    }
+
+    /// Claims a segment and clears it, so that what is moved out of it does not move into the next.
+    fn claim_for_run(&mut self, number: Number) -> bool {
+        let shared = &*self.shared;
+        if shared.segments.claim_free(number) {
+            return true;
+        }
+        shared.segments.claim(number, &shared.pins) && self.clear_segment(number)
+    }
+
+    fn retire(&self, number: Number) {
+        self.shared.segments.retire(number, &self.shared.epochs);
+    }
+
+    /// Waits until no core sees what was unlinked so far; not for long. Whether that was enough.
+    fn outwait_others(&self) -> bool {
+        let epochs = &self.shared.epochs;
+        let epoch = epochs.begin();
+        (0..PATIENCE).any(|_| {
+            epochs.pass(self.core);
+            core::hint::spin_loop();
+            epochs.passed_by_all() >= epoch
+        })
     }
 
     /// The run of `span` segments that costs least to clear. Looks at every segment.
     fn cheapest_run(&self, span: u32) -> Option<Number> {
-        let total = self.segments.total() as Number;
+        let total = self.shared.segments.total() as Number;
         (0..=total - span).filter_map(|first| Some((self.run_cost(first, span)?, first))).min().map(|(_, first)| first)
     }
 
@@ -162,21 +239,20 @@ impl Store {
         let mut cost = 0;
         let mut number = first;
         while number < first + span {
-            if self.segments.is_free(number) {
-                number += 1;
-                continue;
+            let segment = self.shared.segments.get(number);
+            match segment.state() {
+                State::Free => {}
+                State::Sealed if !self.shared.pins.are_held(number) => {
+                    cost += match (segment.span(), self.shared.when_full) {
+                        (1, _) => u64::from(segment.live()),
+                        // Large items do not move: they would be lost.
+                        (_, WhenFull::Evict) => LOSS * u64::from(segment.live()),
+                        (_, WhenFull::Refuse) => return None,
+                    };
+                }
+                _ => return None,
             }
-            let segment = self.segments.get(number);
-            if !segment.is_cleanable() {
-                return None;
-            }
-            cost += match (segment.span, self.when_full) {
-                (1, _) => u64::from(segment.live),
-                // Large items do not move: they would be lost.
-                (_, WhenFull::Evict) => LOSS * u64::from(segment.live),
-                (_, WhenFull::Refuse) => return None,
-            };
-            number += segment.span;
+            number += segment.span();
         }
         Some(cost)
     }

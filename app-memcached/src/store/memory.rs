@@ -6,7 +6,8 @@ use alloc::vec::Vec;
 use core::ptr::NonNull;
 use core::slice;
 
-use super::arena::LINE;
+/// Bytes of a cache line, the alignment of leaked memory.
+const LINE: usize = 64;
 
 /// Memory for a store: exclusively its own, for ever. Nothing is assumed of its contents.
 pub struct StoreMemory {

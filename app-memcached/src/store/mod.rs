@@ -1,46 +1,55 @@
-//! The item store: a log in one arena, an index over it, and a cleaner.
+//! The item store: a log in one arena, an index over it, and cleaners; shared by all cores, without a lock.
 //!
 //! ```text
 //! reserve -> (head segment) fill ... publish -> index          get -> index -> item in place
 //! arena: | segment | segment | ... |   each one of: items, buckets of the index, free
 //! ```
 //!
+//! - [`Shared`] is what the cores have in common; each works through a [`Handle`] of its own, with head segments of its own.
 //! - Items are written once, at a head segment's end, and never change after they are published; an update publishes a new
-//!   item and the index forgets the old one. Readers that take long (a large value on a slow connection) pin the
+//!   item by a compare-and-swap of its slot in the index. Readers that take long (a large value on a slow connection) pin the
 //!   segment; so do writers whose value arrives over many turns.
-//! - [`clean`] makes room: the segment with the least live bytes is compacted while that pays, so that nothing live is
-//!   lost before about 7/8 of the memory is live; beyond that the oldest segment is given up, except for items that were read
-//!   since they were written.
+//! - Cleaners make room: the segment with the least live bytes is compacted while that pays, so that nothing live is lost
+//!   before about 7/8 of the memory is live; beyond that the oldest segment is given up, except for items that were read
+//!   since they were written. The core that needs memory cleans; a segment is cleaned by one core.
+//! - Memory is used again when every core has ended the turn in which it might have seen it: [`Handle::pass`] says so.
 //! - Cleaning is done in slices, as a share of each write. Worst cases: a write of b bytes walks 16·b bytes of old items,
 //!   or whole segments when pins or a sudden large item leave the cleaner behind; a look-up walks one chain of the index.
 //! - Time is a count of seconds that the caller passes in.
 //!
-//! Called by `protocol`; knows no protocol. Heads and the cleaner's state are those of one core; the arena, the index and
-//! the segment table are laid out so that several cores can share them.
+//! Called by `protocol`; knows no protocol. Why it is done so: `docs/decisions/0007-shared-store.md`.
 
 mod arena;
 mod clean;
+mod counters;
+mod epoch;
+mod flush;
 mod index;
 mod item;
 mod log;
 mod memory;
+mod pins;
+mod pool;
 mod read;
 mod segment;
+mod shared;
+mod sync;
 mod write;
 
-use rapidhash::v3::{RapidSecrets, rapidhash_v3_nano_inline};
+use alloc::sync::Arc;
 
-use arena::Arena;
 use clean::Cleaner;
-use index::{Entry, Index};
+use counters::Counts;
+pub use counters::StoreCounters;
+use index::{Entry, Lines, Scope};
 use item::Addr;
 pub use item::NewItem;
 use log::Heads;
 pub use memory::StoreMemory;
 #[cfg(test)]
 pub(crate) use memory::lend;
-pub use read::{Item, Miss, Pin};
-use segment::{Segments, State};
+pub use read::{Item, Miss, Pin, Place};
+pub use shared::Shared;
 pub use write::{Condition, OutOfMemory, Outcome, Reservation};
 
 /// The longest key, in bytes.
@@ -48,15 +57,6 @@ pub const MAX_KEY: usize = 250;
 
 /// The first second of the store's clock. Not 0, which means "never", nor 1, which protocols use for "long ago".
 pub const FIRST_SECOND: u32 = 2;
-
-/// Least and most bytes of a segment.
-const SEGMENT_BYTES: core::ops::RangeInclusive<usize> = 64 << 10..=1 << 20;
-
-/// Segments that an arena is cut into, at least, if they are not to be smaller than the least size.
-const MIN_SEGMENTS: usize = 64;
-
-/// Fewer segments than this make no store: index, two heads, the cleaner's reserve, and some room.
-const FEWEST_SEGMENTS: usize = 8;
 
 /// What the store does when memory is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +70,8 @@ pub enum WhenFull {
 /// How a store is set up.
 #[derive(Clone, Copy, Debug)]
 pub struct StoreConfig {
+    /// Cores that use it.
+    pub cores: usize,
     /// What happens when memory is full.
     pub when_full: WhenFull,
     /// The item hash's secret: random, so that nobody can choose keys that collide.
@@ -85,85 +87,79 @@ pub struct TooLittleMemory {
     pub needed: usize,
 }
 
-/// What the store has done and holds. Counts are since the start; names follow memcached's statistics.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct StoreCounters {
-    /// Items published.
-    pub total_items: u64,
-    /// Live items dropped to make room.
-    pub evictions: u64,
-    /// Those of them that were never read.
-    pub evicted_unfetched: u64,
-    /// Expired items that were never read.
-    pub expired_unfetched: u64,
-    /// Expired or flushed items whose memory the cleaner took back.
-    pub reclaimed: u64,
-    /// Bytes that the cleaner copied.
-    pub moved_bytes: u64,
-    /// Segments that the cleaner freed.
-    pub cleaned_segments: u64,
+/// Whether a core takes part in the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Presence {
+    Online,
+    Offline,
 }
 
-/// The store.
-pub struct Store {
-    arena: Arena,
-    index: Index,
-    segments: Segments,
+/// How many items the other cores have is asked again after so many insertions.
+const ESTIMATE_AGE: u32 = 64;
+
+/// One core's access to the store.
+pub struct Handle {
+    shared: Arc<Shared>,
+    core: usize,
+    presence: Presence,
+    /// Counts the moments at which nothing that a look-up returned is in use any more.
+    moment: u32,
+    now: u32,
     heads: Heads,
     cleaner: Cleaner,
-    when_full: WhenFull,
-    secrets: RapidSecrets,
-    now: u32,
-    /// The CAS value given last.
-    last_cas: u64,
-    /// Items with a CAS value up to this one are flushed.
-    flushed_cas: u64,
-    /// When the next delayed flush is due.
-    flush_at: Option<u32>,
-    live_bytes: u64,
-    counters: StoreCounters,
+    lines: Lines,
+    /// Items that other cores have added, as of some insertions ago.
+    items_elsewhere: u64,
+    estimate_age: u32,
 }
 
-impl Store {
-    /// An empty store in `memory`. Allocates its tables (64 bytes a segment at most) and touches two pages of the arena.
-    pub fn new(memory: StoreMemory, config: StoreConfig) -> Result<Store, TooLittleMemory> {
-        let bytes = memory.len();
-        let mut arena = Arena::new(memory);
-        let target = (arena.len() / MIN_SEGMENTS).max(1);
-        let segment_bytes = (1 << target.ilog2()).clamp(*SEGMENT_BYTES.start(), *SEGMENT_BYTES.end());
-        let total = arena.len() / segment_bytes;
-        let mut segments = Segments::new(total, segment_bytes);
-        let too_little = TooLittleMemory { bytes, needed: FEWEST_SEGMENTS * segment_bytes + arena::LINE };
-        if total < FEWEST_SEGMENTS {
-            return Err(too_little);
-        }
-        let first = segments.take(State::Index, 0).ok_or(too_little)?;
-        let index = Index::new(&mut arena, segments.base(first), segment_bytes, total);
-        Ok(Store {
-            arena,
-            index,
-            segments,
+impl Handle {
+    fn new(shared: Arc<Shared>, core: usize) -> Handle {
+        Handle {
+            shared,
+            core,
+            presence: Presence::Offline,
+            moment: 0,
+            now: FIRST_SECOND,
             heads: Heads::default(),
             cleaner: Cleaner::default(),
-            when_full: config.when_full,
-            secrets: RapidSecrets::seed(config.seed),
-            now: FIRST_SECOND,
-            last_cas: 0,
-            flushed_cas: 0,
-            flush_at: None,
-            live_bytes: 0,
-            counters: StoreCounters::default(),
-        })
+            lines: Lines::default(),
+            items_elsewhere: 0,
+            estimate_age: 0,
+        }
+    }
+
+    /// Passes a turn boundary: memory that was given up before may be used again, once all cores have passed one. Brings the
+    /// core online. Has to be called before anything else, and often.
+    #[inline]
+    pub fn pass(&mut self) {
+        self.moment = self.moment.wrapping_add(1);
+        match self.presence {
+            Presence::Online => self.shared.epochs.pass(self.core),
+            Presence::Offline => self.online(),
+        }
+    }
+
+    /// Takes part again.
+    #[cold]
+    pub fn online(&mut self) {
+        self.shared.epochs.enter(self.core);
+        self.presence = Presence::Online;
+    }
+
+    /// Takes no part until [`online`](Handle::online) or [`pass`](Handle::pass): nobody waits for this core meanwhile. What it has
+    /// pinned stays.
+    pub fn offline(&mut self) {
+        self.moment = self.moment.wrapping_add(1);
+        self.stop_cleaning();
+        self.shared.epochs.leave(self.core);
+        self.presence = Presence::Offline;
     }
 
     /// Moves the clock forward to `now`, in seconds from [`FIRST_SECOND`] on.
     pub fn set_now(&mut self, now: u32) {
         self.now = now.max(self.now);
-        if self.flush_at.is_some_and(|at| at <= self.now) {
-            self.flush_at = None;
-            self.last_cas += 1;
-            self.flushed_cas = self.last_cas;
-        }
+        self.shared.flushes.run(self.core, self.now);
     }
 
     /// The clock, in seconds.
@@ -174,25 +170,25 @@ impl Store {
     /// Forgets all items that are published before second `at`: all there are now, if that has come. A later call
     /// replaces one that is not due.
     pub fn flush(&mut self, at: u32) {
-        self.flush_at = Some(at);
+        self.shared.flushes.plan(at);
         self.set_now(self.now);
     }
 
     /// Forgets the item of `key`. Returns whether there was one.
     pub fn delete(&mut self, key: &[u8]) -> bool {
-        let hash = self.hash(key);
-        match self.find_live(hash, key) {
-            Ok(entry) => {
-                self.unlink(hash, entry);
-                true
+        let hash = self.shared.hash(key);
+        self.provide_lines();
+        while let Ok(entry) = self.find_live(hash, key) {
+            if self.unlink(entry) {
+                return true;
             }
-            Err(_) => false,
         }
+        false
     }
 
     /// Items held, expired ones that nobody has asked for included.
     pub fn len(&self) -> usize {
-        self.index.len()
+        self.shared.sum(|counts| counts.items.get()) as usize
     }
 
     /// Whether no items are held.
@@ -202,96 +198,127 @@ impl Store {
 
     /// Bytes of the items held, headers included.
     pub fn live_bytes(&self) -> u64 {
-        self.live_bytes
+        self.shared.sum(|counts| counts.live_bytes.get())
     }
 
     /// Bytes of all segments.
     pub fn capacity(&self) -> usize {
-        self.segments.total() * self.segments.bytes()
+        self.shared.segments.total() * self.shared.segments.bytes()
     }
 
     /// Bytes of the index's buckets, and the power of two of their number.
     pub fn index_size(&self) -> (usize, u32) {
-        (self.index.bytes(), self.index.power())
+        (self.shared.index.bytes(), self.shared.index.power())
     }
 
-    /// Segments that readers or writers hold.
+    /// Segments that readers or writers hold; one that several cores hold counts for each.
     pub fn pinned_segments(&self) -> usize {
-        self.segments.pinned()
+        self.shared.sum(|counts| counts.pinned.get()) as usize
     }
 
     /// What the store has done.
-    pub fn counters(&self) -> &StoreCounters {
-        &self.counters
+    pub fn counters(&self) -> StoreCounters {
+        self.shared.counters()
     }
 
+    /// What this core counts.
     #[inline]
-    fn hash(&self, key: &[u8]) -> u64 {
-        hash_with(&self.secrets, key)
+    fn counts(&self) -> &Counts {
+        self.shared.counts(self.core)
+    }
+
+    /// The entry of a key.
+    #[inline]
+    fn find(&self, hash: u64, key: &[u8]) -> Option<Entry> {
+        let arena = &self.shared.arena;
+        self.shared.index.find(arena, hash, |addr| same_bytes(arena.key(addr), key))
     }
 
     /// The entry of a key, if its item is neither expired nor flushed.
     #[inline]
     fn find_live(&mut self, hash: u64, key: &[u8]) -> Result<Entry, Miss> {
-        let Some(entry) = self.index.find(&self.arena, hash, key) else { return Err(Miss::Absent) };
-        self.check_live(hash, entry)
+        let entry = self.find(hash, key).ok_or(Miss::Absent)?;
+        self.check_live(entry)
     }
 
     /// Passes an entry that is neither expired nor flushed; one that is gets unlinked.
     #[inline]
-    fn check_live(&mut self, hash: u64, entry: Entry) -> Result<Entry, Miss> {
-        match self.why_dead(entry.addr) {
+    fn check_live(&mut self, entry: Entry) -> Result<Entry, Miss> {
+        match self.why_dead(entry.addr()) {
             None => Ok(entry),
-            Some(miss) => {
-                self.bury(entry.addr, miss);
-                self.unlink(hash, entry);
-                Err(miss)
-            }
+            Some(miss) => Err(self.forget_dead(entry, miss)),
         }
+    }
+
+    /// Unlinks an entry that is expired or flushed. If another core is faster, what is there then came after this look-up.
+    #[cold]
+    fn forget_dead(&mut self, entry: Entry, miss: Miss) -> Miss {
+        if self.unlink(entry) {
+            self.bury(entry.addr(), miss);
+        }
+        miss
     }
 
     /// Why an item counts as gone, if it does.
     #[inline]
     fn why_dead(&self, addr: Addr) -> Option<Miss> {
-        let exptime = self.arena.exptime(addr);
+        let header = self.shared.arena.header(addr);
+        let exptime = header.exptime();
         if exptime != 0 && exptime <= self.now {
             Some(Miss::Expired)
-        } else if self.arena.cas(addr) <= self.flushed_cas {
+        } else if self.shared.flushes.is_flushed(header.cas()) {
             Some(Miss::Flushed)
         } else {
             None
         }
     }
 
-    /// Takes an entry out of the index, and its item's bytes out of the live ones.
-    fn unlink(&mut self, hash: u64, entry: Entry) {
-        self.index.remove(&mut self.arena, hash, entry);
-        self.subtract_live(entry.addr);
+    /// Does something with the index that changes it.
+    fn change_index<T>(&mut self, change: impl FnOnce(&Shared, &mut Scope<'_, &dyn Fn(Addr) -> u64>) -> T) -> T {
+        let shared = &*self.shared;
+        let hash_of: &dyn Fn(Addr) -> u64 = &|addr| shared.hash_of(addr);
+        let (arena, epochs) = (&shared.arena, &shared.epochs);
+        change(shared, &mut Scope { arena, epochs, core: self.core, lines: &mut self.lines, hash_of })
     }
 
-    /// Notes that the index no longer holds `addr`; frees its segment if that was its last live item.
-    fn subtract_live(&mut self, addr: Addr) {
-        let bytes = self.arena.item_footprint(addr);
-        let number = self.segments.containing(addr.0);
-        self.segments.get_mut(number).live -= bytes as u32;
-        self.live_bytes -= bytes as u64;
-        self.release_if_dead(number);
+    /// Takes an entry out of the index, and its item's bytes out of the live ones. Whether it was there still.
+    fn unlink(&mut self, entry: Entry) -> bool {
+        let done = self.change_index(|shared, scope| shared.index.remove(scope, entry));
+        if done {
+            self.counts().items.subtract(1);
+            self.subtract_live(entry.addr());
+        }
+        done
+    }
+
+    /// Notes that the index no longer holds `addr`.
+    fn subtract_live(&self, addr: Addr) {
+        let shared = &*self.shared;
+        let bytes = shared.arena.item_footprint(addr);
+        self.counts().live_bytes.subtract(bytes as u64);
+        shared.segments.add_dead(shared.segments.containing(addr.0), bytes, &shared.epochs);
     }
 
     /// Notes that the index holds `addr` now.
-    fn add_live(&mut self, addr: Addr) {
-        let bytes = self.arena.item_footprint(addr);
-        let number = self.segments.containing(addr.0);
-        self.segments.get_mut(number).live += bytes as u32;
-        self.live_bytes += bytes as u64;
+    fn add_live(&self, addr: Addr) {
+        self.counts().live_bytes.add(self.shared.arena.item_footprint(addr) as u64);
     }
 }
 
-/// The item hash.
-#[inline]
-fn hash_with(secrets: &RapidSecrets, key: &[u8]) -> u64 {
-    rapidhash_v3_nano_inline::<true, false>(key, secrets)
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.offline();
+    }
 }
 
-#[cfg(test)]
+/// Equality by 8 bytes at a time: keys are short, and a call of `memcmp` costs more than it compares.
+#[inline]
+fn same_bytes(a: &[u8], b: &[u8]) -> bool {
+    let ((a_words, a_rest), (b_words, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+    a.len() == b.len()
+        && a_words.iter().zip(b_words).all(|(a, b)| u64::from_le_bytes(*a) == u64::from_le_bytes(*b))
+        && a_rest.iter().zip(b_rest).all(|(a, b)| a == b)
+}
+
+#[cfg(all(test, not(loom)))]
 mod tests;

@@ -1,7 +1,7 @@
 //! Look-ups.
 
 use super::item::Addr;
-use super::{MAX_KEY, Store};
+use super::{Handle, MAX_KEY};
 
 /// Why a look-up found nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,70 +25,106 @@ pub struct Item<'a> {
     pub cas: u64,
     /// The value with its line end, ready to be sent.
     pub value: &'a [u8],
+    /// Where it is, to pin it.
+    pub place: Place,
 }
 
-/// An item held for a reader that takes many turns. Has to be given back with [`Store::unpin`].
+/// Where a look-up has found an item. Good until the handle is used for anything but [`Handle::pin`].
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    addr: Addr,
+    moment: u32,
+}
+
+/// An item held for a reader that takes many turns. Has to be given back with [`Handle::unpin`].
 #[derive(Debug)]
 #[must_use]
 pub struct Pin {
     addr: Addr,
 }
 
-impl Store {
+impl Handle {
     /// The item of `key`. Marks it as read.
     #[inline]
     pub fn get(&mut self, key: &[u8]) -> Result<Item<'_>, Miss> {
-        let addr = self.look_up(key)?;
-        Ok(self.item(addr))
+        debug_assert!(key.len() <= MAX_KEY, "the protocol checks lengths");
+        let entry = self.find_live(self.shared.hash(key), key)?;
+        Ok(self.hit(entry.addr()))
     }
 
     /// The item of `key`, which from now on expires at `exptime`. Marks it as read.
     pub fn get_and_touch(&mut self, key: &[u8], exptime: u32) -> Result<Item<'_>, Miss> {
-        let addr = self.look_up(key)?;
-        self.arena.set_exptime(addr, exptime);
-        Ok(self.item(addr))
+        let hash = self.shared.hash(key);
+        self.provide_lines();
+        loop {
+            let entry = self.find_live(hash, key)?;
+            let addr = entry.addr();
+            let done = self.change_index(|shared, scope| {
+                shared.index.update_in_place(scope, entry, || shared.arena.set_exptime(addr, exptime))
+            });
+            if done {
+                return Ok(self.hit(addr));
+            }
+        }
     }
 
-    /// Holds the item that the last look-up of `key` found. `None` if half of the segments are held already.
-    pub fn pin(&mut self, key: &[u8]) -> Option<Pin> {
-        let addr = self.index.find(&self.arena, self.hash(key), key)?.addr;
-        let number = self.segments.containing(addr.0);
-        if !self.may_pin(self.segments.get(number).is_pinned()) {
+    /// Holds an item that was just found. `None` if too much is held already.
+    pub fn pin(&mut self, place: Place) -> Option<Pin> {
+        let number = self.shared.segments.containing(place.addr.0);
+        if place.moment != self.moment || !self.may_pin(self.shared.pins.of(self.core, number) > 0) {
             return None;
         }
-        self.segments.add_reader(number);
-        Some(Pin { addr })
+        self.add_pin(place.addr);
+        Some(Pin { addr: place.addr })
     }
 
     /// The value of a held item, with its line end.
     pub fn pinned_value(&self, pin: &Pin) -> &[u8] {
-        self.arena.value(pin.addr)
+        self.shared.arena.value(pin.addr)
     }
 
     /// Gives an item back.
     pub fn unpin(&mut self, pin: Pin) {
-        let number = self.segments.containing(pin.addr.0);
-        self.segments.remove_reader(number);
-        self.release_if_dead(number);
+        self.remove_pin(pin.addr);
     }
 
-    /// Whether one more item may be held over turns, in a segment that `is_pinned` already or not.
+    /// Whether one more item may be held over turns, in a segment that `is_pinned` by this core already or not: all cores
+    /// together hold at most half of the segments.
     pub(super) fn may_pin(&self, is_pinned: bool) -> bool {
-        is_pinned || self.segments.pinned() < self.segments.total() / 2
+        is_pinned || (self.counts().pinned.get() as usize) < self.shared.segments.total() / (2 * self.shared.cores())
     }
 
-    #[inline]
-    fn look_up(&mut self, key: &[u8]) -> Result<Addr, Miss> {
-        debug_assert!(key.len() <= MAX_KEY, "the protocol checks lengths");
-        let hash = self.hash(key);
-        let entry = self.find_live(hash, key)?;
-        self.arena.mark_accessed(entry.addr, self.now);
-        Ok(entry.addr)
+    /// Notes that this core holds the item at `addr`.
+    pub(super) fn add_pin(&self, addr: Addr) {
+        let segments = &self.shared.segments;
+        let number = segments.containing(addr.0);
+        if self.shared.pins.add(self.core, number) == 0 {
+            self.counts().pinned.add(u64::from(segments.get(number).span()));
+        }
     }
 
+    /// Notes that it holds it no longer.
+    pub(super) fn remove_pin(&self, addr: Addr) {
+        let segments = &self.shared.segments;
+        let number = segments.containing(addr.0);
+        // Asked before the pin is gone: the segment may be another one after.
+        let span = segments.get(number).span();
+        if self.shared.pins.remove(self.core, number) == 0 {
+            self.counts().pinned.subtract(u64::from(span));
+        }
+    }
+
+    /// The item at `addr`, marked as read.
     #[inline]
-    fn item(&self, addr: Addr) -> Item<'_> {
-        let arena = &self.arena;
-        Item { flags: arena.flags(addr), exptime: arena.exptime(addr), cas: arena.cas(addr), value: arena.value(addr) }
+    fn hit(&self, addr: Addr) -> Item<'_> {
+        let header = self.shared.arena.header(addr);
+        header.mark_accessed(self.now);
+        Item {
+            flags: header.flags(),
+            exptime: header.exptime(),
+            cas: header.cas(),
+            value: self.shared.arena.value(addr),
+            place: Place { addr, moment: self.moment },
+        }
     }
 }

@@ -1,79 +1,140 @@
-//! Segments: equal pieces of the arena, each filled from its first byte to its last and then cleaned as a whole.
+//! Segments: equal pieces of the arena, each filled by one core from its first byte to its last and then cleaned as a whole.
 //!
 //! ```text
-//! never used -> Head -> Sealed -> (the cleaner's victim) -> Free -> Head -> ...
-//!            \-> Index, for good                        \-> Draining (readers left) -> Free
+//! Free -> Head -> Sealed -> Cleaning -> Limbo -> Free      Sealed -> Limbo: all of its items are dead
+//!     \-> Index, for good        \-> Sealed: something had to stay
 //! ```
 //!
+//! Who takes a segment to `Head` or `Cleaning` owns it until it leaves that state. In `Limbo` nothing of it is in the index any
+//! more; it is free once no core can see it (see `epoch`) and none holds a pin on it.
+//!
 //! An item larger than a segment takes a run of whole segments: the first stands for all (`span`), the others are `Tail`s.
-//! The table's entries are written when a segment is first used, so a large arena costs nothing at boot.
 
-use alloc::vec::Vec;
+use alloc::boxed::Box;
+
+use super::epoch::Epochs;
+use super::pins::Pins;
+use super::pool::{End, FreePool, NumberSet};
+use super::sync::{Apart, AtomicU32, AtomicU64, Ordering, order_after_rmw};
 
 /// What a segment is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
 pub(super) enum State {
     /// Nothing.
     Free,
-    /// Items are added.
+    /// Items are added, by one core.
     Head,
     /// Full.
     Sealed,
-    /// Cleaned, but some readers still hold items of it.
-    Draining,
+    /// A core moves or evicts its items.
+    Cleaning,
+    /// Nothing in it is to be found any more, but some cores may still look at it.
+    Limbo,
     /// Part of the run that an earlier segment began.
     Tail,
-    /// Set aside for a run.
-    Claimed,
     /// Buckets of the index.
     Index,
-}
-
-/// One segment.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Segment {
-    pub(super) state: State,
-    /// Segments of the run that begins here: 1, or more for one large item.
-    pub(super) span: u32,
-    /// Bytes given to items.
-    pub(super) used: u32,
-    /// Bytes of items that the index holds.
-    pub(super) live: u32,
-    /// Items being sent from here.
-    pub(super) readers: u32,
-    /// Items reserved here that are not published yet.
-    pub(super) writers: u32,
-    /// Order in which segments were opened.
-    pub(super) sequence: u64,
 }
 
 /// A segment's number.
 pub(super) type Number = u32;
 
-/// Segments of the largest arena whose segments may be smaller than the largest item.
-const MAX_WITH_RUNS: usize = 128;
+/// One segment.
+#[repr(align(32))]
+pub(super) struct Segment {
+    state: AtomicU32,
+    span: AtomicU32,
+    used: AtomicU32,
+    dead: AtomicU32,
+    sequence: AtomicU64,
+    /// The epoch that has to pass before it is free.
+    retired: AtomicU64,
+}
+
+impl Segment {
+    fn new() -> Segment {
+        let zero = || AtomicU32::new(0);
+        let state = AtomicU32::new(State::Free as u32);
+        Segment {
+            state,
+            span: AtomicU32::new(1),
+            used: zero(),
+            dead: zero(),
+            sequence: AtomicU64::new(0),
+            retired: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn state(&self) -> State {
+        const STATES: [State; 7] =
+            [State::Free, State::Head, State::Sealed, State::Cleaning, State::Limbo, State::Tail, State::Index];
+        STATES.get(self.state.load(Ordering::SeqCst) as usize).copied().unwrap_or(State::Index)
+    }
+
+    fn set_state(&self, state: State) {
+        // A swap rather than a store: what is loaded after it is loaded after it, see `add_dead`.
+        self.state.swap(state as u32, Ordering::SeqCst);
+        order_after_rmw();
+    }
+
+    fn change_state(&self, from: State, to: State) -> bool {
+        self.state.compare_exchange(from as u32, to as u32, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+    }
+
+    /// Segments of the run that begins here: 1, or more for one large item.
+    pub(super) fn span(&self) -> u32 {
+        self.span.load(Ordering::Relaxed)
+    }
+
+    /// Bytes given to items. Not known while the segment is a head.
+    pub(super) fn used(&self) -> u32 {
+        self.used.load(Ordering::SeqCst)
+    }
+
+    /// Bytes of items that the index holds, or will once they are published.
+    pub(super) fn live(&self) -> u32 {
+        self.used().saturating_sub(self.dead.load(Ordering::SeqCst))
+    }
+
+    /// Bytes of items that the index no longer holds.
+    #[cfg(all(test, not(loom)))]
+    pub(super) fn dead(&self) -> u32 {
+        self.dead.load(Ordering::SeqCst)
+    }
+
+    /// Order in which segments were opened.
+    pub(super) fn sequence(&self) -> u64 {
+        self.sequence.load(Ordering::Relaxed)
+    }
+}
 
 /// All segments of an arena.
 pub(super) struct Segments {
-    table: Vec<Segment>,
-    free: Vec<Number>,
-    total: usize,
+    table: Box<[Segment]>,
     shift: u32,
-    sequence: u64,
-    /// Segments that a reader or writer holds.
-    pinned: usize,
+    free: FreePool,
+    limbo: NumberSet,
+    limbo_count: Apart<AtomicU32>,
+    sequence: AtomicU64,
 }
 
 impl Segments {
     /// `total` segments of `bytes` bytes each (a power of two).
     pub(super) fn new(total: usize, bytes: usize) -> Segments {
-        let (table, free) = (Vec::with_capacity(total), Vec::with_capacity(total));
-        Segments { table, free, total, shift: bytes.ilog2(), sequence: 0, pinned: 0 }
+        Segments {
+            table: (0..total).map(|_| Segment::new()).collect(),
+            shift: bytes.ilog2(),
+            free: FreePool::new(total),
+            limbo: NumberSet::new(total),
+            limbo_count: Apart(AtomicU32::new(0)),
+            sequence: AtomicU64::new(0),
+        }
     }
 
     /// Segments in all.
     pub(super) fn total(&self) -> usize {
-        self.total
+        self.table.len()
     }
 
     /// Bytes of a segment.
@@ -82,13 +143,9 @@ impl Segments {
     }
 
     /// Segments that hold nothing.
+    #[inline]
     pub(super) fn free_count(&self) -> usize {
-        self.free.len() + self.total - self.table.len()
-    }
-
-    /// Segments that a reader or writer holds.
-    pub(super) fn pinned(&self) -> usize {
-        self.pinned
+        self.free.count()
     }
 
     /// Arena offset of a segment.
@@ -97,6 +154,7 @@ impl Segments {
     }
 
     /// The segment that an arena offset lies in; for a large item, the first of its run.
+    #[inline]
     pub(super) fn containing(&self, offset: usize) -> Number {
         (offset >> self.shift) as Number
     }
@@ -105,158 +163,162 @@ impl Segments {
         &self.table[number as usize]
     }
 
-    pub(super) fn get_mut(&mut self, number: Number) -> &mut Segment {
-        &mut self.table[number as usize]
-    }
-
-    /// All segments that were ever used, with their numbers.
+    /// All segments, with their numbers.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Number, &Segment)> {
         (0..).zip(&self.table)
     }
 
-    /// Takes a free segment for `state`, unless only `reserve` are left.
-    pub(super) fn take(&mut self, state: State, reserve: usize) -> Option<Number> {
-        if self.free_count() <= reserve {
-            return None;
-        }
-        let number = match (state, self.free.pop()) {
-            (State::Index, used) => {
-                self.free.extend(used);
-                self.take_last()?
-            }
-            (_, Some(used)) => used,
-            (_, None) => self.extend()?,
-        };
-        self.open(number, state, 1);
+    /// Takes a free segment to fill it, unless only `reserve` are left.
+    pub(super) fn take_head(&self, reserve: usize) -> Option<Number> {
+        let number = self.free.take(reserve, End::Lowest)?;
+        self.open(number, State::Head, 1);
         Some(number)
     }
 
-    /// Takes the last free segment out of the free ones. What never moves stands at the arena's end, out of the way of runs;
-    /// a large arena, which has no runs, does not care.
-    fn take_last(&mut self) -> Option<Number> {
-        while self.total <= MAX_WITH_RUNS
-            && let Some(number) = self.extend()
+    /// Takes a free segment for the index, unless only `reserve` are left.
+    pub(super) fn take_for_index(&self, reserve: usize) -> Option<Number> {
+        let number = self.free.take(reserve, End::Highest)?;
+        self.open(number, State::Index, 1);
+        Some(number)
+    }
+
+    /// Gives back a segment that nobody has ever looked at.
+    pub(super) fn put_back(&self, number: Number) {
+        self.get(number).set_state(State::Free);
+        self.free.put(number);
+    }
+
+    /// Takes this segment to clean it, if it is free.
+    pub(super) fn claim_free(&self, number: Number) -> bool {
+        let taken = self.free.take_exactly(number);
+        if taken {
+            self.open(number, State::Cleaning, 1);
+        }
+        taken
+    }
+
+    /// Takes this segment to clean it, if it is full and nobody holds anything of it.
+    pub(super) fn claim(&self, number: Number, pins: &Pins) -> bool {
+        let segment = self.get(number);
+        if pins.are_held(number) || !segment.change_state(State::Sealed, State::Cleaning) {
+            return false;
+        }
+        // Writers pin only heads: a reservation that was open when the segment was sealed is seen now if not before.
+        if pins.are_held(number) {
+            self.unclaim(number);
+            return false;
+        }
+        true
+    }
+
+    /// Gives up cleaning a segment.
+    pub(super) fn unclaim(&self, number: Number) {
+        self.get(number).set_state(State::Sealed);
+    }
+
+    /// Ends a head with `used` bytes in it.
+    pub(super) fn seal(&self, number: Number, used: usize) {
+        let segment = self.get(number);
+        segment.used.store(used as u32, Ordering::SeqCst);
+        segment.set_state(State::Sealed);
+    }
+
+    /// Makes the `span` segments from `first` on, all of them claimed, a run for one item.
+    pub(super) fn open_run(&self, first: Number, span: u32) {
+        (first + 1..first + span).for_each(|number| self.open(number, State::Tail, 1));
+        self.open(first, State::Head, span);
+    }
+
+    /// Makes a run that is being cleaned that many segments that are being cleaned.
+    pub(super) fn split_run(&self, first: Number) -> u32 {
+        let span = self.get(first).span();
+        (first..first + span).for_each(|number| self.open(number, State::Cleaning, 1));
+        span
+    }
+
+    /// Notes that the index no longer holds `bytes` bytes of a segment.
+    #[inline]
+    pub(super) fn add_dead(&self, number: Number, bytes: usize, epochs: &Epochs) {
+        let segment = self.get(number);
+        segment.dead.fetch_add(bytes as u32, Ordering::SeqCst);
+        // Who seals sets the state before it looks for dead bytes; here it is the other way round: one of the two sees both.
+        order_after_rmw();
+        self.retire_if_dead(number, epochs);
+    }
+
+    /// Retires a full segment that holds nothing any more.
+    #[inline]
+    pub(super) fn retire_if_dead(&self, number: Number, epochs: &Epochs) {
+        let segment = self.get(number);
+        if segment.state() == State::Sealed && segment.live() == 0 && segment.change_state(State::Sealed, State::Limbo)
         {
-            self.free.insert(0, number);
-        }
-        match (0..self.free.len()).max_by_key(|&i| self.free[i]) {
-            Some(last) => Some(self.free.swap_remove(last)),
-            None => self.extend(),
+            self.put_in_limbo(number, epochs);
         }
     }
 
-    /// Sets a free segment aside for a run; one that is not free stays as it is.
-    pub(super) fn claim(&mut self, number: Number) {
-        while self.table.len() <= number as usize {
-            let Some(new) = self.extend() else { return };
-            self.free.push(new);
-        }
-        if self.is_free(number) {
-            self.free.retain(|&free| free != number);
-            self.get_mut(number).state = State::Claimed;
-        }
+    /// Retires a segment that was cleaned by the caller.
+    pub(super) fn retire(&self, number: Number, epochs: &Epochs) {
+        self.get(number).set_state(State::Limbo);
+        self.put_in_limbo(number, epochs);
     }
 
-    /// Frees a segment that was set aside.
-    pub(super) fn unclaim(&mut self, number: Number) {
-        if self.get(number).state == State::Claimed {
-            self.release(number);
-        }
+    fn put_in_limbo(&self, number: Number, epochs: &Epochs) {
+        self.get(number).retired.store(epochs.begin(), Ordering::Relaxed);
+        self.limbo_count.0.fetch_add(1, Ordering::Relaxed);
+        self.limbo.insert(number);
     }
 
-    /// Opens the run of `span` segments at `first`, all of them claimed, for one item.
-    pub(super) fn open_run(&mut self, first: Number, span: u32) {
-        for number in first + 1..first + span {
-            self.open(number, State::Tail, 1);
+    /// Frees what is in limbo and no longer seen by anybody. Returns how many segments only wait for other cores' turns to end.
+    pub(super) fn reclaim(&self, epochs: &Epochs, pins: &Pins) -> usize {
+        if self.limbo_count.0.load(Ordering::Relaxed) == 0 {
+            return 0;
         }
-        self.open(first, State::Sealed, span);
-    }
-
-    /// Whether a segment is free, used before or not.
-    pub(super) fn is_free(&self, number: Number) -> bool {
-        self.table.get(number as usize).is_none_or(|segment| segment.state == State::Free)
+        // The set is read first: what is in it has its epoch.
+        let mut waiting = 0;
+        let mut passed = None;
+        for number in self.limbo.iter() {
+            let segment = self.get(number);
+            let passed = *passed.get_or_insert_with(|| epochs.passed_by_all());
+            if segment.retired.load(Ordering::Relaxed) > passed {
+                waiting += segment.span() as usize;
+            } else if !pins.are_held(number) && self.limbo.remove(number) {
+                self.limbo_count.0.fetch_sub(1, Ordering::Relaxed);
+                self.release(number);
+            }
+        }
+        waiting
     }
 
     /// Frees a segment and the run that begins there.
-    pub(super) fn release(&mut self, number: Number) {
-        for number in number..number + self.get(number).span {
-            let segment = self.get_mut(number);
-            (segment.state, segment.span) = (State::Free, 1);
-            self.free.push(number);
+    fn release(&self, number: Number) {
+        for number in number..number + self.get(number).span() {
+            self.get(number).span.store(1, Ordering::Relaxed);
+            self.put_back(number);
         }
     }
 
     /// Makes a segment the youngest.
-    pub(super) fn renew(&mut self, number: Number) {
-        self.sequence += 1;
-        self.get_mut(number).sequence = self.sequence;
+    pub(super) fn renew(&self, number: Number) {
+        let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
+        self.get(number).sequence.store(sequence, Ordering::Relaxed);
     }
 
-    /// Notes one more reader.
-    pub(super) fn add_reader(&mut self, number: Number) {
-        self.count_pin(number, |segment| segment.readers += 1);
-    }
-
-    /// Notes one reader less.
-    pub(super) fn remove_reader(&mut self, number: Number) {
-        self.count_pin(number, |segment| segment.readers -= 1);
-    }
-
-    /// Notes one more writer.
-    pub(super) fn add_writer(&mut self, number: Number) {
-        self.count_pin(number, |segment| segment.writers += 1);
-    }
-
-    /// Notes one writer less.
-    pub(super) fn remove_writer(&mut self, number: Number) {
-        self.count_pin(number, |segment| segment.writers -= 1);
-    }
-
-    /// Applies `change` to a segment's pins and keeps count of the pinned segments.
-    fn count_pin(&mut self, number: Number, change: impl FnOnce(&mut Segment)) {
-        let segment = self.get_mut(number);
-        let before = segment.is_pinned();
-        change(segment);
-        let (after, span) = (segment.is_pinned(), segment.span as usize);
-        match (before, after) {
-            (false, true) => self.pinned += span,
-            (true, false) => self.pinned -= span,
-            _ => {}
-        }
-    }
-
-    /// Adds the next segment that was never used to the table.
-    fn extend(&mut self) -> Option<Number> {
-        if self.table.len() == self.total {
-            return None;
-        }
-        let number = self.table.len() as Number;
-        self.table.push(Segment { state: State::Free, span: 1, used: 0, live: 0, readers: 0, writers: 0, sequence: 0 });
-        Some(number)
-    }
-
-    fn open(&mut self, number: Number, state: State, span: u32) {
-        self.sequence += 1;
-        let sequence = self.sequence;
-        *self.get_mut(number) = Segment { state, span, used: 0, live: 0, readers: 0, writers: 0, sequence };
-    }
-}
-
-impl Segment {
-    /// Whether somebody holds an item of it.
-    pub(super) fn is_pinned(&self) -> bool {
-        self.readers + self.writers > 0
-    }
-
-    /// Whether the cleaner may take it.
-    pub(super) fn is_cleanable(&self) -> bool {
-        self.state == State::Sealed && !self.is_pinned()
+    fn open(&self, number: Number, state: State, span: u32) {
+        let segment = self.get(number);
+        segment.span.store(span, Ordering::Relaxed);
+        segment.used.store(0, Ordering::Relaxed);
+        segment.dead.store(0, Ordering::Relaxed);
+        self.renew(number);
+        segment.set_state(state);
     }
 
     /// Whether moving its live items elsewhere could gain memory: some are dead, or it was sealed half empty. The end of a
     /// segment that a large item did not fit into is no gain.
-    pub(super) fn is_compactable(&self, segment_bytes: usize) -> bool {
-        let dead = (self.used - self.live) as usize;
-        self.is_cleanable() && self.span == 1 && (dead >= segment_bytes / 16 || self.used as usize <= segment_bytes / 2)
+    pub(super) fn is_compactable(&self, segment: &Segment) -> bool {
+        let used = segment.used() as usize;
+        let dead = used - segment.live() as usize;
+        segment.state() == State::Sealed
+            && segment.span() == 1
+            && (dead >= self.bytes() / 16 || used <= self.bytes() / 2)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::segment::State;
 use super::*;
 
 mod basics;
@@ -9,12 +10,21 @@ mod capacity;
 mod index;
 mod model;
 mod pins;
+mod stress;
 
-pub(super) fn store_with(bytes: usize, when_full: WhenFull) -> Store {
-    Store::new(StoreMemory::leak(bytes), StoreConfig { when_full, seed: 42 }).ok().unwrap()
+pub(super) fn store_with(bytes: usize, when_full: WhenFull) -> Handle {
+    store_in(StoreMemory::leak(bytes), when_full)
 }
 
-impl Store {
+/// The only handle of a store for one core.
+pub(super) fn store_in(memory: StoreMemory, when_full: WhenFull) -> Handle {
+    let shared = Shared::new(memory, StoreConfig { cores: 1, when_full, seed: 42 }).ok().unwrap();
+    let mut store = shared.handle().unwrap();
+    store.online();
+    store
+}
+
+impl Handle {
     /// Stores `value` under `key`, as a client does.
     pub(super) fn put(&mut self, key: &[u8], value: &[u8]) -> Result<Outcome, OutOfMemory> {
         self.put_if(Condition::Set, key, value, 0)
@@ -39,17 +49,36 @@ impl Store {
         self.get(key).ok().map(|item| item.value.strip_suffix(b"\r\n").unwrap().to_vec())
     }
 
-    /// What the tables say agrees with what is in the arena.
-    pub(super) fn check(&self) {
-        let live: u64 = self.segments.iter().map(|(_, segment)| u64::from(segment.live)).sum();
-        assert_eq!(live, self.live_bytes, "live bytes");
-        let pinned: u32 = self.segments.iter().map(|(_, segment)| segment.readers + segment.writers).sum();
-        assert_eq!(pinned == 0, self.segments.pinned() == 0, "pins");
-        for (number, segment) in self.segments.iter() {
-            assert!(segment.live <= segment.used, "segment {number}: {segment:?}");
-            assert!(segment.state != State::Free || segment.span == 1);
-            assert!(segment.state != State::Claimed, "a claim outlived its run");
+    /// Looks an item up and holds it.
+    pub(super) fn find_and_pin(&mut self, key: &[u8]) -> Option<Pin> {
+        let place = self.get(key).ok()?.place;
+        self.pin(place)
+    }
+
+    /// What the tables say agrees with what is in the arena, while nobody is in the middle of something.
+    pub(super) fn check(&mut self) {
+        self.reclaim();
+        let shared = self.shared.clone();
+        let heads = [log::Age::Fresh, log::Age::Survivor].map(|age| *self.heads.of(age));
+        let mut live = 0;
+        for (number, segment) in shared.segments.iter() {
+            let head = heads.iter().flatten().find(|head| head.number == number);
+            let used = head.map_or(segment.used(), |head| head.used as u32);
+            match segment.state() {
+                State::Head => assert!(head.is_some(), "segment {number} has no owner"),
+                State::Sealed | State::Cleaning => {}
+                State::Free | State::Tail | State::Index | State::Limbo => {
+                    assert!(segment.state() != State::Free || segment.span() == 1);
+                    continue;
+                }
+            }
+            assert!(segment.dead() <= used, "segment {number}: {} dead of {used} bytes", segment.dead());
+            live += u64::from(used - segment.dead());
         }
+        let held = (0..shared.segments.total()).any(|number| shared.pins.are_held(number as u32));
+        assert_eq!(held, self.pinned_segments() > 0, "pins");
+        // What is reserved counts as live in its segment.
+        assert!(held || live == self.live_bytes(), "{live} bytes live by segment, {} counted", self.live_bytes());
     }
 }
 

@@ -1,14 +1,14 @@
 //! Writing items: reserve, fill, publish.
 
-use super::index::Entry;
+use super::index::{Entry, Insert};
 use super::item::{Addr, CRLF, NewItem, footprint};
-use super::{Store, hash_with};
+use super::{ESTIMATE_AGE, Handle, Shared};
 
 /// Memory is full: nothing could be, or may be, cleaned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutOfMemory;
 
-/// An item that is being written. Has to be given back with [`Store::publish`] or [`Store::abandon`].
+/// An item that is being written. Has to be given back with [`Handle::publish`] or [`Handle::abandon`].
 #[derive(Debug)]
 #[must_use]
 pub struct Reservation {
@@ -31,6 +31,8 @@ pub enum Condition {
     Prepend,
     /// If the key's item has this CAS value.
     Cas(u64),
+    /// If the key's item has this CAS value, of which the new one is made: it keeps the expiry time.
+    Derived(u64),
 }
 
 /// What came of a publication.
@@ -46,140 +48,284 @@ pub enum Outcome {
     NotFound,
 }
 
-impl Store {
+/// What a condition says about the item that is there.
+enum Verdict {
+    /// The new item takes its place, or that of none.
+    Link,
+    /// The values of both are joined.
+    Join([Addr; 2]),
+    /// Nothing happens.
+    Refuse(Outcome),
+}
+
+/// Another core has changed the key's entry: look again.
+struct Raced;
+
+impl Handle {
     /// Reserves memory for an item with a value of `value_len` bytes.
     pub fn reserve(&mut self, item: &NewItem<'_>, value_len: usize) -> Result<Reservation, OutOfMemory> {
         let bytes = footprint(item.key.len(), value_len);
         let addr = self.allocate(bytes).ok_or(OutOfMemory)?;
-        self.arena.write_header(addr, item, value_len);
-        let number = self.segments.containing(addr.0);
-        self.segments.add_writer(number);
+        self.shared.arena.begin_item(addr, item, value_len);
         Ok(Reservation { addr, filled: 0 })
     }
 
     /// Bytes still to be filled, line end included.
     pub fn missing(&self, reservation: &Reservation) -> usize {
-        self.arena.value_len(reservation.addr) + CRLF - reservation.filled as usize
+        self.shared.arena.value_len(reservation.addr) + CRLF - reservation.filled as usize
     }
 
     /// Adds the next bytes of the value and its line end, as many as are missing. Returns how many.
     pub fn fill(&mut self, reservation: &mut Reservation, bytes: &[u8]) -> usize {
         let n = bytes.len().min(self.missing(reservation));
-        let at = self.arena.value_at(reservation.addr) + reservation.filled as usize;
-        self.arena.bytes_mut(at, n).copy_from_slice(&bytes[..n]);
+        let at = self.shared.arena.value_at(reservation.addr) + reservation.filled as usize;
+        self.shared.arena.write(at, &bytes[..n]);
         reservation.filled += n as u32;
         n
     }
 
-    /// Whether a reservation may stay open over turns: not if half of the segments are held already.
+    /// Whether a reservation may stay open over turns: not if too much is held already.
     pub fn may_hold(&self, reservation: &Reservation) -> bool {
-        let number = self.segments.containing(reservation.addr.0);
+        let number = self.shared.segments.containing(reservation.addr.0);
         // The reservation itself pins its segment: what counts is whether another one did so before.
-        let segment = self.segments.get(number);
-        self.may_pin(segment.readers + segment.writers > 1)
+        self.may_pin(self.shared.pins.of(self.core, number) > 1)
     }
 
     /// Whether a filled reservation ends with a line end.
     pub fn is_terminated(&self, reservation: &Reservation) -> bool {
-        self.missing(reservation) == 0 && self.arena.value(reservation.addr).ends_with(b"\r\n")
+        self.missing(reservation) == 0 && self.shared.arena.value(reservation.addr).ends_with(b"\r\n")
     }
 
     /// Gives up an item that was not published.
     pub fn abandon(&mut self, reservation: Reservation) {
-        let number = self.segments.containing(reservation.addr.0);
-        self.segments.remove_writer(number);
-        self.release_if_dead(number);
+        self.waste(reservation.addr);
+        self.remove_pin(reservation.addr);
+    }
+
+    /// Bytes of the key and of the value of a reservation.
+    pub fn lengths(&self, reservation: &Reservation) -> (usize, usize) {
+        (self.shared.arena.key_len(reservation.addr), self.shared.arena.value_len(reservation.addr))
+    }
+
+    /// Flags and length of the value that the key of an unpublished item has now.
+    pub fn current(&mut self, reservation: &Reservation) -> Option<(u32, usize)> {
+        let old = self.find_old(self.shared.hash_of(reservation.addr), reservation.addr)?.addr();
+        Some((self.shared.arena.flags(old), self.shared.arena.value_len(old)))
     }
 
     /// Publishes a filled item under its key, if `condition` holds; gives it up if not.
     pub fn publish(&mut self, reservation: Reservation, condition: Condition) -> Result<Outcome, OutOfMemory> {
         let addr = reservation.addr;
-        let hash = self.hash(self.arena.key(addr));
-        let old = self.find_old(hash, addr);
-        let result = match (condition, old) {
-            (Condition::Set, old) => self.link(hash, addr, old),
-            (Condition::Add, None) => self.link(hash, addr, None),
-            (Condition::Replace, Some(old)) => self.link(hash, addr, Some(old)),
-            (Condition::Append, Some(old)) => Ok(self.join(hash, old, old.addr, addr)),
-            (Condition::Prepend, Some(old)) => Ok(self.join(hash, old, addr, old.addr)),
-            (Condition::Cas(_), None) => Ok(Outcome::NotFound),
-            (Condition::Cas(cas), Some(old)) if self.arena.cas(old.addr) == cas => self.link(hash, addr, Some(old)),
-            (Condition::Cas(_), Some(_)) => Ok(Outcome::Exists),
-            (Condition::Add, Some(old)) => {
-                // As a hit: somebody wants it.
-                self.arena.mark_accessed(old.addr, self.now);
-                Ok(Outcome::NotStored)
+        let hash = self.shared.hash_of(addr);
+        self.provide_lines();
+        // Each time around, another core has changed the same key, or a split has moved it.
+        let result = loop {
+            let old = self.find_old(hash, addr);
+            let linked = match self.judge(condition, old, addr) {
+                Verdict::Link => self.link(hash, addr, old, condition),
+                Verdict::Refuse(outcome) => break Ok(outcome),
+                Verdict::Join(parts) => match old {
+                    Some(old) => match self.join(hash, old, parts) {
+                        Ok(outcome) => break Ok(outcome),
+                        Err(Raced) => continue,
+                    },
+                    None => break Ok(Outcome::NotStored),
+                },
+            };
+            match linked {
+                Ok(Ok(())) => {
+                    self.remove_pin(addr);
+                    return Ok(Outcome::Stored);
+                }
+                Ok(Err(out_of_memory)) => break Err(out_of_memory),
+                Err(Raced) => {}
             }
-            (Condition::Replace | Condition::Append | Condition::Prepend, None) => Ok(Outcome::NotStored),
         };
         self.abandon(reservation);
         result
     }
 
+    /// What `condition` says about the item that there is, if the one at `addr` is to be published.
+    fn judge(&self, condition: Condition, old: Option<Entry>, addr: Addr) -> Verdict {
+        let arena = &self.shared.arena;
+        match (condition, old.map(Entry::addr)) {
+            (Condition::Set, _) | (Condition::Add, None) | (Condition::Replace, Some(_)) => Verdict::Link,
+            (Condition::Append, Some(old)) => Verdict::Join([old, addr]),
+            (Condition::Prepend, Some(old)) => Verdict::Join([addr, old]),
+            (Condition::Cas(_) | Condition::Derived(_), None) => Verdict::Refuse(Outcome::NotFound),
+            (Condition::Cas(cas) | Condition::Derived(cas), Some(old)) if arena.cas(old) == cas => Verdict::Link,
+            (Condition::Cas(_) | Condition::Derived(_), Some(_)) => Verdict::Refuse(Outcome::Exists),
+            (Condition::Add, Some(old)) => {
+                // As a hit: somebody wants it.
+                arena.header(old).mark_accessed(self.now);
+                Verdict::Refuse(Outcome::NotStored)
+            }
+            (Condition::Replace | Condition::Append | Condition::Prepend, None) => Verdict::Refuse(Outcome::NotStored),
+        }
+    }
+
     /// Puts an item into the index, in the place of `old`.
-    pub(super) fn link(&mut self, hash: u64, addr: Addr, old: Option<Entry>) -> Result<Outcome, OutOfMemory> {
-        self.last_cas += 1;
-        self.arena.set_cas(addr, self.last_cas);
+    fn link(
+        &mut self,
+        hash: u64,
+        addr: Addr,
+        old: Option<Entry>,
+        condition: Condition,
+    ) -> Result<Result<(), OutOfMemory>, Raced> {
+        let old_cas = old.map_or(0, |old| self.shared.arena.cas(old.addr()));
+        self.shared.arena.set_cas(addr, self.shared.flushes.next_cas(self.core, old_cas));
         match old {
             Some(old) => {
-                self.index.repoint(&mut self.arena, hash, old, addr);
-                self.subtract_live(old.addr);
+                let replaced = match condition {
+                    Condition::Derived(_) | Condition::Append | Condition::Prepend => self.replace_by_copy(old, addr),
+                    _ => self.change_index(|shared, scope| shared.index.replace(scope, old, addr)),
+                };
+                if !replaced {
+                    return Err(Raced);
+                }
+                self.subtract_live(old.addr());
             }
-            None => {
-                self.provide_for_index().ok_or(OutOfMemory)?;
-                self.index.insert(&mut self.arena, hash, addr).ok_or(OutOfMemory)?;
-                let secrets = &self.secrets;
-                self.index.grow(&mut self.arena, |key| hash_with(secrets, key));
-            }
+            None => match self.insert(hash, addr) {
+                Insert::Done => {}
+                Insert::Raced => return Err(Raced),
+                Insert::Full => return Ok(Err(OutOfMemory)),
+            },
         }
         self.add_live(addr);
-        self.counters.total_items += 1;
-        Ok(Outcome::Stored)
+        self.counts().events.total_items.add(1);
+        Ok(Ok(()))
     }
 
-    /// Bytes of the key and of the value of a reservation.
-    pub fn lengths(&self, reservation: &Reservation) -> (usize, usize) {
-        (self.arena.key_len(reservation.addr), self.arena.value_len(reservation.addr))
+    /// Lets an entry hold `to`, made of its item, and carries the expiry time over. Whether it held that item still.
+    pub(super) fn replace_by_copy(&mut self, old: Entry, to: Addr) -> bool {
+        self.change_index(|shared, scope| {
+            let carry = || shared.arena.copy_exptime(old.addr(), to);
+            shared.index.replace_by_copy(scope, old, to, carry)
+        })
     }
 
-    /// Flags and length of the value that the key of an unpublished item has now.
-    pub fn current(&mut self, reservation: &Reservation) -> Option<(u32, usize)> {
-        let old = self.find_old(self.hash(self.arena.key(reservation.addr)), reservation.addr)?;
-        Some((self.arena.flags(old.addr), self.arena.value_len(old.addr)))
+    /// Adds an item of a key that had none.
+    fn insert(&mut self, hash: u64, addr: Addr) -> Insert {
+        // Growing may pass a turn boundary: only the new item, which is pinned, is in use.
+        self.moment = self.moment.wrapping_add(1);
+        let items = self.estimate_items();
+        self.provide_lines();
+        self.provide_buckets(items);
+        let inserted = self.change_index(|shared, scope| {
+            let key = shared.arena.key(addr);
+            let inserted = shared
+                .index
+                .insert(scope, hash, addr, |other| other != addr && super::same_bytes(shared.arena.key(other), key));
+            if inserted == Insert::Done {
+                shared.index.grow(scope, items + 1);
+            }
+            inserted
+        });
+        self.counts().items.add(u64::from(inserted == Insert::Done));
+        inserted
+    }
+
+    /// How many items there are, or were some insertions ago.
+    fn estimate_items(&mut self) -> usize {
+        let own = self.counts().items.get();
+        if self.estimate_age == 0 {
+            self.items_elsewhere = self.shared.sum(|counts| counts.items.get()).wrapping_sub(own);
+            self.estimate_age = ESTIMATE_AGE;
+        }
+        self.estimate_age -= 1;
+        // Another core may have removed what this one has added, and be ahead of the estimate.
+        (own.wrapping_add(self.items_elsewhere) as i64).max(0) as usize
+    }
+
+    /// Gets overflow buckets for what is about to change the index, if there are few at hand and memory is to be had: an
+    /// insertion needs one, and ending another core's split may.
+    #[inline]
+    pub(super) fn provide_lines(&mut self) {
+        if self.lines.are_few() {
+            self.refill_lines();
+        }
+    }
+
+    #[cold]
+    fn refill_lines(&mut self) {
+        loop {
+            self.lines.refill(self.shared.index.overflow());
+            if !self.lines.are_few() {
+                return;
+            }
+            let Some(number) = self.take_for_index() else { return };
+            let Shared { index, segments, .. } = &*self.shared;
+            if !index.overflow().lend(segments.base(number)) {
+                segments.put_back(number);
+            }
+        }
+    }
+
+    /// Gets a segment for buckets, if the index wants one and memory is to be had.
+    fn provide_buckets(&mut self, items: usize) {
+        if self.shared.index.wants_buckets(items)
+            && let Some(number) = self.take_for_index()
+        {
+            let Shared { arena, index, segments, .. } = &*self.shared;
+            if !index.lend_for_buckets(arena, segments.base(number)) {
+                segments.put_back(number);
+            }
+        }
     }
 
     /// The live entry that has the same key as the unpublished item at `addr`.
     fn find_old(&mut self, hash: u64, addr: Addr) -> Option<Entry> {
-        let found = self.index.find(&self.arena, hash, self.arena.key(addr))?;
-        self.check_live(hash, found).ok()
+        let found = self.find(hash, self.shared.arena.key(addr))?;
+        self.check_live(found).ok()
     }
 
-    /// Publishes an item with the values of `front` and `back` in one, and flags and expiry of `old`.
-    fn join(&mut self, hash: u64, old: Entry, front: Addr, back: Addr) -> Outcome {
-        let bytes = footprint(self.arena.key_len(old.addr), self.arena.value_len(front) + self.arena.value_len(back));
+    /// Publishes an item with the values of both parts in one, and flags and expiry of `old`.
+    fn join(&mut self, hash: u64, old: Entry, [front, back]: [Addr; 2]) -> Result<Outcome, Raced> {
+        let arena = &self.shared.arena;
+        let (front_len, back_len) = (arena.value_len(front), arena.value_len(back));
+        let bytes = footprint(arena.key_len(old.addr()), front_len + back_len);
         // Making room may move or evict the old item: its bytes are held, and its entry is looked up again.
-        let number = self.segments.containing(old.addr.0);
-        self.segments.add_reader(number);
+        self.add_pin(old.addr());
         let outcome = match self.allocate(bytes) {
-            Some(joined) => self.publish_joined(hash, old.addr, joined, [front, back]),
-            None => Outcome::NotStored,
+            Some(joined) => self.publish_joined(hash, old.addr(), joined, [front, back]),
+            None => Ok(Outcome::NotStored),
         };
-        self.segments.remove_reader(number);
-        self.release_if_dead(number);
+        self.remove_pin(old.addr());
         outcome
     }
 
-    fn publish_joined(&mut self, hash: u64, old: Addr, joined: Addr, [front, back]: [Addr; 2]) -> Outcome {
-        let (front_len, back_len) = (self.arena.value_len(front), self.arena.value_len(back));
-        self.arena.copy_header(old, joined, front_len + back_len);
-        let at = self.arena.value_at(joined);
-        self.arena.copy(self.arena.value_at(front), at, front_len);
-        self.arena.copy(self.arena.value_at(back), at + front_len, back_len + CRLF);
-        let number = self.segments.containing(joined.0);
-        self.segments.add_writer(number);
-        let entry = self.find_old(hash, joined);
-        let outcome = self.link(hash, joined, entry).unwrap_or(Outcome::NotStored);
-        self.abandon(Reservation { addr: joined, filled: 0 });
-        outcome
+    fn publish_joined(
+        &mut self,
+        hash: u64,
+        old: Addr,
+        joined: Addr,
+        [front, back]: [Addr; 2],
+    ) -> Result<Outcome, Raced> {
+        let arena = &self.shared.arena;
+        let (front_len, back_len) = (arena.value_len(front), arena.value_len(back));
+        arena.begin_successor(old, joined, front_len + back_len);
+        let at = arena.value_at(joined);
+        arena.copy(arena.value_at(front), at, front_len);
+        arena.copy(arena.value_at(back), at + front_len, back_len + CRLF);
+        let linked = match self.find_old(hash, joined) {
+            // It may have moved, but not changed.
+            Some(entry) if self.shared.arena.cas(entry.addr()) == self.shared.arena.cas(old) => {
+                self.link(hash, joined, Some(entry), Condition::Append)
+            }
+            Some(_) => Err(Raced),
+            // Making room has evicted it, or another core has deleted it: either came before.
+            None => Ok(Err(OutOfMemory)),
+        };
+        if !matches!(linked, Ok(Ok(()))) {
+            self.waste(joined);
+        }
+        self.remove_pin(joined);
+        linked.map(|linked| if linked.is_ok() { Outcome::Stored } else { Outcome::NotStored })
+    }
+
+    /// Notes that an item will never be published.
+    fn waste(&self, addr: Addr) {
+        let Shared { arena, segments, epochs, .. } = &*self.shared;
+        segments.add_dead(segments.containing(addr.0), arena.item_footprint(addr), epochs);
     }
 }

@@ -34,8 +34,9 @@ const HEAP_BYTES_PER_LINK: u64 = 24 << 10;
 /// The part of memory that the heap gets for the tables of packet buffers, and at most so much: there are only so many.
 const HEAP_BUFFER_SHARE: u64 = 128;
 const HEAP_BUFFER_BYTES: u64 = 4 << 20;
-/// The part of memory that the heap gets for the tables of the store.
+/// The part of memory that the heap gets for the tables of the store, and for each core's row in them.
 const HEAP_STORE_SHARE: u64 = 16 << 10;
+const HEAP_STORE_SHARE_PER_CORE: u64 = 256 << 10;
 /// Memory per connection below which fewer connections are allowed than configured, in bytes.
 const MEMORY_PER_CONNECTION: u64 = 16 << 10;
 /// Least memory, in bytes, beside the image.
@@ -170,7 +171,8 @@ fn give_heap(ram: &mut Ram, config: &Config, cores: u64, heap: &BootHeap) {
     let connections = cores * u64::from(config.conn_limit) * HEAP_BYTES_PER_CONNECTION;
     let between = cores * HEAP_BYTES_PER_CORE + cores * (cores - 1) * HEAP_BYTES_PER_LINK;
     let buffers = (ram.total() / HEAP_BUFFER_SHARE).min(HEAP_BUFFER_BYTES);
-    let bytes = HEAP_BASE_BYTES + between + connections + buffers + ram.total() / HEAP_STORE_SHARE;
+    let store = ram.total() / HEAP_STORE_SHARE + cores * ram.total() / HEAP_STORE_SHARE_PER_CORE;
+    let bytes = HEAP_BASE_BYTES + between + connections + buffers + store;
     let Some(range) = ram.take(bytes, super::memory::PAGE) else {
         power::exit(Exit::TooLittleMemory, format_args!("too little memory for {} connections", config.conn_limit))
     };

@@ -4,7 +4,7 @@ use super::super::line::Words;
 use super::super::number::{Decimal, parse_u64};
 use super::super::reply::{self, Answer};
 use super::super::server::Server;
-use crate::store::{Condition, NewItem, OutOfMemory, Reservation, Store};
+use crate::store::{Condition, Handle, NewItem, OutOfMemory, Outcome, Reservation};
 
 /// Which way a number goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,17 +33,27 @@ pub(super) fn run(direction: Direction, words: &Words<'_>, server: &mut Server) 
 }
 
 fn add(direction: Direction, key: &[u8], delta: u64, server: &mut Server) -> Result<Answer, OutOfMemory> {
+    // Once more whenever another core has changed the number meanwhile.
+    loop {
+        if let Some(answer) = try_add(direction, key, delta, server)? {
+            return Ok(answer);
+        }
+    }
+}
+
+/// Adds to the number that is there. `None` if it is another one by the time that the sum could take its place.
+fn try_add(direction: Direction, key: &[u8], delta: u64, server: &mut Server) -> Result<Option<Answer>, OutOfMemory> {
     let (hits, misses) = match direction {
-        Direction::Up => (&mut server.counters.incr_hits, &mut server.counters.incr_misses),
-        Direction::Down => (&mut server.counters.decr_hits, &mut server.counters.decr_misses),
+        Direction::Up => (&server.counters.incr_hits, &server.counters.incr_misses),
+        Direction::Down => (&server.counters.decr_hits, &server.counters.decr_misses),
     };
     let Ok(item) = server.store.get(key) else {
-        *misses += 1;
-        return Ok(reply::NOT_FOUND);
+        misses.add(1);
+        return Ok(Some(reply::NOT_FOUND));
     };
-    let old_len = item.value.len() - 2;
+    let (old_len, old_cas) = (item.value.len() - 2, item.cas);
     // The line end counts as the white space that ends a number; an empty value is none.
-    let Some(old) = parse_u64(item.value) else { return Ok(NOT_NUMERIC) };
+    let Some(old) = parse_u64(item.value) else { return Ok(Some(NOT_NUMERIC)) };
     let value = match direction {
         Direction::Up => old.wrapping_add(delta),
         Direction::Down => old.saturating_sub(delta),
@@ -55,13 +65,17 @@ fn add(direction: Direction, key: &[u8], delta: u64, server: &mut Server) -> Res
     let new = NewItem { key, flags: item.flags, exptime: item.exptime };
     let mut reservation = server.store.reserve(&new, len)?;
     fill(&mut server.store, &mut reservation, text, len);
-    server.store.publish(reservation, Condition::Set)?;
-    *hits += 1;
-    Ok(Answer::Number(value))
+    match server.store.publish(reservation, Condition::Derived(old_cas))? {
+        Outcome::Stored => {
+            hits.add(1);
+            Ok(Some(Answer::Number(value)))
+        }
+        _ => Ok(None),
+    }
 }
 
 /// Fills a reservation of `len` bytes with `text`, blanks and the line end.
-fn fill(store: &mut Store, reservation: &mut Reservation, text: &[u8], len: usize) {
+fn fill(store: &mut Handle, reservation: &mut Reservation, text: &[u8], len: usize) {
     store.fill(reservation, text);
     let mut blanks = len - text.len();
     while blanks > 0 {

@@ -23,10 +23,10 @@ pub(super) fn run(words: &Words<'_>, server: &mut Server) -> Answer {
     }
     let Some(key) = super::key(words) else { return reply::BAD_FORMAT.unless_silent(reply) };
     let answer = if server.store.delete(key) {
-        server.counters.delete_hits += 1;
+        server.counters.delete_hits.add(1);
         Answer::Line("DELETED")
     } else {
-        server.counters.delete_misses += 1;
+        server.counters.delete_misses.add(1);
         reply::NOT_FOUND
     };
     answer.unless_silent(reply)

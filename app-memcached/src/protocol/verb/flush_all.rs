@@ -10,7 +10,7 @@ pub(super) fn run(words: &Words<'_>, server: &mut Server) -> Answer {
         return reply::ERROR;
     }
     let reply = words.reply();
-    server.counters.cmd_flush += 1;
+    server.counters.cmd_flush.add(1);
     let has_delay = words.count() > if reply == Reply::Silent { 2 } else { 1 };
     let delay = if has_delay { parse_i32(words.get(1)) } else { Some(0) };
     let Some(delay) = delay else { return reply::BAD_EXPTIME.unless_silent(reply) };

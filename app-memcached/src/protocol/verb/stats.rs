@@ -59,7 +59,7 @@ pub(super) fn begin(words: &Words<'_>, server: &mut Server) -> Result<Listing, A
         b"cachedump" => cachedump(words)?,
         b"detail" => detail(words)?,
         b"reset" => {
-            server.counters = Default::default();
+            server.reset_counters();
             return Err(Answer::Line("RESET"));
         }
         _ => return Err(reply::ERROR),

@@ -97,17 +97,17 @@ fn parse<'a>(condition: Condition, words: &Words<'a>, server: &Server) -> Option
 fn reserve(arguments: &Arguments<'_>, payload: &[u8], server: &mut Server) -> Result<(Reservation, usize), Answer> {
     let Arguments { item, value_len, .. } = arguments;
     if !server.fits(item.key.len(), item.flags, *value_len) {
-        server.counters.store_too_large += 1;
+        server.counters.store_too_large.add(1);
         return Err(reply::TOO_LARGE);
     }
     let Ok(mut reservation) = server.store.reserve(item, *value_len) else {
-        server.counters.store_no_memory += 1;
+        server.counters.store_no_memory.add(1);
         return Err(reply::NO_MEMORY);
     };
     // Not if it has to wait and too many wait already: nothing is taken then, as the payload is swallowed from its start.
     if payload.len() < value_len + CRLF && !server.store.may_hold(&reservation) {
         server.store.abandon(reservation);
-        server.counters.store_no_memory += 1;
+        server.counters.store_no_memory.add(1);
         return Err(reply::NO_MEMORY);
     }
     let taken = server.store.fill(&mut reservation, payload);
@@ -134,7 +134,7 @@ pub(in crate::protocol) fn take_payload(
 /// Publishes a complete item.
 pub(in crate::protocol) fn publish(payload: Payload, server: &mut Server) -> Answer {
     let Payload { reservation, condition, reply } = payload;
-    server.counters.cmd_set += 1;
+    server.counters.cmd_set.add(1);
     if !server.store.is_terminated(&reservation) {
         server.store.abandon(reservation);
         return reply::BAD_CHUNK.unless_silent(reply);
@@ -153,7 +153,7 @@ pub(in crate::protocol) fn publish(payload: Payload, server: &mut Server) -> Ans
         Ok(Outcome::Exists) => reply::EXISTS.unless_silent(reply),
         Ok(Outcome::NotFound) => reply::NOT_FOUND.unless_silent(reply),
         Err(OutOfMemory) => {
-            server.counters.store_no_memory += 1;
+            server.counters.store_no_memory.add(1);
             reply::NO_MEMORY
         }
     }
@@ -170,9 +170,9 @@ fn joint_fits(reservation: &Reservation, server: &mut Server) -> bool {
 
 fn count_cas(outcome: Outcome, server: &mut Server) {
     match outcome {
-        Outcome::Stored => server.counters.cas_hits += 1,
-        Outcome::NotFound => server.counters.cas_misses += 1,
-        Outcome::Exists | Outcome::NotStored => server.counters.cas_badval += 1,
+        Outcome::Stored => server.counters.cas_hits.add(1),
+        Outcome::NotFound => server.counters.cas_misses.add(1),
+        Outcome::Exists | Outcome::NotStored => server.counters.cas_badval.add(1),
     }
 }
 

@@ -16,12 +16,12 @@ fn touch(words: &Words<'_>, server: &mut Server) -> Answer {
     let Some(key) = super::key(words) else { return reply::BAD_FORMAT };
     let Some(exptime) = parse_i32(words.get(2)) else { return reply::BAD_EXPTIME };
     let exptime = server.expiry(exptime);
-    server.counters.cmd_touch += 1;
+    server.counters.cmd_touch.add(1);
     if server.store.get_and_touch(key, exptime).is_ok() {
-        server.counters.touch_hits += 1;
+        server.counters.touch_hits.add(1);
         Answer::Line("TOUCHED")
     } else {
-        server.counters.touch_misses += 1;
+        server.counters.touch_misses.add(1);
         reply::NOT_FOUND
     }
 }

@@ -1,6 +1,10 @@
 //! Connections come and go.
 
+use netdrv::pktbuf::{Pool, PoolMemory};
+
+use super::super::{ServiceConfig, Shared};
 use super::peer::{CONFIG, Credit, Stack};
+use crate::store::StoreMemory;
 
 const WIDE: Credit = Credit::Window(1 << 16);
 
@@ -17,7 +21,7 @@ fn connections_beyond_the_limit_are_refused() {
     let next = stack.connect(WIDE);
     stack.send(next, b"version\r\n", 100);
     assert!(stack.peers[next].replies.starts_with(b"VERSION 1.6.18"));
-    let connections = stack.service.server.connections;
+    let connections = stack.service.server.all_connections();
     assert_eq!((connections.current, connections.total, connections.rejected), (8, 9, 2));
     stack.assert_nothing_leaked();
 }
@@ -71,7 +75,7 @@ fn a_line_without_end_closes() {
     assert!(!stack.peers[peer].closed);
     stack.send(peer, b"a", 1000);
     assert!(stack.peers[peer].closed);
-    assert_eq!(stack.service.server.connections.closed_long_line, 1);
+    assert_eq!(stack.service.server.all_connections().closed_long_line, 1);
     stack.assert_nothing_leaked();
 }
 
@@ -108,7 +112,7 @@ fn input_that_cannot_be_kept_aborts() {
         }
     }
     assert!(stack.peers[slow].aborted);
-    assert_eq!(stack.service.server.connections.closed_no_buffers, 1);
+    assert_eq!(stack.service.server.all_connections().closed_no_buffers, 1);
     stack.send(peer, b"version\r\n", 100);
     assert!(stack.peers[peer].replies.ends_with(b"\r\n"));
     stack.assert_nothing_leaked();
@@ -124,4 +128,34 @@ fn time_passes() {
     stack.sleep(1);
     stack.send(peer, b"get a\r\n", 1460);
     assert_eq!(stack.peers[peer].replies, b"STORED\r\nVALUE a 0 1\r\n1\r\nEND\r\nEND\r\n");
+}
+
+#[test]
+fn cores_share_items_counts_and_places() {
+    let config = ServiceConfig { threads: 2, ..CONFIG };
+    let mut shared = Shared::new(config, StoreMemory::leak(8 << 20)).ok().unwrap();
+    let [mut one, mut two] = [(); 2].map(|()| Stack::of(&mut shared, 64));
+    assert!(shared.service(Pool::leak(PoolMemory::leak(4))).is_err(), "there are two");
+    let (a, b) = (one.connect(WIDE), two.connect(WIDE));
+    one.send(a, b"set a 0 0 1\r\n1\r\n", 1460);
+    two.send(b, b"incr a 1\r\nget a\r\n", 1460);
+    assert_eq!(two.peers[b].replies, b"2\r\nVALUE a 0 1\r\n2\r\nEND\r\n");
+    one.send(a, b"stats\r\n", 1460);
+    let stats = String::from_utf8(one.peers[a].replies.clone()).unwrap();
+    for line in ["threads 2", "curr_connections 2", "cmd_set 1", "incr_hits 1", "get_hits 1", "curr_items 1"] {
+        assert!(stats.contains(&format!("STAT {line}\r\n")), "{line} in {stats}");
+    }
+    two.send(b, b"stats reset\r\n", 1460);
+    one.peers[a].replies.clear();
+    one.send(a, b"stats\r\n", 1460);
+    assert!(String::from_utf8_lossy(&one.peers[a].replies).contains("STAT incr_hits 0\r\n"));
+    // The limit is for both together.
+    for _ in 2..CONFIG.conn_limit {
+        one.connect(WIDE);
+    }
+    let refused = two.connect(WIDE);
+    assert!(two.peers[refused].rejected);
+    one.kill(a);
+    let next = two.connect(WIDE);
+    assert!(two.peers[next].cookie.is_some());
 }

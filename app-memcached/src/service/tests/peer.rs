@@ -66,8 +66,13 @@ impl Stack {
 
     /// A stack whose service has its items in `memory`.
     pub(super) fn with_memory(buffers: usize, memory: StoreMemory) -> Stack {
+        Stack::of(&mut Shared::new(CONFIG, memory).ok().unwrap(), buffers)
+    }
+
+    /// A stack with the next of the services that share something.
+    pub(super) fn of(shared: &mut Shared, buffers: usize) -> Stack {
         let pool = Pool::leak(PoolMemory::leak(buffers));
-        let service = Shared::new(CONFIG, memory).ok().unwrap().service(pool).unwrap();
+        let service = shared.service(pool).unwrap();
         Stack { service, pool, peers: Vec::new(), events: Events::new(), calls: Calls::new(), now: Instant::ZERO }
     }
 
@@ -163,7 +168,7 @@ impl Stack {
         assert_eq!(self.pool.available(), self.pool.capacity(), "packet buffers leaked");
         assert_eq!(self.service.server.store.pinned_segments(), 0, "pins leaked");
         assert_eq!(self.service.inputs.in_use(), 0, "links leaked");
-        assert_eq!(self.service.server.connections.current, 0);
+        assert_eq!(self.service.server.all_connections().current, 0);
     }
 
     pub(super) fn sleep(&mut self, seconds: u64) {

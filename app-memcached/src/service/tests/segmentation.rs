@@ -84,7 +84,7 @@ fn replies_wait_for_buffers_and_come() {
     let mut stack = Stack::new(32);
     let peer = stack.connect(Credit::Window(1 << 20));
     stack.send(peer, &[&b"set a 0 0 200000\r\n"[..], &vec![b'v'; 200_000], b"\r\nget a\r\n"].concat(), 1000);
-    assert!(stack.service.server.connections.waited_for_buffers > 0);
+    assert!(stack.service.server.all_connections().waited_for_buffers > 0);
     assert_eq!(stack.peers[peer].replies.len(), 8 + 18 + 200_000 + 2 + 5);
     stack.assert_nothing_leaked();
 }

@@ -4,10 +4,20 @@ use super::*;
 
 #[test]
 fn too_little_memory_is_refused() {
-    let config = StoreConfig { when_full: WhenFull::Evict, seed: 1 };
-    assert!(matches!(Store::new(StoreMemory::leak(1000), config), Err(e) if e.bytes == 1000 && e.needed > 1000));
-    let needed = Store::new(StoreMemory::leak(1000), config).err().unwrap().needed;
-    assert!(Store::new(StoreMemory::leak(needed), config).is_ok());
+    let config = StoreConfig { cores: 1, when_full: WhenFull::Evict, seed: 1 };
+    assert!(matches!(Shared::new(StoreMemory::leak(1000), config), Err(e) if e.bytes == 1000 && e.needed > 1000));
+    let needed = Shared::new(StoreMemory::leak(1000), config).err().unwrap().needed;
+    assert!(Shared::new(StoreMemory::leak(needed), config).is_ok());
+    let four = StoreConfig { cores: 4, ..config };
+    assert!(Shared::new(StoreMemory::leak(1000), four).err().unwrap().needed > needed);
+}
+
+#[test]
+fn each_core_has_one_handle() {
+    let config = StoreConfig { cores: 2, when_full: WhenFull::Evict, seed: 1 };
+    let shared = Shared::new(StoreMemory::leak(8 << 20), config).ok().unwrap();
+    let handles = [shared.handle(), shared.handle(), shared.handle()];
+    assert_eq!(handles.map(|handle| handle.is_some()), [true, true, false]);
 }
 
 #[test]

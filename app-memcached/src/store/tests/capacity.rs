@@ -4,7 +4,7 @@ use super::*;
 
 /// Overwrites keys at random, with values of up to `max_value` bytes, until five times the memory was written; every key was
 /// written once before, and together they take `share` percent of the memory.
-fn overwrite(memory: usize, max_value: usize, share: usize) -> Store {
+fn overwrite(memory: usize, max_value: usize, share: usize) -> Handle {
     let mut store = store_with(memory, WhenFull::Evict);
     let mut random = Xorshift(9);
     let mut model: HashMap<u32, (u32, usize)> = HashMap::new();
@@ -34,8 +34,9 @@ fn overwrite(memory: usize, max_value: usize, share: usize) -> Store {
     store
 }
 
-fn index_bytes(store: &Store) -> usize {
-    store.segments.iter().filter(|(_, segment)| segment.state == State::Index).count() * store.segments.bytes()
+fn index_bytes(store: &Handle) -> usize {
+    store.shared.segments.iter().filter(|(_, segment)| segment.state() == State::Index).count()
+        * store.shared.segments.bytes()
 }
 
 #[test]

@@ -77,12 +77,11 @@ impl Model {
 /// Runs the operations. Where memory is ample, nothing may be missing; where it is not, what is there must be right.
 fn run(ops: &[Op], bytes: usize, when_full: WhenFull, is_ample: bool) {
     lend(bytes, |memory| {
-        let config = StoreConfig { when_full, seed: 42 };
-        run_in(ops, &mut Store::new(memory, config).ok().unwrap(), is_ample);
+        run_in(ops, &mut store_in(memory, when_full), is_ample);
     });
 }
 
-fn run_in(ops: &[Op], store: &mut Store, is_ample: bool) {
+fn run_in(ops: &[Op], store: &mut Handle, is_ample: bool) {
     let memory = store.capacity();
     let mut model = Model { now: FIRST_SECOND, ..Model::default() };
     let mut noise = 0u32;
@@ -147,7 +146,7 @@ fn run_in(ops: &[Op], store: &mut Store, is_ample: bool) {
     assert_eq!(store.pinned_segments(), 0);
 }
 
-fn check(store: &mut Store, model: &Model, key: u8, is_ample: bool) {
+fn check(store: &mut Handle, model: &Model, key: u8, is_ample: bool) {
     let expected = model.items.get(&key).map(|(value, _, _)| value);
     let found = store.value(&[key]);
     assert!(found.as_ref() == expected || (!is_ample && found.is_none()), "key {key}");

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn churn(store: &mut Store, bytes: usize) {
+fn churn(store: &mut Handle, bytes: usize) {
     for i in 0..(bytes / 1000) as u32 {
         let _ = store.put(&(i + 1_000_000).to_le_bytes(), &[b'c'; 900]);
     }
@@ -12,7 +12,7 @@ fn churn(store: &mut Store, bytes: usize) {
 fn a_pinned_value_outlives_everything() {
     let mut store = store_with(8 << 20, WhenFull::Evict);
     store.put(b"a", &pattern(1, 1, 50_000)).unwrap();
-    let pin = store.pin(b"a").unwrap();
+    let pin = store.find_and_pin(b"a").unwrap();
     store.delete(b"a");
     churn(&mut store, 40 << 20);
     assert_eq!(store.pinned_value(&pin).len(), 50_002);
@@ -47,9 +47,9 @@ fn pins_are_bounded_and_leave_room() {
     let mut pins = Vec::new();
     for i in 0..200u32 {
         store.put(&i.to_le_bytes(), &vec![b'v'; 60_000]).unwrap();
-        pins.extend(store.pin(&i.to_le_bytes()));
+        pins.extend(store.find_and_pin(&i.to_le_bytes()));
     }
-    assert!(store.pinned_segments() <= store.segments.total() / 2);
+    assert!(store.pinned_segments() <= store.shared.segments.total() / 2);
     churn(&mut store, 20 << 20);
     store.put(b"still", b"room").unwrap();
     for pin in pins {

@@ -5,7 +5,7 @@ use super::super::super::output::Output;
 use super::super::super::reply::Answer;
 use super::super::super::server::Server;
 use super::{Cas, Keys, Transfer};
-use crate::store::{Item, MAX_KEY};
+use crate::store::{Item, MAX_KEY, Place};
 
 /// Replies of up to this many bytes are written in one piece, which may leave the end of a packet unused; longer ones fill
 /// packets to their end.
@@ -31,11 +31,11 @@ pub(super) enum Found {
 pub(super) fn send(keys: Keys, key: &[u8], tail: &[u8], server: &mut Server, out: &mut impl Output) -> Found {
     let found = match keys.touch {
         None => {
-            server.counters.cmd_get += 1;
+            server.counters.cmd_get.add(1);
             server.store.get(key)
         }
         Some(exptime) => {
-            server.counters.cmd_touch += 1;
+            server.counters.cmd_touch.add(1);
             let exptime = server.expiry(exptime);
             server.store.get_and_touch(key, exptime)
         }
@@ -45,15 +45,15 @@ pub(super) fn send(keys: Keys, key: &[u8], tail: &[u8], server: &mut Server, out
         Err(miss) => {
             match keys.touch {
                 None => server.count_miss(miss),
-                Some(_) => server.counters.touch_misses += 1,
+                Some(_) => server.counters.touch_misses.add(1),
             }
             out.write(tail);
             return Found::Sent;
         }
     };
     match keys.touch {
-        None => server.counters.get_hits += 1,
-        Some(_) => server.counters.touch_hits += 1,
+        None => server.counters.get_hits.add(1),
+        Some(_) => server.counters.touch_hits.add(1),
     }
     let head = Head::of(keys, key, &item);
     let len = head.len() + item.value.len() + tail.len();
@@ -74,13 +74,14 @@ pub(super) fn send(keys: Keys, key: &[u8], tail: &[u8], server: &mut Server, out
         out.write(tail);
         return Found::Sent;
     }
-    begin(&head, key, server, out)
+    let place = item.place;
+    begin(&head, place, server, out)
 }
 
 /// Writes the beginning of a reply that exceeds the room.
 #[cold]
-fn begin(head: &Head<'_>, key: &[u8], server: &mut Server, out: &mut impl Output) -> Found {
-    match server.store.pin(key) {
+fn begin(head: &Head<'_>, place: Place, server: &mut Server, out: &mut impl Output) -> Found {
+    match server.store.pin(place) {
         Some(pin) => {
             head.send(out);
             let mut transfer = Transfer::new(pin);
@@ -88,7 +89,7 @@ fn begin(head: &Head<'_>, key: &[u8], server: &mut Server, out: &mut impl Output
             Found::Begun(transfer)
         }
         None => {
-            server.counters.get_no_memory += 1;
+            server.counters.get_no_memory.add(1);
             NO_MEMORY.write(out);
             Found::NoMemory
         }

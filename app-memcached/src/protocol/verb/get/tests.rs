@@ -68,7 +68,7 @@ fn counts_hits_and_misses() {
         cmd_flush: 1,
         ..Counters::default()
     };
-    assert_eq!(client.server.counters, expected);
+    assert_eq!(client.server.all_counters(), expected);
 }
 
 #[test]

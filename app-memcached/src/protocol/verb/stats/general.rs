@@ -12,7 +12,7 @@ pub(super) fn visit(server: &Server, visit: &mut Visit<'_>) {
 }
 
 fn visit_process(server: &Server, visit: &mut Visit<'_>) {
-    let connections = &server.connections;
+    let connections = server.all_connections();
     visit("pid", Value::Number(1));
     visit("uptime", Value::Number(server.uptime().into()));
     visit("time", Value::Number(server.unix_seconds()));
@@ -33,7 +33,7 @@ fn visit_process(server: &Server, visit: &mut Visit<'_>) {
 }
 
 fn visit_requests(server: &Server, visit: &mut Visit<'_>) {
-    let counters = &server.counters;
+    let counters = server.all_counters();
     let lines = [
         ("cmd_get", counters.cmd_get),
         ("cmd_set", counters.cmd_set),

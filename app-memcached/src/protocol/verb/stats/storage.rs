@@ -12,7 +12,7 @@ pub(super) fn visit_items(server: &Server, visit: &mut Visit<'_>) {
     visit("items:1:number", Value::Number(server.store.len() as u64));
     visit("items:1:mem_requested", Value::Number(server.store.live_bytes()));
     visit("items:1:evicted", Value::Number(counters.evictions));
-    visit("items:1:outofmemory", Value::Number(server.counters.store_no_memory));
+    visit("items:1:outofmemory", Value::Number(server.all_counters().store_no_memory));
     visit("items:1:reclaimed", Value::Number(counters.reclaimed));
     visit("items:1:expired_unfetched", Value::Number(counters.expired_unfetched));
     visit("items:1:evicted_unfetched", Value::Number(counters.evicted_unfetched));
@@ -20,7 +20,7 @@ pub(super) fn visit_items(server: &Server, visit: &mut Visit<'_>) {
 
 /// Visits each line of `stats slabs`.
 pub(super) fn visit_slabs(server: &Server, visit: &mut Visit<'_>) {
-    let counters = &server.counters;
+    let counters = server.all_counters();
     visit("1:used_chunks", Value::Number(server.store.len() as u64));
     visit("1:mem_requested", Value::Number(server.store.live_bytes()));
     visit("1:get_hits", Value::Number(counters.get_hits));
