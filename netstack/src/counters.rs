@@ -199,6 +199,10 @@ counters! {
     tcp_fast_retransmits,
     /// TCP: tail loss probes (RFC 8985, section 7).
     tcp_tail_probes,
+    /// Payload that a router has marked for congestion.
+    tcp_ecn_marks,
+    /// Congestion windows reduced because the peer saw marks.
+    tcp_ecn_reductions,
     /// Keepalives sent.
     tcp_keepalives,
     /// Zero-window probes sent.

@@ -27,6 +27,40 @@ mod option {
     pub(super) const STRICT_SOURCE_ROUTE: u8 = 137;
 }
 
+/// The codepoints of explicit congestion notification (RFC 3168, section 5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Codepoint {
+    /// Not-ECT: routers drop it where they would mark others.
+    NotCapable,
+    /// ECT(0), which is what we send, or ECT(1).
+    Capable,
+    /// CE: marked by a router.
+    Congested,
+}
+
+impl Codepoint {
+    /// From the two bits of the header.
+    fn of(bits: u8) -> Codepoint {
+        match bits & 3 {
+            0 => Codepoint::NotCapable,
+            3 => Codepoint::Congested,
+            _ => Codepoint::Capable,
+        }
+    }
+}
+
+/// Says in a header that was just written what routers may make of the packet.
+pub(crate) fn set_codepoint(header: &mut [u8; HEADER_LEN], mark: Codepoint) {
+    header[1] = match mark {
+        Codepoint::NotCapable => 0,
+        Codepoint::Capable => 2,
+        Codepoint::Congested => 3,
+    };
+    header[10..12].fill(0);
+    let checksum = Sum::new().add(header).checksum();
+    header[10..12].copy_from_slice(&checksum);
+}
+
 /// The header of a packet that passed every check but that of its destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Header {
@@ -40,6 +74,8 @@ pub(crate) struct Header {
     pub(crate) header_len: usize,
     /// Bytes of header and payload; what follows in the frame is padding.
     pub(crate) total_len: usize,
+    /// What routers have made of it.
+    pub(crate) mark: Codepoint,
 }
 
 /// Checks a packet's header, or names the counter to drop it under.
@@ -66,6 +102,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Header, DropCounter> {
         protocol: packet.next_header().into(),
         header_len,
         total_len: usize::from(packet.total_len()),
+        mark: Codepoint::of(packet.ecn()),
     })
 }
 

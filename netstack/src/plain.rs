@@ -27,6 +27,8 @@ const STAMPED_AT: usize = 66;
 /// EtherType, version, header length and type of service, the last of which says nothing.
 const IPV4_WITHOUT_OPTIONS: u32 = 0x0800_4500;
 const ANY_SERVICE: u32 = 0x0000_00ff;
+/// But a router's mark of congestion does (RFC 3168).
+const CONGESTED: u32 = 0x0000_0003;
 /// More fragments, and the offset.
 const FRAGMENT: u16 = 0x3fff;
 /// Header length and control bits: an ACK without options, one with timestamps. PSH says nothing to us.
@@ -44,7 +46,9 @@ pub(crate) fn recognise(frame: &PktBuf, station: &Station, own: Ipv4Addr) -> Opt
     let half = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
     let word = |at: usize| u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
     let (control, end) = (half(46) & !PUSH, IP_AT + usize::from(half(16)));
-    let is_ipv4 = word(12) & !ANY_SERVICE == IPV4_WITHOUT_OPTIONS && half(20) & FRAGMENT == 0;
+    let is_ipv4 = word(12) & !ANY_SERVICE == IPV4_WITHOUT_OPTIONS
+        && word(12) & CONGESTED != CONGESTED
+        && half(20) & FRAGMENT == 0;
     if !is_ipv4 || header[23] != protocol::TCP || word(30) != own.to_bits() || !is_between(header, station) {
         return None;
     }

@@ -19,7 +19,7 @@ use crate::keys::Keys;
 use crate::link::{Link, Route, Sink};
 use crate::plain;
 use crate::tcp::{Addresses, Arrival, MOST_EVENTS, Tcp, Work};
-pub use crate::tcp::{CongestionControl, IsOurs, Keepalive, TcpSettings};
+pub use crate::tcp::{CongestionControl, EcnUse, IsOurs, Keepalive, TcpSettings};
 use crate::time::Instant;
 use crate::udp::{self, Datagram, Udp};
 
@@ -293,7 +293,7 @@ impl Stack {
         events: &mut Events,
     ) {
         let begin = segment.headroom().saturating_sub(ip.header_len + frame.len);
-        let addresses = Addresses { remote: ip.src, local: ip.dst };
+        let addresses = Addresses { remote: ip.src, local: ip.dst, mark: ip.mark };
         let mut work = Work { now, counters: &mut self.counters, events };
         match self.tcp.input(addresses, segment, &mut work) {
             Arrival::Done => {}

@@ -28,6 +28,7 @@ impl Tcp {
             self.handshake_completes(index, work);
         }
         let window_changed = self.update_window(index, header, work);
+        self.congestion_is_echoed(index, header, work);
         let repeats = header.ack == una && len == 0 && !window_changed && !header.has(flag::FIN);
         let kind = if repeats { Kind::Duplicate } else { Kind::Other };
         if una.lt(header.ack) || una != max {

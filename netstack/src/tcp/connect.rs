@@ -12,7 +12,7 @@ use super::timestamps::Clock;
 use super::{Addresses, Tcp, Work};
 use crate::address::Address;
 use crate::app::{Cookie, Event, Reason};
-use crate::ipv4;
+use crate::ipv4::{self, Codepoint};
 
 impl Tcp {
     /// From now on connections that we open are only such as this core receives.
@@ -36,7 +36,7 @@ impl Tcp {
         work: &mut Work<'_>,
     ) -> Option<()> {
         let own = own.filter(|own| can_be_peer(own, *remote.ip()) && remote.port() != 0)?;
-        let addresses = Addresses { remote: *remote.ip(), local: own.ip };
+        let addresses = Addresses { remote: *remote.ip(), local: own.ip, mark: Codepoint::NotCapable };
         let key = |local_port| FlowKey { remote_ip: *remote.ip(), remote_port: remote.port(), local_port };
         let (flows, listen) = (&self.flows, &self.listen);
         let is_free = |port| !listen.contains(&port) && flows.get(key(port)).is_none();
@@ -50,6 +50,7 @@ impl Tcp {
         tcb.heard_at = work.now;
         tcb.receive.shift = Some(self.windows.shift());
         tcb.sack_permitted = true;
+        tcb.ask_for_ecn(self.settings.ecn);
         tcb.timestamps = Some(Clock::new(clock_offset, 0, work.now));
         self.tcbs[index as usize] = Some(tcb);
         self.flows.insert(key, index);
@@ -106,6 +107,7 @@ impl Tcp {
         let offer = tcb.timestamps;
         tcb.received_syn(header.seq);
         tcb.agree(&header.options, mss, control);
+        tcb.answered_about_ecn(header);
         // What the peer does not want is not used.
         tcb.receive.shift = tcb.receive.shift.filter(|_| header.options.window_shift.is_some());
         tcb.timestamps = offer.zip(header.options.timestamps).map(|(mut clock, timestamps)| {
@@ -162,6 +164,7 @@ impl Tcp {
             let reason = tcb.reason_to_give_up();
             return self.end(index, reason, work.events);
         }
+        tcb.ecn = None; // perhaps something on the way drops those that ask (RFC 3168, section 6.1.1.1)
         tcb.send.rto.back_off();
         tcb.send.nxt = tcb.send.iss;
         self.arm_retransmit(index, work.now);

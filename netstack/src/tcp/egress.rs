@@ -8,7 +8,7 @@ use netdrv::pktbuf::{Attachment, Checksum, PktBuf, Segmentation};
 use super::header::{self, CHECKSUM, Fields};
 use crate::checksum::Sum;
 use crate::ethernet::Payload;
-use crate::ipv4::{self, protocol};
+use crate::ipv4::{self, Codepoint, protocol};
 use crate::link::{Route, Sink};
 
 /// Where the segments of one connection go.
@@ -55,7 +55,11 @@ pub(super) fn wrap(payload: &mut PktBuf, fields: Fields, route: Route, tx_checks
         TxChecksum::Software => (whole(pseudo, payload).checksum(), Checksum::None),
     };
     payload.bytes_mut()?[CHECKSUM..CHECKSUM + 2].copy_from_slice(&field);
-    ipv4::emit(payload.prepend(ipv4::HEADER_LEN)?.first_chunk_mut()?, local, remote, protocol::TCP, segment_len);
+    let header = payload.prepend(ipv4::HEADER_LEN)?.first_chunk_mut()?;
+    ipv4::emit(header, local, remote, protocol::TCP, segment_len);
+    if fields.mark != Codepoint::NotCapable {
+        ipv4::set_codepoint(header, fields.mark);
+    }
     from.prepend(payload, to, Payload::Ipv4)?;
     Some(checksum)
 }

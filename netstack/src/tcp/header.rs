@@ -6,7 +6,7 @@ use super::options::Options;
 use super::seq::SeqNum;
 use crate::checksum::Sum;
 use crate::counters::Counters;
-use crate::ipv4::protocol;
+use crate::ipv4::{Codepoint, protocol};
 
 /// Bytes of a header without options.
 pub(super) const HEADER_LEN: usize = 20;
@@ -20,6 +20,8 @@ pub(super) mod flag {
     pub(in crate::tcp) const RST: u8 = 0x04;
     pub(in crate::tcp) const PSH: u8 = 0x08;
     pub(in crate::tcp) const ACK: u8 = 0x10;
+    pub(in crate::tcp) const ECE: u8 = 0x40;
+    pub(in crate::tcp) const CWR: u8 = 0x80;
 }
 
 /// The header of a segment that passed the checks that need no connection.
@@ -35,6 +37,8 @@ pub(super) struct Header {
     /// Bytes before the payload.
     pub(super) header_len: usize,
     pub(super) options: Options,
+    /// What routers have made of the packet.
+    pub(super) mark: Codepoint,
 }
 
 impl Header {
@@ -68,6 +72,7 @@ pub(super) fn parse(segment: &[u8], pseudo: Option<Sum>) -> Result<Header, fn(&m
         window: half(14),
         header_len,
         options: Options::parse(options),
+        mark: Codepoint::NotCapable,
     })
 }
 
@@ -81,6 +86,8 @@ pub(super) struct Fields {
     pub(super) flags: u8,
     pub(super) window: u16,
     pub(super) options: Options,
+    /// What routers may make of the packet.
+    pub(super) mark: Codepoint,
 }
 
 impl Fields {

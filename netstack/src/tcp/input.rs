@@ -10,6 +10,7 @@ use super::syn_cookie::Returned;
 use super::tcb::{AckDue, State};
 use super::{Addresses, Tcp, Work};
 use crate::app::Reason;
+use crate::ipv4::Codepoint;
 use crate::time::Instant;
 
 /// What comes of a segment.
@@ -42,13 +43,14 @@ impl Tcp {
     pub(crate) fn input(&mut self, addresses: Addresses, mut segment: PktBuf, work: &mut Work<'_>) -> Arrival {
         let verify = segment.checksum() != Checksum::Verified;
         let pseudo = verify.then(|| header::pseudo_header(addresses.remote, addresses.local, segment.len()));
-        let header = match header::parse(segment.bytes(), pseudo) {
+        let mut header = match header::parse(segment.bytes(), pseudo) {
             Ok(header) => header,
             Err(reason) => {
                 work.counters.count(reason);
                 return Arrival::Done;
             }
         };
+        header.mark = addresses.mark;
         segment.trim_front(header.header_len);
         let key = FlowKey { remote_ip: addresses.remote, remote_port: header.src_port, local_port: header.dst_port };
         match self.flows.get(key) {
@@ -141,6 +143,7 @@ impl Tcp {
         }
         if let Some(tcb) = self.tcb(index) {
             tcb.heard_at = work.now;
+            tcb.take_mark(header, payload.len(), work);
         }
         if header.has(flag::RST) {
             return self.reset_arrives(index, header, work);
@@ -283,5 +286,16 @@ fn reset_for(header: &Header, payload_len: usize) -> Answer {
         (SeqNum(0), header.seq + len, flag::RST | flag::ACK)
     };
     let (src_port, dst_port) = (header.dst_port, header.src_port);
-    Answer { fields: Fields { src_port, dst_port, seq, ack, flags, window: 0, options: Options::default() } }
+    Answer {
+        fields: Fields {
+            src_port,
+            dst_port,
+            seq,
+            ack,
+            flags,
+            window: 0,
+            options: Options::default(),
+            mark: Codepoint::NotCapable,
+        },
+    }
 }

@@ -29,8 +29,10 @@ impl Tcp {
             return Some(self.cookie_for(addresses, key, header, work));
         }
         let numbers = self.initial_numbers(addresses.flow_bytes(key), work.now);
-        if self.half_open(key, header.seq, &header.options, numbers, work).is_none() {
-            work.counters.drop_tcp_conn_limit += 1;
+        let uses = self.settings.ecn;
+        match self.half_open(key, header.seq, &header.options, numbers, work).and_then(|index| self.tcb(index)) {
+            Some(tcb) => tcb.agree_on_ecn(header, uses),
+            None => work.counters.drop_tcp_conn_limit += 1,
         }
         None
     }

@@ -11,12 +11,12 @@
 //!                reassembly: what came early      receive_window: what we offer
 //! loss           delivery: what was delivered      scoreboard: what became of each segment      rack: what is lost
 //!                tail_probe: asks when nothing tells      recovery, rate_reduction: until it is made up for
-//! how much       congestion (NewReno, CUBIC)       when    rto, timers, keepalive
+//! how much       congestion (NewReno, CUBIC), ecn       when    rto, timers, keepalive
 //! the app        calls: what it asks for
 //! out            output: what is sent, in one place, at egress      egress: headers in front, and into the batch
 //! ```
 //!
-//! Left out for now: ECN.
+//! Left out: urgent data, fast open.
 
 mod ack;
 mod calls;
@@ -25,6 +25,7 @@ mod congestion;
 mod connect;
 mod cut;
 mod delivery;
+mod ecn;
 mod egress;
 mod expected;
 mod flow_table;
@@ -67,6 +68,7 @@ use siphasher::sip::SipHasher24;
 use crate::app::{Event, Events, Reason};
 use crate::counters::Counters;
 use crate::index_queue::IndexQueue;
+use crate::ipv4::Codepoint;
 use crate::keys::Keys;
 use crate::rate_limit::RateLimit;
 use crate::stack::{Config, LEAST_MTU, Share};
@@ -83,6 +85,7 @@ use syn_cookie::Cookies;
 use tcb::{Owner, State, Tcb};
 
 pub use congestion::CongestionControl;
+pub use ecn::EcnUse;
 pub(crate) use expected::ExpectedSegment;
 pub(crate) use flow_table::FlowKey;
 pub use keepalive::Keepalive;
@@ -284,6 +287,8 @@ pub(crate) struct Addresses {
     pub(crate) remote: Ipv4Addr,
     /// Ours.
     pub(crate) local: Ipv4Addr,
+    /// What routers have made of it on the way.
+    pub(crate) mark: Codepoint,
 }
 
 impl Addresses {

@@ -14,6 +14,7 @@ use super::seq::SeqNum;
 use super::tail_probe::{Carried, TailProbe};
 use super::tcb::{AckDue, Fin, MAX_SENT_RECORDS, Probe, Send, State, Tcb};
 use super::{Tcp, Work};
+use crate::ipv4::Codepoint;
 use crate::link::{Link, Route, Sink};
 use crate::time::Instant;
 
@@ -219,6 +220,7 @@ impl Tcp {
         if tcb.state == State::SynSent {
             (fields.flags, fields.ack) = (flag::SYN, SeqNum(0));
         }
+        fields.flags |= tcb.syn_ecn_flags();
         fields.window = tcb.receive.syn_window();
         fields.options.mss = Some(our_mss);
         fields.options.window_shift = tcb.receive.shift;
@@ -242,7 +244,8 @@ impl Tcp {
     fn send_fin(&mut self, index: u32, out: &mut Egress<'_, '_>, work: &mut Work<'_>) -> Result<(), Stop> {
         let Some(tcb) = self.tcb(index) else { return Ok(()) };
         let again = tcb.fin_sent();
-        let fields = Fields { seq: tcb.send.end, flags: flag::FIN | flag::ACK, ..fields_of(tcb, work.now) };
+        let fields =
+            Fields { seq: tcb.send.end, flags: flag::FIN | flag::ACK | tcb.ecn_flags(), ..fields_of(tcb, work.now) };
         self.send_empty(fields, out)?;
         work.counters.tcp_segments_out += 1;
         work.counters.tcp_retransmits += u64::from(again);
@@ -315,7 +318,9 @@ impl Tcp {
             return Err(Stop::InRing);
         }
         let push = if next == NONE { flag::PSH } else { 0 };
-        let fields = Fields { seq: record.seq, flags: flag::ACK | push, ..fields_of(tcb, work.now) };
+        let mut fields = Fields { seq: record.seq, ..fields_of(tcb, work.now) };
+        let (ecn, mark) = tcb.ecn_of_payload(record.transmission.fate);
+        (fields.flags, fields.mark) = (fields.flags | push | ecn, mark);
         let send = &mut tcb.send;
         out.send(&mut record.payload, fields, send.mss).ok_or(Stop::NoBuffer)?;
         let len = record.len();
@@ -388,8 +393,9 @@ fn fields_of(tcb: &mut Tcb, now: Instant) -> Fields {
         dst_port: tcb.key.remote_port,
         seq: tcb.send.max,
         ack: tcb.receive.nxt,
-        flags: flag::ACK,
+        flags: flag::ACK | tcb.ecn_flags(),
         window: tcb.receive.window(),
+        mark: Codepoint::NotCapable,
         options: Options { timestamps: tcb.timestamps.map(|clock| clock.stamp(now)), ..Options::default() },
     }
 }

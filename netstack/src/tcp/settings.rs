@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use super::ecn::EcnUse;
 use super::keepalive::Keepalive;
 
 /// Sizes and times of TCP. The default is what a cache wants.
@@ -19,6 +20,8 @@ pub struct TcpSettings {
     pub fin_wait_2: Duration,
     /// How long a peer may be silent while something waits for it, if that is to be shorter than ten timeouts.
     pub user_timeout: Option<Duration>,
+    /// Whether routers may mark packets instead of dropping them.
+    pub ecn: EcnUse,
 }
 
 impl Default for TcpSettings {
@@ -30,6 +33,7 @@ impl Default for TcpSettings {
             keepalive: Some(Keepalive::default()),
             fin_wait_2: Duration::from_secs(60),
             user_timeout: None,
+            ecn: EcnUse::Never,
         }
     }
 }

@@ -20,6 +20,7 @@ use super::receive_window::INITIAL_WINDOW;
 use super::seq::SeqNum;
 use super::timestamps::Clock;
 use super::{Addresses, Tcp, Work};
+use crate::ipv4::Codepoint;
 use crate::keys::Keys;
 use crate::time::Instant;
 
@@ -163,6 +164,7 @@ impl Tcp {
             flags: flag::SYN | flag::ACK,
             window: INITIAL_WINDOW as u16,
             options,
+            mark: Codepoint::NotCapable,
         };
         Answer { fields }
     }

@@ -12,6 +12,7 @@ use netdrv::pktbuf::BUF_BYTES;
 
 use super::challenge::Challenges;
 use super::congestion::{Congestion, CongestionControl};
+use super::ecn::Ecn;
 use super::flow_table::FlowKey;
 use super::options::{Options, TIMESTAMPS_LEN};
 use super::path_mtu::Reduced;
@@ -183,6 +184,8 @@ pub(super) struct Tcb {
     pub(super) unreachable_at: Option<SeqNum>,
     /// Both sides take SACK blocks.
     pub(super) sack_permitted: bool,
+    /// Both sides take part in congestion notification.
+    pub(super) ecn: Option<Ecn>,
     /// Both sides use timestamps.
     pub(super) timestamps: Option<Clock>,
     pub(super) send: Send,
@@ -217,6 +220,7 @@ impl Tcb {
             address_lost: false,
             unreachable_at: None,
             sack_permitted: false,
+            ecn: None,
             timestamps: None,
             send: Send {
                 iss,

@@ -5,6 +5,7 @@ mod body;
 mod close;
 mod connect;
 mod data;
+mod ecn;
 mod expected;
 mod handshake;
 mod hoard;
