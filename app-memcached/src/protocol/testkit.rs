@@ -1,5 +1,7 @@
 //! A client without a network: a session whose input and output are vectors.
 
+use netdrv::pktbuf::Fragment;
+
 use super::*;
 use crate::store::{self, StoreConfig, StoreMemory, WhenFull};
 
@@ -21,6 +23,7 @@ pub(super) const SETTINGS: Settings =
 struct Sink {
     bytes: Vec<u8>,
     room: usize,
+    lent: Vec<Fragment>,
 }
 
 impl Output for Sink {
@@ -38,6 +41,15 @@ impl Output for Sink {
         let at = self.bytes.len();
         self.bytes.resize(at + len, 0);
         Some(&mut self.bytes[at..])
+    }
+
+    fn lendable(&self) -> usize {
+        self.room()
+    }
+
+    fn lend(&mut self, body: Fragment) {
+        self.write(body.bytes());
+        self.lent.push(body);
     }
 }
 
@@ -68,9 +80,10 @@ impl Client {
         let mut replies = Vec::new();
         let mut start = 0;
         loop {
-            let mut out = Sink { bytes: Vec::new(), room: self.room };
+            let mut out = Sink { bytes: Vec::new(), room: self.room, lent: Vec::new() };
             let advance = self.session.advance(&self.pending[start..], &mut self.server, &NoDataplane, &mut out);
             start += advance.consumed;
+            out.lent.iter().for_each(|body| self.server.store.take_back(body));
             replies.extend_from_slice(&out.bytes);
             match advance.status {
                 Status::NeedRoom => {}

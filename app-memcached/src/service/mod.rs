@@ -268,6 +268,9 @@ impl App for Service {
     fn run(&mut self, turn: Turn<'_>, events: &mut Events, calls: &mut Calls) -> Progress {
         // A turn of the core begins: it looks at no item but those it has pinned.
         self.server.store.pass();
+        while let Some(lent) = self.pool.take_back() {
+            self.server.store.take_back(&lent);
+        }
         self.set_time(turn);
         self.resume(turn, calls);
         while has_room(calls)

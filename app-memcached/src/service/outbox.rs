@@ -1,6 +1,6 @@
 //! Replies on their way into packet buffers and send calls.
 
-use netdrv::pktbuf::{PktBuf, Pool};
+use netdrv::pktbuf::{Attachment, Fragment, PktBuf, Pool};
 use netstack::app::{Call, Calls, FULL_SEGMENT, Flow};
 
 use super::MIN_CALLS;
@@ -114,6 +114,26 @@ impl Output for Outbox<'_> {
             }
             bytes = later;
         }
+    }
+
+    fn lendable(&self) -> usize {
+        let has_buffer = self.open.is_some() || (self.buffers > 0 && self.free_calls() > 0);
+        if has_buffer { self.credit as usize } else { 0 }
+    }
+
+    fn lend(&mut self, body: Fragment) {
+        let len = body.len() as u32;
+        if self.open.is_none() && self.turn_over().is_none() {
+            debug_assert!(false, "lent beyond the room");
+            return;
+        }
+        if let Some(buffer) = &mut self.open {
+            let attached = buffer.attach(Attachment { body: Some(body), segmentation: None });
+            debug_assert!(attached.is_some(), "nobody shares the open buffer");
+        }
+        self.credit -= len;
+        self.written += len;
+        self.flush(); // a body ends its buffer
     }
 
     #[inline]

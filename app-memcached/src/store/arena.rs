@@ -16,6 +16,8 @@
 use core::ptr::NonNull;
 use core::{ptr, slice};
 
+use netdrv::pktbuf::Fragment;
+
 use super::item::{ALIGN, Addr, Header};
 use super::memory::StoreMemory;
 use super::sync::AtomicU64;
@@ -125,6 +127,20 @@ impl Arena {
     /// Copies `len` bytes from an item to another, unpublished one.
     pub(super) fn copy(&self, from: usize, to: usize, len: usize) {
         self.write(to, self.bytes(from, len));
+    }
+
+    /// `len` bytes at `at`, of a published item that is pinned for as long as they are lent.
+    pub(super) fn lend(&self, at: usize, len: usize) -> Fragment {
+        // SAFETY:
+        // - `place` checks that the range lies in the arena, which is valid for ever and initialised.
+        // - Nobody writes to a published item (second rule), and its memory is not used again under a pin (third rule).
+        // - The arena was made of memory whose addresses are those that a device uses.
+        unsafe { Fragment::lent(self.place(at, len), len as u32) }
+    }
+
+    /// Where bytes that were lent lie.
+    pub(super) fn offset_of(&self, lent: &Fragment) -> usize {
+        (lent.dma_addr() as usize).wrapping_sub(self.base.as_ptr() as usize)
     }
 
     /// The address of `len` bytes at `at`, which lie in the arena.

@@ -6,15 +6,15 @@
 use alloc::boxed::Box;
 
 use super::segment::Number;
-use super::sync::{AtomicU32, Ordering};
+use super::sync::{AtomicU64, Ordering};
 
 /// Counts of a cache line pair: rows of two cores share none.
-const ROW_UNIT: usize = 32;
+const ROW_UNIT: usize = 16;
 
 /// The pins of all cores.
 pub(super) struct Pins {
     /// Row by row, one for each core.
-    counts: Box<[AtomicU32]>,
+    counts: Box<[AtomicU64]>,
     row: usize,
 }
 
@@ -23,36 +23,36 @@ impl Pins {
     pub(super) fn new(cores: usize, segments: usize) -> Pins {
         // One unit more: the heap aligns the first row to nothing.
         let row = segments.next_multiple_of(ROW_UNIT) + ROW_UNIT;
-        Pins { counts: (0..cores * row).map(|_| AtomicU32::new(0)).collect(), row }
+        Pins { counts: (0..cores * row).map(|_| AtomicU64::new(0)).collect(), row }
     }
 
-    /// Adds a pin of `core`. Returns how many it had.
+    /// Adds `n` pins of `core`. Returns how many it had.
     #[inline]
-    pub(super) fn add(&self, core: usize, number: Number) -> u32 {
+    pub(super) fn add(&self, core: usize, number: Number, n: u64) -> u64 {
         let count = &self.counts[core * self.row + number as usize];
         let before = count.load(Ordering::Relaxed);
-        count.store(before.wrapping_add(1), Ordering::Relaxed);
+        count.store(before.wrapping_add(n), Ordering::Relaxed);
         before
     }
 
-    /// Takes a pin of `core` away. Returns how many are left.
+    /// Takes `n` pins of `core` away. Returns how many are left.
     #[inline]
-    pub(super) fn remove(&self, core: usize, number: Number) -> u32 {
+    pub(super) fn remove(&self, core: usize, number: Number, n: u64) -> u64 {
         let count = &self.counts[core * self.row + number as usize];
-        let after = count.load(Ordering::Relaxed).wrapping_sub(1);
+        let after = count.load(Ordering::Relaxed).wrapping_sub(n);
         // Release: what was read or written under the pin comes before.
         count.store(after, Ordering::Release);
         after
     }
 
     /// How many `core` has on a segment.
-    pub(super) fn of(&self, core: usize, number: Number) -> u32 {
+    pub(super) fn of(&self, core: usize, number: Number) -> u64 {
         self.counts[core * self.row + number as usize].load(Ordering::Relaxed)
     }
 
     /// Whether any core has one on a segment.
     pub(super) fn are_held(&self, number: Number) -> bool {
         let counts = self.counts.iter().skip(number as usize).step_by(self.row);
-        counts.fold(0, |sum: u32, count| sum.wrapping_add(count.load(Ordering::Acquire))) != 0
+        counts.fold(0, |sum: u64, count| sum.wrapping_add(count.load(Ordering::Acquire))) != 0
     }
 }

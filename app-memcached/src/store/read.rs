@@ -1,5 +1,7 @@
 //! Look-ups.
 
+use netdrv::pktbuf::Fragment;
+
 use super::item::Addr;
 use super::{Handle, MAX_KEY};
 
@@ -29,7 +31,7 @@ pub struct Item<'a> {
     pub place: Place,
 }
 
-/// Where a look-up has found an item. Good until the handle is used for anything but [`Handle::pin`].
+/// Where a look-up has found an item. Good until the handle is used for anything but [`Handle::pin`] and [`Handle::value_at`].
 #[derive(Clone, Copy, Debug)]
 pub struct Place {
     addr: Addr,
@@ -78,9 +80,28 @@ impl Handle {
         Some(Pin { addr: place.addr })
     }
 
+    /// The value of an item that was just found, with its line end. `None` if that was not just now.
+    pub fn value_at(&self, place: Place) -> Option<&[u8]> {
+        (place.moment == self.moment).then(|| self.shared.arena.value(place.addr))
+    }
+
     /// The value of a held item, with its line end.
     pub fn pinned_value(&self, pin: &Pin) -> &[u8] {
         self.shared.arena.value(pin.addr)
+    }
+
+    /// `len` bytes of a held item's value from `from` on, to be sent from where they lie. They stay held, byte by byte, until
+    /// they are [taken back](Handle::take_back), also when the item is not.
+    pub fn lend(&mut self, pin: &Pin, from: usize, len: usize) -> Fragment {
+        let arena = &self.shared.arena;
+        let len = len.min(arena.value(pin.addr).len().saturating_sub(from));
+        self.add_pins(pin.addr, len as u64);
+        arena.lend(arena.value_at(pin.addr) + from, len)
+    }
+
+    /// Takes bytes back that were lent by this core, or by another.
+    pub fn take_back(&mut self, lent: &Fragment) {
+        self.remove_pins(Addr(self.shared.arena.offset_of(lent)), lent.len() as u64);
     }
 
     /// Gives an item back.
@@ -96,20 +117,28 @@ impl Handle {
 
     /// Notes that this core holds the item at `addr`.
     pub(super) fn add_pin(&self, addr: Addr) {
-        let segments = &self.shared.segments;
-        let number = segments.containing(addr.0);
-        if self.shared.pins.add(self.core, number) == 0 {
-            self.counts().pinned.add(u64::from(segments.get(number).span()));
-        }
+        self.add_pins(addr, 1);
     }
 
     /// Notes that it holds it no longer.
     pub(super) fn remove_pin(&self, addr: Addr) {
+        self.remove_pins(addr, 1);
+    }
+
+    fn add_pins(&self, addr: Addr, n: u64) {
+        let segments = &self.shared.segments;
+        let number = segments.containing(addr.0);
+        if self.shared.pins.add(self.core, number, n) == 0 {
+            self.counts().pinned.add(u64::from(segments.get(number).span()));
+        }
+    }
+
+    fn remove_pins(&self, addr: Addr, n: u64) {
         let segments = &self.shared.segments;
         let number = segments.containing(addr.0);
         // Asked before the pin is gone: the segment may be another one after.
         let span = segments.get(number).span();
-        if self.shared.pins.remove(self.core, number) == 0 {
+        if self.shared.pins.remove(self.core, number, n) == 0 {
             self.counts().pinned.subtract(u64::from(span));
         }
     }

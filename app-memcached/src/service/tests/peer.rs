@@ -219,7 +219,7 @@ impl Stack {
             if peer.credit == Credit::Stalled || peer.in_flight.is_empty() || self.events.is_full() {
                 continue;
             }
-            let acked = peer.in_flight.drain(..).map(|buffer| buffer.len() as u32).sum();
+            let acked = peer.in_flight.drain(..).map(|buffer| buffer.frame_len() as u32).sum();
             any = true;
             let credit = self.grant(number);
             self.events.push_back(Event::Sent { cookie, acked, credit }).unwrap();
@@ -242,10 +242,13 @@ impl Stack {
 
 impl Peer {
     fn take(&mut self, payload: PktBuf) {
-        assert!((1..=MAX_SEND).contains(&payload.len()) && payload.is_unique());
+        assert!(payload.len() <= MAX_SEND && payload.frame_len() > 0 && payload.is_unique());
         assert!(!self.closed, "sent after closing");
-        self.room = self.room.checked_sub(payload.len() as u32).expect("sent beyond the credit");
+        self.room = self.room.checked_sub(payload.frame_len() as u32).expect("sent beyond the credit");
         self.replies.extend_from_slice(payload.bytes());
+        if let Some(body) = payload.attachment().and_then(|attachment| attachment.body) {
+            self.replies.extend_from_slice(body.bytes());
+        }
         if !self.dead {
             self.in_flight.push_back(payload);
         }

@@ -98,3 +98,24 @@ fn joining_survives_cleaning() {
     assert_eq!(store.value(b"log"), Some(expected));
     store.check();
 }
+
+#[test]
+fn lent_bytes_hold_their_segment_until_all_are_back() {
+    let mut store = store_with(8 << 20, WhenFull::Evict);
+    let value = pattern(3, 3, 3000);
+    store.put(b"large", &value).unwrap();
+    let pin = store.find_and_pin(b"large").unwrap();
+    let parts = [(0, 1000), (1000, 1500), (2500, 10_000)].map(|(from, len)| store.lend(&pin, from, len));
+    store.unpin(pin);
+    assert_eq!(parts.map(|part| part.len()), [1000, 1500, 502], "the line end is a part of the value");
+    assert!(store.delete(b"large"));
+    for (n, part) in parts.iter().enumerate() {
+        churn(&mut store, 20 << 20);
+        assert_eq!((n, store.pinned_segments()), (n, 1));
+        let at = 1000 * n + 500 * n.saturating_sub(1);
+        assert_eq!(part.bytes()[..500], value[at..at + 500]);
+        store.take_back(part);
+    }
+    assert_eq!(store.pinned_segments(), 0);
+    store.check();
+}

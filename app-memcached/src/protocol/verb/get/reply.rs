@@ -4,7 +4,8 @@ use super::super::super::number::{Decimal, MAX_DIGITS};
 use super::super::super::output::Output;
 use super::super::super::reply::Answer;
 use super::super::super::server::Server;
-use super::{Cas, Keys, Transfer};
+use super::transfer::{LEND_FROM, Transfer};
+use super::{Cas, Keys};
 use crate::store::{Item, MAX_KEY, Place};
 
 /// Replies of up to this many bytes are written in one piece, which may leave the end of a packet unused; longer ones fill
@@ -68,25 +69,35 @@ pub(super) fn send(keys: Keys, key: &[u8], tail: &[u8], server: &mut Server, out
         end.copy_from_slice(tail);
         return Found::Sent;
     }
-    if len <= out.room() {
+    let (place, is_large) = (item.place, item.value.len() >= LEND_FROM);
+    if !is_large && len <= out.room() {
         head.send(out);
         out.write(item.value);
         out.write(tail);
         return Found::Sent;
     }
-    let place = item.place;
-    begin(&head, place, server, out)
+    begin(&head, place, tail, server, out)
 }
 
-/// Writes the beginning of a reply that exceeds the room.
-#[cold]
-fn begin(head: &Head<'_>, place: Place, server: &mut Server, out: &mut impl Output) -> Found {
+/// Writes the beginning of a reply that exceeds the room, or whose value is lent; all of it, if there is room.
+fn begin(head: &Head<'_>, place: Place, tail: &[u8], server: &mut Server, out: &mut impl Output) -> Found {
     match server.store.pin(place) {
         Some(pin) => {
             head.send(out);
             let mut transfer = Transfer::new(pin);
-            transfer.advance(server, out);
+            if transfer.advance(server, out) && tail.len() <= out.room() {
+                transfer.close(server);
+                out.write(tail);
+                return Found::Sent;
+            }
             Found::Begun(transfer)
+        }
+        // Too much is held: what fits is copied.
+        None if head.len() + place_len(place, server) + tail.len() <= out.room() => {
+            head.send(out);
+            out.write(server.store.value_at(place).unwrap_or_default());
+            out.write(tail);
+            Found::Sent
         }
         None => {
             server.counters.get_no_memory.add(1);
@@ -94,6 +105,10 @@ fn begin(head: &Head<'_>, place: Place, server: &mut Server, out: &mut impl Outp
             Found::NoMemory
         }
     }
+}
+
+fn place_len(place: Place, server: &Server) -> usize {
+    server.store.value_at(place).map_or(usize::MAX / 2, <[u8]>::len)
 }
 
 /// The line before a value: `VALUE <key> <flags> <bytes> [<cas>]`.
