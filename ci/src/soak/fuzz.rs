@@ -1,6 +1,6 @@
 //! Coverage-guided fuzzing by AFL++: the targets of the crate `fuzz`, each from its corpus for a time.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::{self, Display, Formatter};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -101,21 +101,60 @@ impl Target {
 
     /// The inputs found take the place of the corpus, as few of them as reach the same edges.
     fn keep(&self) -> Result<()> {
-        let kept = self.output().join("kept");
-        let queue = self.output().join("default/queue").display().to_string();
-        let (folder, program) = (kept.display().to_string(), self.program());
-        let fixed = ["cmin", "-e", "-i", &queue, "-o", &folder];
+        let queue = self.output().join("default/queue");
+        let maps = self.output().join("maps");
+        let (from, to, program) = (queue.display().to_string(), maps.display().to_string(), self.program());
+        let fixed = ["showmap", "-q", "-e", "-t", HANG_MS, "-i", &from, "-o", &to];
         afl(&fixed.into_iter().chain(program.iter().map(String::as_str)).collect::<Vec<_>>())?;
-        let mut inputs: Vec<Vec<u8>> = files(&kept)?.iter().map(fs::read).collect::<Result<_, _>>()?;
-        inputs.sort_by(|a, b| a.len().cmp(&b.len()).then_with(|| a.cmp(b)));
+        let mut inputs = Vec::new();
+        for map in files(&maps)? {
+            let content = fs::read(queue.join(map.file_name().unwrap_or_default()))?;
+            inputs.push(Traced { content, edges: edges(&fs::read_to_string(map)?) });
+        }
+        let kept = cover(inputs);
+        ensure!(!kept.is_empty(), "none of the inputs in {} reaches anything", queue.display());
         fs::remove_dir_all(self.corpus())?;
         fs::create_dir(self.corpus())?;
-        for (number, input) in inputs.iter().enumerate() {
+        for (number, input) in kept.iter().enumerate() {
             fs::write(self.corpus().join(format!("{number:04}")), input)?;
         }
-        println!("  {:<24}{:>12}", "inputs kept", inputs.len());
+        println!("  {:<24}{:>12}", "inputs kept", kept.len());
         Ok(())
     }
+}
+
+/// An input and the edges of the program that it reaches.
+struct Traced {
+    content: Vec<u8>,
+    edges: BTreeSet<u32>,
+}
+
+/// Reads a map of `afl-showmap`: a line an edge, `edge:count`.
+fn edges(map: &str) -> BTreeSet<u32> {
+    map.lines().filter_map(|line| line.split(':').next()?.parse().ok()).collect()
+}
+
+/// A few inputs that reach together what all do, the smallest first: for each edge, the rarest first, the smallest input that
+/// reaches it, unless one that was taken does.
+fn cover(mut inputs: Vec<Traced>) -> Vec<Vec<u8>> {
+    inputs.sort_by(|a, b| a.content.len().cmp(&b.content.len()).then_with(|| a.content.cmp(&b.content)));
+    let mut reached: BTreeMap<u32, (usize, usize)> = BTreeMap::new(); // how many inputs do, and the smallest
+    for (index, input) in inputs.iter().enumerate() {
+        for edge in &input.edges {
+            reached.entry(*edge).or_insert((0, index)).0 += 1;
+        }
+    }
+    let mut by_rarity: Vec<(usize, u32, usize)> =
+        reached.iter().map(|(edge, (count, first))| (*count, *edge, *first)).collect();
+    by_rarity.sort_unstable();
+    let mut covered: BTreeSet<u32> = BTreeSet::new();
+    let mut taken = BTreeSet::new();
+    for (_, edge, smallest) in by_rarity {
+        if !covered.contains(&edge) && taken.insert(smallest) {
+            covered.extend(&inputs[smallest].edges);
+        }
+    }
+    taken.into_iter().map(|index| std::mem::take(&mut inputs[index].content)).collect()
 }
 
 /// What came of fuzzing a target.
@@ -203,4 +242,21 @@ fn afl(arguments: &[&str]) -> Result<()> {
     let status = command.stdout(Stdio::null()).status().context("cannot start cargo")?;
     ensure!(status.success(), "cargo afl {}: {status}", arguments.join(" "));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_inputs_reach_what_all_do() {
+        let traced = |content: &[u8], map: &str| Traced { content: content.to_vec(), edges: edges(map) };
+        let inputs = vec![
+            traced(b"long, and reaches nothing of its own", "1:1\n2:1\n"),
+            traced(b"rare", "1:1\n2:3\n7:1\n"),
+            traced(b"b", "1:1\n"),
+            traced(b"other", "9:1\n"),
+        ];
+        assert_eq!(cover(inputs), [b"rare".to_vec(), b"other".to_vec()]);
+    }
 }
