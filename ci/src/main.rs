@@ -62,6 +62,21 @@ enum Soak {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
+    /// An appliance on a tap: SYNs from random addresses while connections work.
+    Flood {
+        /// SYNs a second.
+        #[arg(long, default_value_t = 50_000)]
+        rate: u64,
+        /// Seconds of the flood, and of the calm before it.
+        #[arg(long, default_value_t = 20)]
+        seconds: u64,
+        /// Connections that work.
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..))]
+        connections: u16,
+        /// Seed of all that is random.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
     /// Our stack against Linux's through a tap and a lossy forwarder: checked streams, then goodput beside Linux's own.
     Linux {
         /// Bytes checked, each way and at each loss; 0 leaves them out.
@@ -136,6 +151,11 @@ fn run(command: Command) -> Result<()> {
             soak::end_on_signals()?;
             let load = Duration::from_secs(seconds);
             soak::basic(&soak::Options { load, connections: usize::from(connections), frames, seed })?;
+        }
+        Command::Soak { soak: Soak::Flood { rate, seconds, connections, seed } } => {
+            soak::end_on_signals()?;
+            let (connections, time) = (usize::from(connections), Duration::from_secs(seconds));
+            soak::flood(&soak::FloodOptions { rate, time, connections, seed })?;
         }
         Command::Soak { soak: Soak::Linux { bytes, connections, pairs, seconds, seed } } => {
             soak::end_on_signals()?;

@@ -5,16 +5,20 @@
 //! load      many connections that check every reply
 //! netsim    two stacks over a simulated network, seed by seed
 //! frames    mutated Ethernet frames
+//! flood     SYNs from random addresses while connections work
 //! linux     our stack against Linux's, through a tap and a lossy forwarder
 //! fuzz      the crate `fuzz`'s targets, driven by AFL++
+//! wire      headers of frames, from their fields to bytes, checksums included
 //! ```
 
 mod basic;
+mod flood;
 pub mod frames;
 pub mod fuzz;
 mod linux;
 pub mod load;
 mod netsim;
+mod wire;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -23,6 +27,7 @@ use anyhow::{Result, ensure};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 pub use basic::{Options, basic};
+pub use flood::{Options as FloodOptions, flood};
 pub use linux::{Options as LinuxOptions, linux};
 pub use netsim::{NetsimOptions, netsim};
 

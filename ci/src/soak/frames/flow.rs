@@ -7,11 +7,11 @@ use std::net::SocketAddr;
 use anyhow::{Context, Result, ensure};
 use fastrand::Rng;
 
-use super::wire::{ACK, ETHERNET_HEADER, ETHERTYPE_IPV4, FIN, Mac, RST, SYN, TCP, transport_checksum};
 use crate::checksum::internet_checksum;
 use crate::client::Client;
 use crate::namespace::{GUEST, HOST, TAP};
 use crate::packet::{PacketSocket, Receive};
+use crate::soak::wire::{ACK, ETHERNET_HEADER, ETHERTYPE_IPV4, FIN, Mac, RST, SYN, TCP, transport_checksum};
 
 /// Connections of a round.
 const FLOWS: usize = 16;

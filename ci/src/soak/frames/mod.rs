@@ -1,7 +1,6 @@
 //! Mutated Ethernet frames: valid ones, bent in ways that reach deep into a stack.
 //!
 //! ```text
-//! wire        headers, from their fields to bytes, checksums included
 //! flow        live connections and the sequence numbers that they have reached
 //! template    valid frames of every kind that the appliance knows, and some that it does not
 //! mutate      bends them; checksums are fixed up in half of them, else the first check would end most
@@ -14,7 +13,6 @@ mod mutate;
 mod pace;
 mod report;
 mod template;
-mod wire;
 
 use std::net::SocketAddr;
 use std::time::Instant;

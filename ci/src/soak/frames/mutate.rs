@@ -4,8 +4,8 @@ use std::net::Ipv4Addr;
 
 use fastrand::Rng;
 
-use super::wire::{ETHERNET_HEADER, ETHERTYPE_IPV4, ICMP, TCP, UDP, transport_checksum};
 use crate::checksum::internet_checksum;
+use crate::soak::wire::{ETHERNET_HEADER, ETHERTYPE_IPV4, ICMP, TCP, UDP, transport_checksum};
 
 /// The shortest frame that a packet socket takes, and the longest that fits the tap's MTU.
 const SHORTEST: usize = ETHERNET_HEADER;

@@ -5,11 +5,11 @@ use std::net::Ipv4Addr;
 use fastrand::Rng;
 
 use super::flow::Flow;
-use super::wire::{
+use crate::namespace::{GUEST, HOST};
+use crate::soak::wire::{
     ACK, BROADCAST, ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_VLAN, FIN, ICMP, Ipv4, Mac, PSH, RST, SYN, TCP, Tcp, UDP,
     URG, arp, ethernet, icmp, udp,
 };
-use crate::namespace::{GUEST, HOST};
 
 /// The largest IPv4 payload behind a header without options, in bytes.
 const MOST: usize = 1480;
