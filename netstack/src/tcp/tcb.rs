@@ -192,6 +192,9 @@ pub(super) struct Tcb {
     pub(super) receive: Receive,
 }
 
+/// Beside the tables, the timers and what the app keeps, it leaves a connection well below 1 KiB.
+const _: () = assert!(size_of::<Option<Tcb>>() <= 512);
+
 /// The most that may be sent and not acknowledged: what a connection can make the pool hold.
 pub(super) const MAX_CREDIT: u32 = 128 * BUF_BYTES as u32;
 /// The most records that may be sent and not acknowledged: as many full segments as the credit covers. Small ones stop here, each
