@@ -59,9 +59,11 @@ impl<R: RxQueue, T: TxQueue, A: App> Core<R, T, A> {
         self.refill();
         loop {
             self.egress(now);
+            let full = self.outgoing.is_full();
             let submitted = self.submit();
             work += submitted;
-            if submitted == 0 {
+            // A batch that was not filled was all there is, or all that the ring takes.
+            if !full || submitted == 0 {
                 break;
             }
         }

@@ -232,9 +232,11 @@ impl<R: RxQueue, T: TxQueue, A: App> Shard<R, T, A> {
         loop {
             let room = self.queues.room(&mut self.port);
             self.stack.egress(now, room, &mut self.outgoing, &mut self.events);
+            let full = self.outgoing.is_full();
             let submitted = self.queues.submit(&mut self.outgoing, &mut self.port, self.pool);
             sent += submitted;
-            if submitted == 0 {
+            // A batch that was not filled was all there is, or all that the ring takes.
+            if !full || submitted == 0 {
                 return sent;
             }
         }
