@@ -122,8 +122,9 @@ impl Link {
     }
 
     /// Sends the frames that wait.
+    #[inline]
     pub(crate) fn output(&mut self, sink: &mut Sink<'_>) {
-        while sink.has_room() {
+        while self.has_output() && sink.has_room() {
             let Some(frame) = self.replies.pop_front().or_else(|| self.datagrams.pop_front()) else { return };
             sink.push(frame);
         }
