@@ -67,7 +67,9 @@ impl Echo {
             }
             Event::Recv { cookie, payload } => {
                 let later = if self.waiting.is_empty() { self.echo(cookie, payload, calls) } else { Some(payload) };
-                self.waiting.extend(later.map(|payload| (cookie, payload)));
+                if let Some(payload) = later {
+                    self.waiting.push_back((cookie, payload));
+                }
             }
             Event::PeerClosed { cookie } => {
                 if let Some(connection) = self.connections.get(cookie as usize) {
