@@ -95,6 +95,12 @@ pub trait ClosedPair {
     fn open(self) -> QueuePair<Self::Rx, Self::Tx>;
 }
 
+/// A receive queue whose core halts, seen from the first core.
+pub trait Watch {
+    /// Whether the queue is armed and a frame waits in it, so that its core is to be woken. Says so once.
+    fn take_work(&mut self) -> bool;
+}
+
 /// A NIC that is reset and negotiated, before its queues run.
 pub trait Nic: Sized {
     /// Its receive queues.
@@ -103,6 +109,8 @@ pub trait Nic: Sized {
     type Tx: TxQueue;
     /// Its queue pairs, as they travel to their cores.
     type Pair: ClosedPair<Rx = Self::Rx, Tx = Self::Tx>;
+    /// What watches its receive queues.
+    type Watch: Watch;
     /// What changes its steering while it runs.
     type Control: SteeringControl;
     /// Why it does not start.
@@ -122,6 +130,9 @@ pub struct Started<N: Nic> {
     pub pairs: Vec<N::Pair>,
     /// The way to change the steering; `None` if the NIC steers by rules that are not ours, or has one queue pair.
     pub control: Option<N::Control>,
+    /// Where interrupts reach the first core only: the watches of all pairs but the first, in their order. That core asks them
+    /// once a turn, and wakes the cores of those that have work. Empty where each pair's interrupts reach its own core.
+    pub watches: Vec<N::Watch>,
 }
 
 /// What a NIC is and can do.

@@ -19,7 +19,7 @@ pub use device::Device;
 pub use features::{Features, Status};
 pub use in_flight::InFlight;
 pub use index::DescriptorId;
-pub use queue::{Descriptor, SplitQueue, Suppression, Used};
+pub use queue::{Descriptor, SplitQueue, Suppression, Used, UsedIndex};
 pub use rings::{DESC_NEXT, DESC_WRITE, NO_NOTIFICATION};
 
 /// Device type of a network card (section 5.1.1).

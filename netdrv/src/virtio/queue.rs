@@ -8,7 +8,7 @@ use core::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use core::sync::atomic::fence;
 
 use super::index::{DescriptorId, RingIndex};
-use super::rings::{NO_NOTIFICATION, Rings};
+use super::rings::{NO_NOTIFICATION, RingHeader, Rings};
 use super::transport::RingAddresses;
 use crate::Error;
 
@@ -41,6 +41,17 @@ pub struct Used {
     pub id: u32,
     /// The bytes that it says it wrote.
     pub len: u32,
+}
+
+/// How far a device has used a queue, for those that do not own the queue.
+#[derive(Clone, Copy)]
+pub struct UsedIndex(&'static RingHeader);
+
+impl UsedIndex {
+    /// The position of the next entry that the device will use.
+    pub fn load(self) -> u16 {
+        self.0.idx.load(Relaxed)
+    }
 }
 
 /// The driver's side of a split virtqueue.
@@ -150,6 +161,16 @@ impl SplitQueue {
         // Acquire: pairs with the device's release of `used.idx` after it wrote the entries and the buffers that they
         // name (section 2.7.14); our reads of both come after it.
         RingIndex(self.rings.used.idx.load(Acquire)).since(self.next_used)
+    }
+
+    /// How far the device has used the queue.
+    pub fn used_index(&self) -> UsedIndex {
+        UsedIndex(self.rings.used)
+    }
+
+    /// How far its entries are taken.
+    pub fn taken(&self) -> u16 {
+        self.next_used.0
     }
 
     /// Takes the next used entry. Only after [`pending`](Self::pending) has counted it.

@@ -4,7 +4,7 @@
 //! mod      VirtioNet: negotiation, and the way to queue pairs       config   the device's configuration space
 //! pair     a queue pair on its way to its core                      header   what precedes each frame
 //! rx, tx   its two halves, at work                                  control  the control queue;  command  what it takes
-//! shape    what a frame to transmit asks of the device
+//! shape    what a frame to transmit asks of the device              watch    a queue seen from another core
 //! ```
 //!
 //! Called by the runtime through [`crate::nic`]; calls [`crate::virtio`].
@@ -17,6 +17,7 @@ mod pair;
 mod rx;
 mod shape;
 mod tx;
+mod watch;
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -26,6 +27,7 @@ pub use control::RssControl;
 pub use pair::VirtioPair;
 pub use rx::ReceiveQueue;
 pub use tx::TransmitQueue;
+pub use watch::QueueWatch;
 
 use crate::Error;
 use crate::nic::{Nic, NicInfo, RssConfig, Started, Steering, TxChecksum};
@@ -34,6 +36,8 @@ use crate::virtio::{Device, Features, SplitQueue, Suppression, TYPE_NETWORK};
 use command::Command;
 use config::Config;
 use control::ControlQueue;
+use rx::Wakes;
+use watch::ArmedAt;
 
 /// Features that the driver makes use of; VERSION_1 comes on its own.
 const WANTED: Features = Features::NET_CSUM
@@ -69,6 +73,9 @@ pub enum Interrupts {
     /// Through a line that stays raised until the driver acknowledges it: INTx, or MMIO's only way. It reaches one core, so
     /// there is one queue pair.
     Line,
+    /// Through such a line, for several queue pairs: the first core is interrupted, acknowledges, and wakes the others as their
+    /// [watches](Started::watches) say.
+    SharedLine,
     /// Through entries of the MSI-X table, one a queue pair, which the platform has set up and enabled.
     MsiX {
         /// The entry of the first pair's receive queue; the others follow it.
@@ -127,6 +134,7 @@ impl<T: Transport> VirtioNet<T> {
     fn queue_pairs(&self) -> u16 {
         let interrupted = match self.interrupts {
             Interrupts::Line => 1,
+            Interrupts::SharedLine => MOST_PAIRS,
             Interrupts::MsiX { entries, .. } => entries,
         };
         self.config.queue_pairs.min(interrupted).min(MOST_PAIRS)
@@ -140,7 +148,12 @@ impl<T: Transport> VirtioNet<T> {
         }
         let rx = self.enable_queue(rx, RX_DESCRIPTORS)?;
         let tx = self.enable_queue(tx, TX_DESCRIPTORS)?;
-        VirtioPair::new(self.device.clone(), rx, tx, self.features, self.interrupts)
+        let wakes = match self.interrupts {
+            Interrupts::MsiX { .. } => Wakes::Vector,
+            Interrupts::SharedLine if index > 0 => Wakes::Watch(ArmedAt::new()),
+            Interrupts::Line | Interrupts::SharedLine => Wakes::Line,
+        };
+        VirtioPair::new(self.device.clone(), rx, tx, self.features, wakes)
     }
 
     /// Sets up the control queue, behind those of all pairs that the device has (section 5.1.2).
@@ -173,6 +186,7 @@ impl<T: Transport> Nic for VirtioNet<T> {
     type Rx = ReceiveQueue<T>;
     type Tx = TransmitQueue<T>;
     type Pair = VirtioPair<T>;
+    type Watch = QueueWatch;
     type Control = RssControl<T>;
     type Error = Error;
 
@@ -192,12 +206,13 @@ impl<T: Transport> Nic for VirtioNet<T> {
     fn into_queue_pairs(self, n: usize, rss: &RssConfig) -> Result<Started<Self>, Error> {
         let count = n.min(self.queue_pairs().into()) as u16;
         if count == 0 {
-            return Ok(Started { pairs: Vec::new(), control: None });
+            return Ok(Started { pairs: Vec::new(), control: None, watches: Vec::new() });
         }
         if let Some(pair) = rss.table.iter().find(|pair| u16::from(**pair) >= count) {
             return Err(Error::NoSuchPair { pair: *pair });
         }
-        let pairs = (0..count).map(|index| self.enable_pair(index)).collect::<Result<_, _>>()?;
+        let pairs = (0..count).map(|index| self.enable_pair(index)).collect::<Result<Vec<_>, _>>()?;
+        let watches = pairs.iter().filter_map(VirtioPair::watch).collect();
         let control = if count > 1 { Some(self.enable_control()?) } else { None };
         self.device.run();
         // A device that runs uses one pair until it is told otherwise (section 5.1.6.5.5).
@@ -205,7 +220,7 @@ impl<T: Transport> Nic for VirtioNet<T> {
             Some(queue) => self.steer(queue, count, rss)?,
             None => None,
         };
-        Ok(Started { pairs, control })
+        Ok(Started { pairs, control, watches })
     }
 }
 

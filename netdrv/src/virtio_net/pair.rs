@@ -2,8 +2,10 @@
 
 use alloc::sync::Arc;
 
+use super::rx::Wakes;
 use super::tx::Headers;
-use super::{Interrupts, ReceiveQueue, TransmitQueue};
+use super::watch::QueueWatch;
+use super::{ReceiveQueue, TransmitQueue};
 use crate::Error;
 use crate::nic::{ClosedPair, QueuePair};
 use crate::virtio::transport::{Doorbell, Transport};
@@ -19,7 +21,7 @@ pub struct VirtioPair<T: Transport> {
     tx: Queue,
     headers: Headers,
     features: Features,
-    interrupts: Interrupts,
+    wakes: Wakes,
 }
 
 impl<T: Transport> VirtioPair<T> {
@@ -28,10 +30,18 @@ impl<T: Transport> VirtioPair<T> {
         rx: Queue,
         tx: Queue,
         features: Features,
-        interrupts: Interrupts,
+        wakes: Wakes,
     ) -> Result<VirtioPair<T>, Error> {
         let headers = Headers::leak(&tx.0)?;
-        Ok(VirtioPair { device, rx, tx, headers, features, interrupts })
+        Ok(VirtioPair { device, rx, tx, headers, features, wakes })
+    }
+
+    /// The watch of its receive queue, if it is to be watched.
+    pub(super) fn watch(&self) -> Option<QueueWatch> {
+        match &self.wakes {
+            Wakes::Watch(armed_at) => Some(QueueWatch::new(armed_at.clone(), self.rx.0.used_index())),
+            Wakes::Line | Wakes::Vector => None,
+        }
     }
 }
 
@@ -40,8 +50,8 @@ impl<T: Transport> ClosedPair for VirtioPair<T> {
     type Tx = TransmitQueue<T>;
 
     fn open(self) -> QueuePair<ReceiveQueue<T>, TransmitQueue<T>> {
-        let VirtioPair { device, rx, tx, headers, features, interrupts } = self;
-        let rx = ReceiveQueue::open(device.clone(), rx.0, rx.1, features, interrupts);
+        let VirtioPair { device, rx, tx, headers, features, wakes } = self;
+        let rx = ReceiveQueue::open(device.clone(), rx.0, rx.1, features, wakes);
         let tx = TransmitQueue::open(device, tx.0, tx.1, headers, features);
         QueuePair { rx, tx }
     }
@@ -60,5 +70,6 @@ mod tests {
         travels::<VirtioPair<PciTransport<Mmio>>>();
         travels::<VirtioPair<MmioTransport<Mmio>>>();
         travels::<RssControl<PciTransport<Mmio>>>();
+        travels::<QueueWatch>();
     }
 }

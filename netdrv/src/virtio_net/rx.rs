@@ -2,12 +2,23 @@
 
 use alloc::sync::Arc;
 
-use super::Interrupts;
 use super::header::{DATA_VALID, HEADER_BYTES, NEEDS_CSUM, Received};
+use super::watch::ArmedAt;
 use crate::nic::{Armed, Batch, RxCounters, RxQueue};
 use crate::pktbuf::{BUF_BYTES, Checksum, PktBuf, Pool, Whole};
 use crate::virtio::transport::{Doorbell, Transport};
 use crate::virtio::{DESC_WRITE, Descriptor, DescriptorId, Device, Features, InFlight, SplitQueue};
+
+/// What ends a halt of the queue's core when a frame comes.
+#[derive(Clone)]
+pub(super) enum Wakes {
+    /// An interrupt of its own.
+    Vector,
+    /// The device's interrupt line, which is acknowledged.
+    Line,
+    /// Whoever watches the queue.
+    Watch(ArmedAt),
+}
 
 /// The part of a ring that is refilled at once.
 const REFILL_PART: u16 = 16;
@@ -20,7 +31,7 @@ pub struct ReceiveQueue<T: Transport> {
     device: Arc<Device<T>>,
     queue: SplitQueue,
     doorbell: Doorbell,
-    interrupts: Interrupts,
+    wakes: Wakes,
     /// Whether `arm` was called since the last `disarm`.
     requested: bool,
     /// Empty descriptors that are worth a refill: the line that shows them to the device is the device's to read.
@@ -42,7 +53,7 @@ impl<T: Transport> ReceiveQueue<T> {
         queue: SplitQueue,
         doorbell: Doorbell,
         features: Features,
-        interrupts: Interrupts,
+        wakes: Wakes,
     ) -> ReceiveQueue<T> {
         // All buffers are alike: only where one lies changes from here on.
         let buffer = Descriptor { addr: 0, len: BUF_BYTES as u32, flags: DESC_WRITE, next: 0 };
@@ -53,7 +64,7 @@ impl<T: Transport> ReceiveQueue<T> {
             device,
             queue,
             doorbell,
-            interrupts,
+            wakes,
             requested: false,
             vouching: if features.contains(Features::NET_GUEST_CSUM) { NEEDS_CSUM | DATA_VALID } else { 0 },
             merges: features.contains(Features::NET_MRG_RXBUF),
@@ -149,6 +160,9 @@ impl<T: Transport> RxQueue for ReceiveQueue<T> {
     fn arm(&mut self) -> Armed {
         self.requested = true;
         self.notify();
+        if let Wakes::Watch(armed_at) = &self.wakes {
+            armed_at.arm(self.queue.taken());
+        }
         self.queue.request_interrupt();
         if self.queue.pending() == 0 { Armed::Idle } else { Armed::Pending }
     }
@@ -159,8 +173,10 @@ impl<T: Transport> RxQueue for ReceiveQueue<T> {
         }
         self.requested = false;
         self.queue.suppress_interrupts();
-        if self.interrupts == Interrupts::Line {
-            self.device.transport().acknowledge_interrupt();
+        match &self.wakes {
+            Wakes::Line => self.device.transport().acknowledge_interrupt(),
+            Wakes::Watch(armed_at) => armed_at.disarm(),
+            Wakes::Vector => {}
         }
     }
 

@@ -69,7 +69,7 @@ fn take_mmio(
     if interrupts.route_line(device.gsi, Trigger::Edge).is_none() {
         log!(Warn, "no interrupt line {}: the network is polled when a timer fires", device.gsi);
     }
-    Some(MmioTransport::new(registers).and_then(|transport| VirtioNet::new(transport, Delivery::Line)))
+    Some(MmioTransport::new(registers).and_then(|transport| VirtioNet::new(transport, Delivery::SharedLine)))
 }
 
 fn take_pci(

@@ -86,7 +86,8 @@ where
     let apps = apps.unwrap_or_else(|error| power::exit(Exit::TooLittleMemory, format_args!("{error}")));
     let cores = apps.len();
     let layout = Layout::new(cores, info.queue_pairs);
-    let Started { mut pairs, .. } = match nic.into_queue_pairs(cores, &RssConfig { key, table: layout.pairs }) {
+    let Started { mut pairs, watches, .. } = match nic.into_queue_pairs(cores, &RssConfig { key, table: layout.pairs })
+    {
         Ok(started) => started,
         Err(error) => power::exit(Exit::NoNic, format_args!("the network device does not start: {error}")),
     };
@@ -111,7 +112,7 @@ where
         shards.push(Box::new(Shard::new(parts)));
     }
     machine.end_phase("service");
-    serve::all(shards, machine, store_bytes)
+    serve::all(shards, machine, store_bytes, watches)
 }
 
 /// An application for each core, with the core's pool. There are fewer where a further one does not start.

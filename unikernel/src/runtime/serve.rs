@@ -8,7 +8,7 @@ use core::time::Duration;
 
 use abi::console::Ready;
 use abi::exit::Exit;
-use netdrv::nic::{RxQueue, TxQueue};
+use netdrv::nic::{RxQueue, TxQueue, Watch};
 use netstack::app::App;
 
 use super::blocks::Blocks;
@@ -45,8 +45,13 @@ struct Surroundings {
     apic_ids: ApicIds,
 }
 
-/// Runs each shard on its core, the first on this one. Never returns.
-pub(super) fn all<R, T, A>(mut shards: Vec<Box<Shard<R, T, A>>>, machine: Machine, store_bytes: u64) -> !
+/// Runs each shard on its core, the first on this one, which looks after the queues that `watches` are of. Never returns.
+pub(super) fn all<R, T, A, W: Watch>(
+    mut shards: Vec<Box<Shard<R, T, A>>>,
+    machine: Machine,
+    store_bytes: u64,
+    watches: Vec<W>,
+) -> !
 where
     R: RxQueue + 'static,
     T: TxQueue + 'static,
@@ -63,15 +68,16 @@ where
         cores::run_on(core, machine.apic_ids[core], Box::new(job));
     }
     let Some(shard) = shards.pop() else { power::exit(Exit::BadPlatform, format_args!("no core serves")) };
-    first(shard, machine, cores, store_bytes)
+    first(shard, machine, cores, store_bytes, watches)
 }
 
 /// The loop of the first core. Says when there is an address; ends the appliance if there is none in time.
-fn first<R: RxQueue, T: TxQueue, A: App>(
+fn first<R: RxQueue, T: TxQueue, A: App, W: Watch>(
     mut shard: Box<Shard<R, T, A>>,
     mut machine: Machine,
     cores: usize,
     store_bytes: u64,
+    mut watches: Vec<W>,
 ) -> ! {
     let mut surroundings = Surroundings::of(&machine);
     let mut idle = Idle::new(surroundings.spin_us, surroundings.clock.now());
@@ -80,6 +86,7 @@ fn first<R: RxQueue, T: TxQueue, A: App>(
         if surroundings.turn(&mut shard, &mut idle) > deadline {
             power::exit(Exit::NoAddress, format_args!("no IP address: no DHCP server answered; set ip=A.B.C.D/LEN"));
         }
+        surroundings.wake_watched(&mut watches);
     }
     machine.end_phase("address");
     report_ready(&machine, &shard, cores, store_bytes);
@@ -88,6 +95,7 @@ fn first<R: RxQueue, T: TxQueue, A: App>(
     }
     loop {
         surroundings.turn(&mut shard, &mut idle);
+        surroundings.wake_watched(&mut watches);
     }
 }
 
@@ -103,6 +111,16 @@ impl Surroundings {
     fn of(machine: &Machine) -> Surroundings {
         let Machine { config, clock, apic_ids, .. } = machine;
         Surroundings { clock: *clock, spin_us: config.spin_us, apic_ids: apic_ids.clone() }
+    }
+
+    /// Wakes the cores that halt while frames wait in their queues, where the NIC cannot: core 1 has the first watch. After
+    /// every turn, hence after every halt.
+    fn wake_watched<W: Watch>(&self, watches: &mut [W]) {
+        for (watch, apic_id) in watches.iter_mut().zip(self.apic_ids.iter().skip(1)) {
+            if watch.take_work() {
+                cores::wake(*apic_id);
+            }
+        }
     }
 
     /// One turn, and what follows it. Returns when it began.

@@ -3,6 +3,7 @@
 use super::*;
 use crate::nic::steering::{Progress, SteeringControl, SubmitError, flow_group};
 use crate::nic::toeplitz::Toeplitz;
+use crate::nic::{Armed, Watch};
 use crate::testkit::virtio::{Commands, Flavour, PciWindow, RX};
 use crate::virtio::transport::PciTransport;
 
@@ -66,6 +67,41 @@ fn each_pair_receives_sends_and_interrupts_for_itself() {
     }
     drop(pairs);
     assert_eq!(pool.available(), pool.capacity());
+}
+
+/// On MMIO there is one line: it reaches the first core, which looks after the queues of those that halt.
+#[test]
+fn pairs_on_one_line_are_watched() {
+    let device = NetDevice::new(Offer::default());
+    let nic = VirtioNet::new(MmioTransport::new(device.mmio()).unwrap(), Interrupts::SharedLine).unwrap();
+    assert_eq!((nic.info().queue_pairs, nic.info().steering), (4, Steering::Rss));
+    let Started { pairs, mut watches, .. } = nic.into_queue_pairs(3, &spread(3)).unwrap();
+    assert_eq!((watches.len(), device.pairs_in_use()), (2, 3));
+    let pool = Pool::leak(PoolMemory::leak(1000));
+    let mut pairs: Vec<_> = pairs.into_iter().map(ClosedPair::open).collect();
+    pairs.iter_mut().for_each(|pair| assert!(pair.rx.refill(pool) > 0));
+    let mut work = move || [watches[0].take_work(), watches[1].take_work()];
+
+    device.deliver_to(2, [0; 10], &[0; 60]);
+    assert_eq!(work(), [false, false], "its core does not halt");
+    assert_eq!(pairs[2].rx.arm(), Armed::Pending);
+    assert_eq!(work(), [false, true], "though it will not");
+    pairs[2].rx.disarm();
+    let mut batch = Batch::new();
+    pairs[2].rx.poll(&mut batch, 64);
+    assert_eq!(pairs[2].rx.arm(), Armed::Idle);
+    assert_eq!(work(), [false, false]);
+    device.deliver_to(2, [0; 10], &[0; 60]);
+    assert_eq!((work(), work()), ([false, true], [false, false]), "once");
+    assert!(device.interrupt_raised(), "for the first core, if it halts");
+    pairs[2].rx.disarm();
+    assert!(device.interrupt_raised());
+    pairs[0].rx.arm();
+    pairs[0].rx.disarm();
+    assert!(!device.interrupt_raised(), "which acknowledges it");
+    device.deliver_to(1, [0; 10], &[0; 60]);
+    pairs[1].rx.disarm();
+    assert_eq!(work(), [false, false]);
 }
 
 #[test]
