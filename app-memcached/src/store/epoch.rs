@@ -44,7 +44,8 @@ impl Epochs {
     /// Brings `core` back.
     pub(super) fn enter(&self, core: usize) {
         let current = self.current.0.load(Ordering::Acquire);
-        self.noted[core].0.store(current, Ordering::Relaxed);
+        // Release: who sees this may not have seen the core leave, before which its reads come.
+        self.noted[core].0.store(current, Ordering::Release);
         // Pairs with the fence in `passed_by_all`: either that sees this core online, or this core sees what was unlinked.
         fence(Ordering::SeqCst);
     }

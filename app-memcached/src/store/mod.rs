@@ -322,3 +322,6 @@ fn same_bytes(a: &[u8], b: &[u8]) -> bool {
 
 #[cfg(all(test, not(loom)))]
 mod tests;
+
+#[cfg(all(test, loom))]
+mod loom_tests;

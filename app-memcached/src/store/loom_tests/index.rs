@@ -1,0 +1,321 @@
+//! The index, with buckets of two slots, and items that are nothing but addresses: a key and a version.
+
+use alloc::sync::Arc;
+
+use loom::thread;
+
+use super::super::arena::{Arena, LINE};
+use super::super::epoch::Epochs;
+use super::super::index::{Index, Insert, Lines, Scope};
+use super::super::item::{ALIGN, Addr};
+use super::super::memory::StoreMemory;
+use super::super::sync::{AtomicU32, Ordering};
+use super::model;
+
+/// Lines of a segment, and bytes.
+const SEGMENT_LINES: usize = 8;
+const SEGMENT: usize = SEGMENT_LINES * LINE;
+
+/// The item of a key and version.
+fn item(key: u64, version: usize) -> Addr {
+    Addr((key as usize * 16 + version) * ALIGN)
+}
+
+fn key_of(addr: Addr) -> u64 {
+    (addr.0 / ALIGN / 16) as u64
+}
+
+fn version_of(addr: Addr) -> usize {
+    addr.0 / ALIGN % 16
+}
+
+/// All keys have the same tag; the bucket is the key.
+fn hash(key: u64) -> u64 {
+    key | 7 << 48
+}
+
+struct Table {
+    arena: Arena,
+    index: Index,
+    epochs: Epochs,
+}
+
+/// One core's way to a table.
+struct Core {
+    table: Arc<Table>,
+    core: usize,
+    lines: Lines,
+}
+
+fn table() -> Arc<Table> {
+    let arena = Arena::new(StoreMemory::leak(3 * SEGMENT));
+    let index = Index::new(&arena, 0, SEGMENT, 1);
+    assert!(index.overflow().lend(SEGMENT));
+    Arc::new(Table { arena, index, epochs: Epochs::new(2) })
+}
+
+impl Core {
+    fn new(table: &Arc<Table>, core: usize) -> Core {
+        let mut lines = Lines::default();
+        lines.refill(table.index.overflow());
+        table.epochs.enter(core);
+        Core { table: table.clone(), core, lines }
+    }
+
+    fn change<T>(&mut self, change: impl FnOnce(&Index, &mut Scope<'_, fn(Addr) -> u64>) -> T) -> T {
+        let hash_of: fn(Addr) -> u64 = |addr| hash(key_of(addr));
+        let Table { arena, index, epochs } = &*self.table;
+        change(index, &mut Scope { arena, epochs, core: self.core, lines: &mut self.lines, hash_of })
+    }
+
+    /// The version of a key.
+    fn get(&self, key: u64) -> Option<usize> {
+        let Table { arena, index, .. } = &*self.table;
+        index.find(arena, hash(key), |addr| key_of(addr) == key).map(|entry| version_of(entry.addr()))
+    }
+
+    /// Sets a key, whether it is there or not. What it was.
+    fn set(&mut self, key: u64, version: usize) -> Option<usize> {
+        loop {
+            let table = self.table.clone();
+            let old = table.index.find(&table.arena, hash(key), |addr| key_of(addr) == key);
+            let new = item(key, version);
+            match old {
+                Some(old) if self.change(|index, scope| index.replace(scope, old, new)) => {
+                    return Some(version_of(old.addr()));
+                }
+                Some(_) => {}
+                None => match self.add(key, version) {
+                    Insert::Done => return None,
+                    Insert::Raced => {}
+                    Insert::Full => panic!("there are lines"),
+                },
+            }
+            thread::yield_now();
+        }
+    }
+
+    fn add(&mut self, key: u64, version: usize) -> Insert {
+        let new = item(key, version);
+        self.change(|index, scope| index.insert(scope, hash(key), new, |addr| addr != new && key_of(addr) == key))
+    }
+
+    /// Adds a key that nobody else adds.
+    fn add_alone(&mut self, key: u64) {
+        while self.add(key, 0) != Insert::Done {
+            thread::yield_now();
+        }
+    }
+
+    /// Removes a key. What it was.
+    fn remove(&mut self, key: u64) -> Option<usize> {
+        loop {
+            let table = self.table.clone();
+            let old = table.index.find(&table.arena, hash(key), |addr| key_of(addr) == key)?;
+            if self.change(|index, scope| index.remove(scope, old)) {
+                return Some(version_of(old.addr()));
+            }
+            thread::yield_now();
+        }
+    }
+
+    /// Splits the next bucket.
+    fn grow(&mut self) {
+        self.change(|index, scope| index.grow(scope, usize::MAX / 2));
+    }
+
+    fn buckets(&self) -> usize {
+        self.table.index.bytes() / LINE
+    }
+}
+
+/// Runs both on threads of their own, over a table that `prepare` has filled, and `check` at the end.
+fn race<A: Send + 'static, B: Send + 'static>(
+    preemptions: usize,
+    prepare: fn(&mut Core),
+    one: fn(&mut Core) -> A,
+    two: fn(&mut Core) -> B,
+    check: fn(&mut Core, A, B),
+) {
+    model(preemptions, move || {
+        let table = table();
+        let mut core = Core::new(&table, 0);
+        prepare(&mut core);
+        let other = thread::spawn(move || two(&mut Core::new(&table, 1)));
+        let first = one(&mut core);
+        let second = other.join().unwrap();
+        check(&mut core, first, second);
+    });
+}
+
+fn nothing(_: &mut Core) {}
+
+#[test]
+fn a_key_is_added_once() {
+    race(
+        3,
+        nothing,
+        |core| core.set(0, 1),
+        |core| core.set(0, 2),
+        |core, one, two| {
+            let last = match (one, two) {
+                (None, Some(1)) => 2,
+                (Some(2), None) => 1,
+                other => panic!("one adds, and the other one replaces that: {other:?}"),
+            };
+            assert_eq!(core.remove(0), Some(last));
+            assert_eq!(core.get(0), None, "it was there twice");
+        },
+    );
+}
+
+#[test]
+fn a_key_is_added_once_where_another_one_goes() {
+    race(
+        3,
+        |core| core.add_alone(8),
+        |core| core.set(0, 1),
+        |core| {
+            core.remove(8);
+            core.set(0, 2)
+        },
+        |core, one, two| {
+            assert!(one.is_none() != two.is_none());
+            assert!(core.remove(0).is_some());
+            assert_eq!((core.get(0), core.get(8)), (None, None));
+        },
+    );
+}
+
+#[test]
+fn chains_grow_at_once() {
+    race(
+        2,
+        |core| {
+            core.add_alone(2);
+            core.add_alone(4);
+        },
+        |core| core.add_alone(6),
+        |core| core.add_alone(8),
+        |core, (), ()| assert!([2, 4, 6, 8].iter().all(|&key| core.get(key) == Some(0))),
+    );
+}
+
+#[test]
+fn a_split_loses_no_update() {
+    race(
+        3,
+        |core| {
+            core.add_alone(0);
+            core.add_alone(1);
+        },
+        |core| core.grow(),
+        |core| (core.set(1, 5), core.get(1), core.set(0, 6)),
+        |core, (), (one, read, zero)| {
+            assert_eq!((one, read, zero), (Some(0), Some(5), Some(0)));
+            assert_eq!((core.get(0), core.get(1), core.buckets()), (Some(6), Some(5), 2));
+            assert_eq!((core.remove(1), core.get(1)), (Some(5), None));
+        },
+    );
+}
+
+#[test]
+fn a_split_loses_no_insertion_and_revives_nothing() {
+    race(
+        2,
+        |core| {
+            core.add_alone(0);
+            core.add_alone(1);
+            core.add_alone(3);
+        },
+        |core| core.grow(),
+        |core| {
+            core.add_alone(5);
+            assert_eq!(core.remove(1), Some(0));
+            assert_eq!((core.get(1), core.get(3)), (None, Some(0)));
+        },
+        |core, (), ()| {
+            assert_eq!([0, 1, 3, 5].map(|key| core.get(key)), [Some(0), None, Some(0), Some(0)]);
+        },
+    );
+}
+
+#[test]
+fn readers_miss_nothing_in_a_split() {
+    race(
+        3,
+        |core| {
+            core.add_alone(0);
+            core.add_alone(1);
+        },
+        |core| {
+            core.grow();
+            core.set(1, 2);
+        },
+        |core| [core.get(1), core.get(0), core.get(1)],
+        |_, (), [first, other, second]| {
+            assert_eq!(other, Some(0));
+            assert!(first.is_some() && second >= first, "{first:?}, then {second:?}");
+        },
+    );
+}
+
+#[test]
+fn both_split() {
+    race(
+        2,
+        |core| (0..3).for_each(|key| core.add_alone(key)),
+        |core| {
+            core.grow();
+            core.set(1, 1)
+        },
+        |core| {
+            core.grow();
+            core.set(1, 2)
+        },
+        |core, one, two| {
+            assert!(core.buckets() == 2 || core.buckets() == 3);
+            let last = if one == Some(2) { 1 } else { 2 };
+            assert!(matches!((one, two), (Some(0), Some(1)) | (Some(2), Some(0))), "{one:?}, {two:?}");
+            assert_eq!([0, 1, 2].map(|key| core.get(key)), [Some(0), Some(last), Some(0)]);
+            assert_eq!((core.remove(1), core.get(1)), (Some(last), None));
+        },
+    );
+}
+
+#[test]
+fn a_touch_follows_a_copy() {
+    model(3, || {
+        let table = table();
+        let mut mover = Core::new(&table, 0);
+        mover.add_alone(0);
+        // The expiry times of the item and of its copy.
+        let times = Arc::new([AtomicU32::new(1), AtomicU32::new(0)]);
+        let toucher = {
+            let (table, times) = (table.clone(), times.clone());
+            thread::spawn(move || {
+                let mut core = Core::new(&table, 1);
+                for time in [2, 1] {
+                    loop {
+                        let entry = table.index.find(&table.arena, hash(0), |_| true).expect("it is there");
+                        let place = &times[version_of(entry.addr())];
+                        let write = || place.store(time, Ordering::Relaxed);
+                        if core.change(|index, scope| index.update_in_place(scope, entry, write)) {
+                            break;
+                        }
+                        thread::yield_now();
+                    }
+                    let entry = table.index.find(&table.arena, hash(0), |_| true).expect("it is there");
+                    assert_eq!(times[version_of(entry.addr())].load(Ordering::Relaxed), time, "lost at once");
+                }
+            })
+        };
+        let entry = table.index.find(&table.arena, hash(0), |_| true).unwrap();
+        times[1].store(times[0].load(Ordering::Relaxed), Ordering::Relaxed);
+        let carry = || times[1].store(times[0].load(Ordering::Relaxed), Ordering::Relaxed);
+        mover.change(|index, scope| index.replace_by_copy(scope, entry, item(0, 1), carry));
+        toucher.join().unwrap();
+        let version = mover.get(0).unwrap();
+        assert_eq!(times[version].load(Ordering::Relaxed), 1, "the last touch is lost");
+    });
+}
