@@ -3,13 +3,29 @@
 use std::collections::VecDeque;
 use std::net::SocketAddrV4;
 
-use netdrv::pktbuf::Pool;
+use netdrv::pktbuf::{Attachment, Fragment, Pool};
 use netstack::app::{Call, Calls, Cookie, Event, Events, Flow, MAX_SEND};
 
 /// The byte at a place of every stream, in both directions.
-pub(crate) fn pattern(at: u32) -> u8 {
+const fn pattern(at: u32) -> u8 {
     (at.wrapping_mul(7) ^ (at >> 8)) as u8
 }
+
+/// After so many bytes the pattern begins again.
+const PERIOD: usize = 1 << 16;
+/// The longest body that is lent for one buffer.
+const MOST_BODY: usize = 16 << 10;
+
+/// The pattern, long enough for a body from any place.
+static PATTERN: [u8; PERIOD + MOST_BODY] = {
+    let mut bytes = [0; PERIOD + MOST_BODY];
+    let mut at = 0;
+    while at < bytes.len() {
+        bytes[at] = pattern(at as u32);
+        at += 1;
+    }
+    bytes
+};
 
 /// `len` bytes of the stream from a place on.
 pub(crate) fn pattern_from(at: u32, len: usize) -> Vec<u8> {
@@ -34,6 +50,15 @@ pub(crate) enum Reading {
     No,
 }
 
+/// Where what is sent lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sending {
+    /// In packet buffers.
+    Copied,
+    /// A few bytes in a packet buffer, the rest in memory that is lent.
+    Lent,
+}
+
 /// Whether what arrives on a connection is the pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stream {
@@ -43,7 +68,8 @@ pub(crate) enum Stream {
 
 /// A connection of the app.
 pub(crate) struct Connection {
-    pub(crate) flow: Flow,
+    /// `None` while it is being opened by us.
+    flow: Option<Flow>,
     pub(crate) port: u16,
     stream: Stream,
     /// Bytes sent and received.
@@ -65,6 +91,9 @@ pub(crate) struct App {
     knocked: VecDeque<Knock>,
     pub(crate) admission: Admission,
     pub(crate) reading: Reading,
+    pub(crate) sending: Sending,
+    /// Bytes of lent memory that have not come back.
+    lent: usize,
     /// Bytes that a new connection sends at once.
     pub(crate) greeting: u32,
     /// Calls that the input asked for.
@@ -79,6 +108,8 @@ struct Knock {
     stream: Stream,
 }
 
+/// Bytes copied in front of lent ones: as large as a reply's head.
+const LENT_BEHIND: usize = 40;
 /// Buffers left for the stack.
 const RESERVE: usize = 128;
 
@@ -89,6 +120,8 @@ impl App {
             knocked: VecDeque::new(),
             admission: Admission::AtOnce,
             reading: Reading::Yes,
+            sending: Sending::Copied,
+            lent: 0,
             greeting: 0,
             asked: VecDeque::new(),
         }
@@ -116,18 +149,28 @@ impl App {
         }
     }
 
+    /// Opens a connection to a port of the peer, unless there is one.
+    pub(crate) fn connect(&mut self, remote: SocketAddrV4) {
+        if self.connection(remote.port()).is_none() {
+            let cookie = self.admit(None, remote.port(), Stream::Anything);
+            self.asked.push_back(Call::Connect { cookie, remote });
+        }
+    }
+
     pub(crate) fn close(&mut self, port: u16) {
-        if let Some(connection) = self.connection(port) {
+        if let Some(connection) = self.connection(port)
+            && let Some(flow) = connection.flow
+        {
             connection.is_open = false;
-            let flow = connection.flow;
             self.asked.push_back(Call::Close { flow });
         }
     }
 
     pub(crate) fn abort(&mut self, port: u16) {
-        if let Some(connection) = self.connection(port) {
+        if let Some(connection) = self.connection(port)
+            && let Some(flow) = connection.flow
+        {
             connection.is_open = false;
-            let flow = connection.flow;
             self.asked.push_back(Call::Abort { flow });
         }
     }
@@ -135,7 +178,7 @@ impl App {
     pub(crate) fn abort_all(&mut self) {
         for connection in self.connections.iter_mut().flatten() {
             connection.is_open = false;
-            self.asked.push_back(Call::Abort { flow: connection.flow });
+            self.asked.extend(connection.flow.map(|flow| Call::Abort { flow }));
         }
     }
 
@@ -144,8 +187,9 @@ impl App {
         !self.asked.is_empty()
     }
 
+    /// Whether all has ended, and all that was lent is back.
     pub(crate) fn is_idle(&self) -> bool {
-        self.connections.iter().flatten().count() == 0 && self.knocked.is_empty()
+        self.connections.iter().flatten().count() == 0 && self.knocked.is_empty() && self.lent == 0
     }
 
     /// Takes the events and makes calls, as many as there is room for. `stream_of` says what a new connection will carry.
@@ -156,6 +200,9 @@ impl App {
         calls: &mut Calls,
         mut stream_of: impl FnMut(SocketAddrV4) -> Stream,
     ) {
+        while let Some(body) = pool.take_back() {
+            self.lent = self.lent.checked_sub(body.len()).expect("memory came back twice");
+        }
         while !calls.is_full()
             && let Some(event) = events.pop_front()
         {
@@ -167,9 +214,10 @@ impl App {
             let _ = calls.push_back(call);
         }
         self.answer_knocks(calls);
-        let reading = self.reading;
+        let (reading, sending) = (self.reading, self.sending);
         for connection in self.connections.iter_mut().flatten() {
-            connection.work(reading, pool, calls);
+            connection.read(reading, calls);
+            self.lent += connection.send(sending, pool, calls);
         }
     }
 
@@ -184,9 +232,10 @@ impl App {
             Event::Knock { flow, remote } => {
                 self.knocked.push_back(Knock { flow, port: remote.port(), stream: stream_of(remote) });
             }
-            Event::Connected { cookie, credit, .. } => {
+            Event::Connected { cookie, flow, credit } => {
                 let greeting = self.greeting;
                 let connection = self.of(cookie);
+                assert_eq!(*connection.flow.get_or_insert(flow), flow);
                 assert!(!connection.is_open, "connected twice");
                 connection.is_open = true;
                 connection.credit += credit;
@@ -197,7 +246,8 @@ impl App {
             Event::PeerClosed { cookie } => {
                 let connection = self.of(cookie);
                 connection.is_open = false;
-                let _ = calls.push_back(Call::Close { flow: connection.flow }); // room: checked by `run`
+                let flow = connection.flow.expect("a connection that is open");
+                let _ = calls.push_back(Call::Close { flow }); // room: checked by `run`
             }
             // A datagram is echoed, as far as there are buffers.
             Event::UdpRecv { local_port, remote, payload } => {
@@ -221,13 +271,13 @@ impl App {
         {
             let call = match self.admission {
                 Admission::Refused => Call::Reject { flow },
-                _ => Call::Accept { flow, cookie: self.admit(flow, port, stream) },
+                _ => Call::Accept { flow, cookie: self.admit(Some(flow), port, stream) },
             };
             let _ = calls.push_back(call);
         }
     }
 
-    fn admit(&mut self, flow: Flow, port: u16, stream: Stream) -> Cookie {
+    fn admit(&mut self, flow: Option<Flow>, port: u16, stream: Stream) -> Cookie {
         let (sent, received, credit, wanted, unread) = (0, 0, 0, 0, 0);
         let connection = Connection { flow, port, stream, sent, received, credit, wanted, unread, is_open: false };
         let free = self.connections.iter().position(Option::is_none).unwrap_or_else(|| {
@@ -253,20 +303,56 @@ impl Connection {
         self.unread += payload.len() as u32;
     }
 
-    /// Returns what was read, and sends what the credit allows.
-    fn work(&mut self, reading: Reading, pool: &'static Pool, calls: &mut Calls) {
-        if self.unread > 0 && reading == Reading::Yes && !calls.is_full() {
-            let _ = calls.push_back(Call::RecvDone { flow: self.flow, bytes: self.unread });
+    /// Returns what was read.
+    fn read(&mut self, reading: Reading, calls: &mut Calls) {
+        if let Some(flow) = self.flow
+            && self.unread > 0
+            && reading == Reading::Yes
+            && !calls.is_full()
+        {
+            let _ = calls.push_back(Call::RecvDone { flow, bytes: self.unread });
             self.unread = 0;
         }
-        while self.is_open && self.wanted.min(self.credit) > 0 && !calls.is_full() && pool.available() > RESERVE {
-            let len = self.wanted.min(self.credit).min(MAX_SEND as u32);
-            let Some(mut payload) = pool.alloc() else { return };
-            let Some(()) = payload.extend_from_slice(&pattern_from(self.sent, len as usize)) else { return };
-            self.sent = self.sent.wrapping_add(len);
-            self.wanted -= len;
-            self.credit -= len;
-            let _ = calls.push_back(Call::Send { flow: self.flow, payload });
+    }
+
+    /// Sends what the credit allows. Returns how much memory was lent for it.
+    fn send(&mut self, sending: Sending, pool: &'static Pool, calls: &mut Calls) -> usize {
+        let mut lent = 0;
+        while let Some(flow) = self.flow
+            && self.is_open
+            && self.wanted.min(self.credit) > 0
+            && !calls.is_full()
+            && pool.available() > RESERVE
+        {
+            let most = if sending == Sending::Lent { MOST_BODY } else { MAX_SEND };
+            let len = self.wanted.min(self.credit).min(most as u32) as usize;
+            let copied = if sending == Sending::Lent { len.min(LENT_BEHIND) } else { len };
+            let Some(mut payload) = pool.alloc() else { break };
+            let Some(()) = payload.extend_from_slice(&pattern_from(self.sent, copied)) else { break };
+            if len > copied {
+                let from = self.sent.wrapping_add(copied as u32) as usize % PERIOD;
+                let body = Some(Fragment::lent_for_ever(&PATTERN[from..from + len - copied]));
+                let Some(()) = payload.attach(Attachment { body, segmentation: None }) else { break };
+                lent += len - copied;
+            }
+            self.sent = self.sent.wrapping_add(len as u32);
+            self.wanted -= len as u32;
+            self.credit -= len as u32;
+            let _ = calls.push_back(Call::Send { flow, payload });
         }
+        lent
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pattern_begins_again() {
+        assert!(
+            (0..MOST_BODY as u32)
+                .all(|at| pattern(at) == pattern(at + PERIOD as u32) && pattern(at) == PATTERN[at as usize])
+        );
     }
 }

@@ -6,8 +6,8 @@ use smoltcp::wire::{
 };
 
 use crate::app::{App, pattern_from};
-use crate::peer::{Handshake, Peer};
-use crate::wire::{ACK, FIN, MAC, MAX_FRAME, PEER_IP, PORT, RST, SYN};
+use crate::peer::{CALLED_PORT, Handshake, Peer};
+use crate::wire::{ACK, FIN, MAC, MAX_FRAME, PEER_IP, RST, SYN};
 
 /// Whether a SYN and a FIN count in sequence space.
 fn control_len(flags: u8) -> u32 {
@@ -69,8 +69,15 @@ fn tcp(segment: &TcpPacket<&[u8]>, flags: u8, peer: &mut Peer, app: &mut App) {
         assert!(segment.payload().is_empty(), "a reset with payload");
         return;
     }
-    assert_eq!(segment.src_port(), PORT);
-    assert_ne!(flags & ACK, 0, "only a reset has no ACK");
+    if flags & (SYN | ACK) == SYN {
+        assert!(port.number == CALLED_PORT && segment.payload().is_empty(), "a call of nobody's");
+        return port.is_called(segment.src_port(), seq);
+    }
+    assert_ne!(flags & ACK, 0, "only a reset and a call have no ACK");
+    if segment.src_port() != port.remote {
+        assert_eq!(port.number, CALLED_PORT, "a segment from port {}", segment.src_port());
+        return; // what lingers of an earlier call
+    }
     if flags & SYN != 0 {
         assert!(segment.payload().is_empty(), "a SYN-ACK with payload");
         port.is_offered(Handshake { iss: seq, isn: ack.wrapping_sub(1) }, segment.options());

@@ -5,7 +5,7 @@ use std::time::Duration;
 use netdrv::nic::{BATCH, Batch, TxChecksum};
 use netdrv::pktbuf::{PktBuf, Pool, PoolMemory};
 use netstack::app::{Calls, Events};
-use netstack::stack::{Addressing, Config, CongestionControl, Stack, TcpSettings};
+use netstack::stack::{Addressing, Config, CongestionControl, EcnUse, Stack, TcpSettings};
 use netstack::time::Instant;
 
 use crate::app::{Admission, App, Reading, Stream};
@@ -84,7 +84,8 @@ impl Host {
             udp: &[PORT],
             conn_limit: CONNECTIONS,
             congestion_control,
-            tcp: TcpSettings::default(),
+            // A backlog so small that SYNs are soon answered by cookies.
+            tcp: TcpSettings { syn_backlog: 2, ecn: EcnUse::Offered, ..TcpSettings::default() },
             seed: *b"sixteen bytes ok",
         };
         Host {
@@ -195,8 +196,9 @@ impl Host {
                 break;
             }
             while let Some(frame) = batch.pop_front() {
-                check::frame(frame.bytes(), &mut self.peer, &mut self.app);
-                self.notes(frame.bytes(), &mut requests);
+                let bytes = whole(&frame);
+                check::frame(&bytes, &mut self.peer, &mut self.app);
+                self.notes(&bytes, &mut requests);
                 if self.mode != Ring::Drains {
                     self.ring.push(frame);
                 }
@@ -247,7 +249,16 @@ impl Host {
         self.arrives(&arp(1, (PEER_MAC, PEER_IP), ([0; 6], IP)));
         self.peer = Peer::new();
         let (number, isn) = (self.peer.port(0).number, 7_777_777);
-        let syn = Segment { port: number, seq: isn, ack: 0, flags: SYN, window: 60_000, options: &[], payload: &[] };
+        let syn = Segment {
+            port: number,
+            to: PORT,
+            seq: isn,
+            ack: 0,
+            flags: SYN,
+            window: 60_000,
+            options: &[],
+            payload: &[],
+        };
         self.segment_arrives(&syn, Stream::Pattern);
         let port = self.peer.port(0).clone();
         assert_eq!(port.expected, isn.wrapping_add(1), "a SYN that is not answered");
@@ -258,4 +269,12 @@ impl Host {
         assert_eq!(received, Some((100, 100)), "a stranger who is not served");
         assert_eq!(self.peer.port(0).expected, isn.wrapping_add(101), "what is not acknowledged");
     }
+}
+
+/// The bytes of a frame, as the device sends them.
+fn whole(frame: &PktBuf) -> Vec<u8> {
+    let attachment = frame.attachment().unwrap_or_default();
+    assert_eq!(attachment.segmentation, None, "the device cuts nothing");
+    let body = attachment.body.map(|body| body.bytes().to_vec()).unwrap_or_default();
+    [frame.bytes(), &body].concat()
 }

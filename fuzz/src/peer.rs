@@ -5,11 +5,13 @@ use std::net::SocketAddrV4;
 use smoltcp::wire::TcpOption;
 
 use crate::app::{Stream, pattern_from};
-use crate::wire::{ACK, PEER_IP, SYN, Segment};
+use crate::wire::{ACK, PEER_IP, PORT, SYN, Segment};
 
-/// Connections that an input can have at a time, and the first of their ports.
-pub(crate) const PORTS: u16 = 4;
+/// The ports of the connections that an input can have at a time.
 const FIRST_PORT: u16 = 40_000;
+const PORTS: u16 = 5;
+/// The last of them is one that the stack connects to; the others connect to the stack.
+pub(crate) const CALLED_PORT: u16 = FIRST_PORT + PORTS - 1;
 
 /// What the stack has said on a connection: where its SYN-ACK stands, and the peer's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +25,8 @@ pub(crate) struct Handshake {
 #[derive(Clone, Debug)]
 pub(crate) struct Port {
     pub(crate) number: u16,
+    /// The stack's port: where it listens, or where it calls from.
+    pub(crate) remote: u16,
     /// The SYN-ACKs that were seen, the newest last.
     offered: Vec<Handshake>,
     /// The one that a connection came of, once that is known.
@@ -53,6 +57,7 @@ impl Peer {
     pub(crate) fn new() -> Peer {
         let port = |number| Port {
             number,
+            remote: if number == CALLED_PORT { 0 } else { PORT },
             offered: Vec::new(),
             established: None,
             expected: 0xffff_ff00,
@@ -127,6 +132,14 @@ impl Port {
         self.payload_unplaced = false;
         self.timestamp = None;
         self.sees_timestamp(options);
+    }
+
+    /// The stack calls, from a port of its own: what it sends counts from there.
+    pub(crate) fn is_called(&mut self, from: u16, iss: u32) {
+        self.remote = from;
+        self.established = Some(Handshake { iss, isn: self.expected });
+        self.reached = iss.wrapping_add(1);
+        self.timestamp = None;
     }
 
     /// The stack has sent a segment that ends before `end` and expects `ack`.

@@ -27,6 +27,8 @@ pub(crate) const ACK: u8 = 16;
 #[derive(Clone, Debug)]
 pub(crate) struct Segment<'a> {
     pub(crate) port: u16,
+    /// The stack's port.
+    pub(crate) to: u16,
     pub(crate) seq: u32,
     pub(crate) ack: u32,
     pub(crate) flags: u8,
@@ -44,7 +46,7 @@ impl Segment<'_> {
         let payload = &self.payload[..self.payload.len().min(room)];
         let mut packet = TcpPacket::new_unchecked(vec![0; header_len + payload.len()]);
         packet.set_src_port(self.port);
-        packet.set_dst_port(PORT);
+        packet.set_dst_port(self.to);
         packet.set_seq_number(TcpSeqNumber(self.seq as i32));
         packet.set_ack_number(TcpSeqNumber(self.ack as i32));
         packet.set_header_len(header_len as u8);

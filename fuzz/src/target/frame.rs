@@ -1,13 +1,16 @@
 //! Anything that a link can carry and an application can do, against live connections: an input is a list of operations.
 
+use std::net::SocketAddrV4;
+
 use netstack::stack::CongestionControl;
 use smoltcp::wire::IpProtocol;
 
 use super::{address, segment};
-use crate::app::{Admission, App, Reading};
+use crate::app::{Admission, App, Reading, Sending};
 use crate::host::{Host, Neighbor, Ring};
 use crate::input::Input;
-use crate::wire::{IP, MAX_FRAME, ip_frame};
+use crate::peer::CALLED_PORT;
+use crate::wire::{IP, MAX_FRAME, PEER_IP, ip_frame};
 
 /// Operations of an input at most: a longer one finds nothing that a shorter one does not.
 const MOST_OPERATIONS: usize = 200;
@@ -66,13 +69,15 @@ fn application(host: &mut Host, input: &mut Input<'_>) {
     let choice = input.u8();
     let port = host.peer.port(choice).number;
     let app: &mut App = &mut host.app;
-    match kind % 6 {
+    match kind % 8 {
         0 => app.send(port, u32::from(input.u16())),
         1 => app.close(port),
         2 => app.abort(port),
         3 => app.reading = if choice & 1 == 0 { Reading::Yes } else { Reading::No },
         4 => app.admission = [Admission::AtOnce, Admission::Later, Admission::Refused][usize::from(choice % 3)],
-        _ => app.greeting = u32::from(input.u16()),
+        5 => app.greeting = u32::from(input.u16()),
+        6 => app.sending = if choice & 1 == 0 { Sending::Copied } else { Sending::Lent },
+        _ => app.connect(SocketAddrV4::new(PEER_IP, CALLED_PORT)),
     }
     host.acts();
 }
@@ -85,8 +90,8 @@ fn about_a_connection(host: &mut Host, input: &mut Input<'_>) {
     let seq = port.reached.wrapping_add(input.distance());
     let rest = input.array::<4>();
     let mut quoted = vec![0x45, 0, 5, 0xdc, 0, 0, 0x40, 0, 64, 6, 0, 0];
-    quoted.extend([IP.octets(), crate::wire::PEER_IP.octets()].concat());
-    quoted.extend([crate::wire::PORT.to_be_bytes(), port.number.to_be_bytes()].concat());
+    quoted.extend([IP.octets(), PEER_IP.octets()].concat());
+    quoted.extend([port.remote.to_be_bytes(), port.number.to_be_bytes()].concat());
     quoted.extend(seq.to_be_bytes());
     let message = [&[kind, code, 0, 0][..], &rest, &quoted].concat();
     host.anything_arrives(&ip_frame((src, IP), IpProtocol::Icmp, message));

@@ -31,7 +31,8 @@ pub(crate) fn any(host: &mut Host, input: &mut Input<'_>) {
     } else {
         (Stream::Anything, [input.bytes(len), &[0xa5][..]].concat())
     };
-    let segment = Segment { port: port.number, seq, ack, flags, window, options: &options, payload: &payload };
+    let segment =
+        Segment { port: port.number, to: port.remote, seq, ack, flags, window, options: &options, payload: &payload };
     host.segment_arrives(&segment, stream);
 }
 
@@ -44,7 +45,16 @@ pub(crate) fn open(host: &mut Host, input: &mut Input<'_>) {
     let seq = port.expected.wrapping_add(100_000);
     let window = input.u16();
     let options = options(&port, clock, input);
-    let syn = Segment { port: port.number, seq, ack: 0, flags: SYN, window, options: &options, payload: &[] };
+    let syn = Segment {
+        port: port.number,
+        to: port.remote,
+        seq,
+        ack: 0,
+        flags: SYN,
+        window,
+        options: &options,
+        payload: &[],
+    };
     host.segment_arrives(&syn, Stream::Pattern);
     acknowledge(host, choice, window);
 }
@@ -55,7 +65,8 @@ pub(crate) fn acknowledge(host: &mut Host, choice: u8, window: u16) {
     let port = host.peer.port(choice).clone();
     let options = port.timestamp.map(|value| timestamp(clock, value)).unwrap_or_default();
     let (seq, ack) = (port.expected, port.reached);
-    let segment = Segment { port: port.number, seq, ack, flags: ACK, window, options: &options, payload: &[] };
+    let segment =
+        Segment { port: port.number, to: port.remote, seq, ack, flags: ACK, window, options: &options, payload: &[] };
     host.segment_arrives(&segment, Stream::Pattern);
 }
 
@@ -66,7 +77,16 @@ pub(crate) fn data(host: &mut Host, choice: u8, len: u16) {
     let options = port.timestamp.map(|value| timestamp(clock, value)).unwrap_or_default();
     let (seq, ack, window) = (port.expected, port.reached, u16::MAX);
     let payload = port.payload(seq, usize::from(len % (MOST_PAYLOAD + 1)));
-    let segment = Segment { port: port.number, seq, ack, flags: ACK, window, options: &options, payload: &payload };
+    let segment = Segment {
+        port: port.number,
+        to: port.remote,
+        seq,
+        ack,
+        flags: ACK,
+        window,
+        options: &options,
+        payload: &payload,
+    };
     host.segment_arrives(&segment, Stream::Pattern);
 }
 

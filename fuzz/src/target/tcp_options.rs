@@ -46,6 +46,6 @@ fn optioned(host: &mut Host, choice: u8, flags: u8, input: &mut Input<'_>) {
     let options = input.bytes(len);
     let payload = port.payload(port.expected, if flags & SYN == 0 { usize::from(input.u8()) } else { 0 });
     let (seq, ack, window) = (port.expected, port.reached, 60_000);
-    let segment = Segment { port: port.number, seq, ack, flags, window, options, payload: &payload };
+    let segment = Segment { port: port.number, to: port.remote, seq, ack, flags, window, options, payload: &payload };
     host.segment_arrives(&segment, Stream::Pattern);
 }
