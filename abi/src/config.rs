@@ -84,6 +84,14 @@ pub struct Config {
     pub gateway: Option<Ipv4Addr>,
     /// `vlan`: the IEEE 802.1Q VLAN that the appliance is in; `None` is that of untagged frames.
     pub vlan: Option<u16>,
+    /// `listen-backlog`: half-open connections that a core keeps, as memcached's `-b`; further ones cost no memory.
+    pub listen_backlog: u32,
+    /// `congestion-control`: how TCP adapts to the path.
+    pub congestion_control: CongestionControl,
+    /// `ecn`: whether routers may mark packets instead of dropping them.
+    pub ecn: Ecn,
+    /// `keepalive`: seconds of silence before a client is asked whether it is still there; 0 never asks.
+    pub keepalive_s: u32,
     /// `console`: the least important level printed.
     pub console: Level,
     /// `on-crash`: what follows a crash report.
@@ -109,6 +117,24 @@ pub enum StageClock {
     Alone,
 }
 
+/// How TCP adapts to the path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CongestionControl {
+    /// RFC 9438.
+    Cubic,
+    /// RFC 5681 and 6582.
+    NewReno,
+}
+
+/// Explicit congestion notification (RFC 3168).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ecn {
+    /// Never.
+    Never,
+    /// Where the client wants it.
+    Offered,
+}
+
 /// What happens to a store command when memory is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Evictions {
@@ -129,6 +155,10 @@ impl Default for Config {
             address: Address::Dhcp,
             gateway: None,
             vlan: None,
+            listen_backlog: 256,
+            congestion_control: CongestionControl::Cubic,
+            ecn: Ecn::Never,
+            keepalive_s: 7200,
             console: Level::Info,
             on_crash: OnCrash::Exit,
             batch: 64,
@@ -150,6 +180,10 @@ pub const KEYS: &[&str] = &[
     "ip",
     "gateway",
     "vlan",
+    "listen-backlog",
+    "congestion-control",
+    "ecn",
+    "keepalive",
     "console",
     "on-crash",
     "batch",

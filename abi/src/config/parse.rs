@@ -1,6 +1,8 @@
 //! One word of a configuration: a key with its value.
 
-use super::{Address, Config, ConfigError, Evictions, KEYS, Level, OnCrash, SelfTest, StageClock};
+use super::{
+    Address, Config, ConfigError, CongestionControl, Ecn, Evictions, KEYS, Level, OnCrash, SelfTest, StageClock,
+};
 
 /// Values of an enumerated key, by name.
 type Names<T> = &'static [(&'static str, T)];
@@ -18,6 +20,9 @@ const SELF_TESTS: Names<SelfTest> = &[
     ("ud2", SelfTest::Ud2),
 ];
 const STAGE_CLOCKS: Names<StageClock> = &[("cycles", StageClock::Cycles), ("alone", StageClock::Alone)];
+const CONGESTION_CONTROLS: Names<CongestionControl> =
+    &[("cubic", CongestionControl::Cubic), ("newreno", CongestionControl::NewReno)];
+const ECN: Names<Ecn> = &[("yes", Ecn::Offered), ("no", Ecn::Never)];
 const SWITCH: Names<Evictions> = &[("yes", Evictions::Disabled), ("no", Evictions::Enabled)];
 
 /// Smallest `max-item-size`, as memcached's.
@@ -52,6 +57,15 @@ pub(super) fn apply_word<'a>(config: &mut Config, word: &'a str) -> Result<(), C
         "ip" => config.address = address(value).ok_or(bad("'dhcp' or an address with its prefix, as 192.0.2.7/24"))?,
         "gateway" => config.gateway = Some(value.parse().map_err(|_| bad("an IPv4 address, as 192.0.2.1"))?),
         "vlan" => config.vlan = Some(number(value, 1, 4094).ok_or(bad("a VLAN from 1 to 4094"))? as u16),
+        "listen-backlog" => {
+            config.listen_backlog =
+                number(value, 1, 1 << 20).ok_or(bad("a number of connections from 1 to 1048576"))? as u32;
+        }
+        "congestion-control" => config.congestion_control = named(key, value, CONGESTION_CONTROLS)?,
+        "ecn" => config.ecn = named(key, value, ECN)?,
+        "keepalive" => {
+            config.keepalive_s = number(value, 0, 86_400).ok_or(bad("seconds from 0 to 86400"))? as u32;
+        }
         "console" => config.console = named(key, value, LEVELS)?,
         "on-crash" => config.on_crash = named(key, value, ON_CRASH)?,
         "batch" => config.batch = number(value, 1, 64).ok_or(bad("a number of packets from 1 to 64"))? as u16,

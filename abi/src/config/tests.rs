@@ -13,7 +13,8 @@ fn empty_line_keeps_the_defaults() {
 #[test]
 fn every_key_is_applied() {
     let line = "port=21211 memory-limit=64 conn-limit=100 max-item-size=512k disable-evictions ip=192.0.2.7/24 \
-                gateway=192.0.2.1 vlan=100 console=debug on-crash=halt batch=8 spin=0 threads=3 \
+                gateway=192.0.2.1 vlan=100 listen-backlog=64 \
+                congestion-control=newreno ecn=yes keepalive=60 console=debug on-crash=halt batch=8 spin=0 threads=3 \
                 stage-clock=alone selftest=ud2";
     let expected = Config {
         port: 21211,
@@ -24,6 +25,10 @@ fn every_key_is_applied() {
         address: Address::Static { ip: Ipv4Addr::new(192, 0, 2, 7), prefix: 24 },
         gateway: Some(Ipv4Addr::new(192, 0, 2, 1)),
         vlan: Some(100),
+        listen_backlog: 64,
+        congestion_control: CongestionControl::NewReno,
+        ecn: Ecn::Offered,
+        keepalive_s: 60,
         console: Level::Debug,
         on_crash: OnCrash::Halt,
         batch: 8,
@@ -88,6 +93,8 @@ fn malformed_values_are_refused() {
         "ip=10.0.0.256/8",
         "ip=224.0.0.1/4",
         "gateway=x",
+        "listen-backlog=0",
+        "keepalive=86401",
         "vlan=0",
         "vlan=4095",
         "vlan=",

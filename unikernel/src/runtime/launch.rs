@@ -8,15 +8,16 @@ use alloc::vec::Vec;
 use core::ops::Range;
 use core::ptr::NonNull;
 use core::sync::atomic::AtomicU64;
+use core::time::Duration;
 
-use abi::config::{Address, Config};
+use abi::config::{self, Address, Config};
 use abi::exit::Exit;
 use netdrv::nic::steering::{FLOW_GROUPS, KEY_BYTES, Table};
 use netdrv::nic::toeplitz::Toeplitz;
 use netdrv::nic::{ClosedPair, Nic, NicInfo, RssConfig, Started};
 use netdrv::pktbuf::{BUF_BYTES, Pool, PoolMemory};
 use netstack::app::App;
-use netstack::stack::{self, Addressing, CongestionControl, Share, Stack, TcpSettings};
+use netstack::stack::{self, Addressing, CongestionControl, EcnUse, Keepalive, Share, Stack, TcpSettings};
 use netstack::steering::GroupSet;
 use siphasher::sip::SipHasher24;
 
@@ -232,8 +233,24 @@ fn stack_config<'a>(
         listen: ports,
         udp: &[],
         conn_limit: config.conn_limit as usize,
-        congestion_control: CongestionControl::default(),
-        tcp: TcpSettings::default(),
+        congestion_control: match config.congestion_control {
+            config::CongestionControl::Cubic => CongestionControl::Cubic,
+            config::CongestionControl::NewReno => CongestionControl::NewReno,
+        },
+        tcp: tcp_settings(config),
         seed,
+    }
+}
+
+fn tcp_settings(config: &Config) -> TcpSettings {
+    let keepalive = |idle| Keepalive { idle: Duration::from_secs(idle), ..Keepalive::default() };
+    TcpSettings {
+        syn_backlog: config.listen_backlog as usize,
+        keepalive: Some(u64::from(config.keepalive_s)).filter(|idle| *idle > 0).map(keepalive),
+        ecn: match config.ecn {
+            config::Ecn::Never => EcnUse::Never,
+            config::Ecn::Offered => EcnUse::Offered,
+        },
+        ..TcpSettings::default()
     }
 }
