@@ -104,6 +104,8 @@ pub struct Config {
     pub threads: Option<u16>,
     /// `stage-clock`: what the stages of a turn are accounted by.
     pub stage_clock: StageClock,
+    /// `exercise`: flow groups that change cores each second, at random, and a core is parked or unparked with every tenth.
+    pub exercise: u32,
     /// `selftest`: a deliberate fault after the boot.
     pub selftest: Option<SelfTest>,
 }
@@ -165,6 +167,7 @@ impl Default for Config {
             spin_us: 50,
             threads: None,
             stage_clock: StageClock::Cycles,
+            exercise: 0,
             selftest: None,
         }
     }
@@ -190,6 +193,7 @@ pub const KEYS: &[&str] = &[
     "spin",
     "threads",
     "stage-clock",
+    "exercise",
     "selftest",
 ];
 

@@ -12,6 +12,7 @@
 //!   that sends beyond its credit is aborted and counted.
 //! - **Receiving** opens the window by [`Call::RecvDone`] and nothing else: data that the app has not done with closes it.
 
+use alloc::vec::Vec;
 use core::net::SocketAddrV4;
 
 use netdrv::pktbuf::PktBuf;
@@ -220,6 +221,20 @@ pub trait App {
     fn requests(&self) -> u64 {
         0
     }
+}
+
+/// An application whose connections can change cores, while it does not run.
+pub trait Movable: App {
+    /// What it knows of a connection, but for received payload.
+    type State: Send + 'static;
+
+    /// Forgets a connection. What it knew of it goes to its counterpart on another core; received payload that it is not done
+    /// with is added to `input`. `None` if it knows no such connection.
+    fn export(&mut self, cookie: Cookie, input: &mut Vec<PktBuf>) -> Option<Self::State>;
+
+    /// Goes on with a connection of another core, by the name that it has here. Takes all of `input`. Gives it a cookie; `None`
+    /// if there is no room for it, and then it is reset.
+    fn import(&mut self, flow: Flow, state: Self::State, input: &mut Vec<PktBuf>) -> Option<Cookie>;
 }
 
 /// Whether a run of the app finished its work.

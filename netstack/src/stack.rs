@@ -24,7 +24,7 @@ use crate::time::Instant;
 use crate::udp::{self, Datagram, Udp};
 
 pub(crate) use cores::Voice;
-pub use cores::{Identity, Share};
+pub use cores::{Connection, Departure, Held, Identity, NoDeparture, Place, Share};
 
 /// When what waits for a packet buffer is tried again, if nothing else happens.
 const RETRY: Duration = Duration::from_millis(1);

@@ -72,6 +72,9 @@ pub(super) fn apply_word<'a>(config: &mut Config, word: &'a str) -> Result<(), C
         "spin" => config.spin_us = number(value, 0, 1_000_000).ok_or(bad("microseconds from 0 to 1000000"))? as u32,
         "threads" => config.threads = Some(number(value, 1, 64).ok_or(bad("a number of cores from 1 to 64"))? as u16),
         "stage-clock" => config.stage_clock = named(key, value, STAGE_CLOCKS)?,
+        "exercise" => {
+            config.exercise = number(value, 0, 100_000).ok_or(bad("a number of moves from 0 to 100000"))? as u32;
+        }
         "selftest" => config.selftest = Some(named(key, value, SELF_TESTS)?),
         _ => unreachable!("every entry of KEYS has an arm"),
     }

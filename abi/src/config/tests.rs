@@ -15,7 +15,7 @@ fn every_key_is_applied() {
     let line = "port=21211 memory-limit=64 conn-limit=100 max-item-size=512k disable-evictions ip=192.0.2.7/24 \
                 gateway=192.0.2.1 vlan=100 listen-backlog=64 \
                 congestion-control=newreno ecn=yes keepalive=60 console=debug on-crash=halt batch=8 spin=0 threads=3 \
-                stage-clock=alone selftest=ud2";
+                stage-clock=alone exercise=9 selftest=ud2";
     let expected = Config {
         port: 21211,
         memory_limit_mib: Some(64),
@@ -35,6 +35,7 @@ fn every_key_is_applied() {
         spin_us: 0,
         threads: Some(3),
         stage_clock: StageClock::Alone,
+        exercise: 9,
         selftest: Some(SelfTest::Ud2),
     };
     assert_eq!(parsed(line), Ok(expected));

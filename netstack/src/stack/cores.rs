@@ -8,8 +8,12 @@ use netdrv::pktbuf::{PktBuf, Pool};
 
 use super::{Addressing, Config, Stack};
 use crate::address::Address;
+use crate::app::{Cookie, Events, Flow};
 use crate::steering::GroupSet;
+use crate::tcp::Work;
 use crate::time::Instant;
+
+pub use crate::tcp::{Connection, Departure, Held, NoDeparture, Place};
 
 /// One core's share of the flows.
 #[derive(Clone, Copy)]
@@ -56,6 +60,63 @@ impl Stack {
     /// The next segment that came here though another core has its flow group.
     pub fn take_stray(&mut self) -> Option<PktBuf> {
         self.strays.pop_front()
+    }
+
+    /// Whether this core has a flow group.
+    pub fn owns(&mut self, group: u8) -> bool {
+        self.tcp.groups().is_none_or(|owned| *owned >> group & 1 == 1)
+    }
+
+    /// From now on this core has a flow group: what comes for it begins connections here.
+    pub fn adopt(&mut self, group: u8) {
+        if let Some(owned) = self.tcp.groups() {
+            *owned |= 1 << group;
+        }
+    }
+
+    /// From now on this core has a flow group no more, but for the connections that it still has.
+    pub fn release(&mut self, group: u8) {
+        if let Some(owned) = self.tcp.groups() {
+            *owned &= !(1 << group);
+        }
+    }
+
+    /// Takes a connection of a group out, for another core.
+    pub fn depart(&mut self, group: u8) -> Result<Departure, NoDeparture> {
+        self.tcp.depart(group)
+    }
+
+    /// Takes the next segment that a departure holds.
+    pub fn next_segment(&mut self, departure: &mut Departure) -> Held {
+        self.tcp.next_segment(departure)
+    }
+
+    /// Takes a connection in. Its segments follow, then its [`name`](Stack::name) if the app had it, and then
+    /// [`settle`](Stack::settle). `None`, and it is no more, if all slots are in use.
+    pub fn arrive(&mut self, connection: Connection, now: Instant, events: &mut Events) -> Option<Flow> {
+        let mut work = Work { now, counters: &mut self.counters, events };
+        self.tcp.arrive(connection, &mut work)
+    }
+
+    /// Takes a segment of a connection that has arrived.
+    pub fn take_segment(&mut self, flow: Flow, place: Place, payload: PktBuf) {
+        self.tcp.take_segment(flow.index, place, payload);
+    }
+
+    /// The app has given a connection that has arrived its name.
+    pub fn name(&mut self, flow: Flow, cookie: Cookie) {
+        self.tcp.name(flow.index, cookie);
+    }
+
+    /// A connection has arrived with all that belongs to it. There is room for its events.
+    pub fn settle(&mut self, flow: Flow, now: Instant, events: &mut Events) {
+        let mut work = Work { now, counters: &mut self.counters, events };
+        self.tcp.settle(flow.index, &mut work);
+    }
+
+    /// A connection that has arrived finds no place with the app: it is no more. What its peer sends is answered by a reset.
+    pub fn turn_away(&mut self, flow: Flow) {
+        self.tcp.forget(flow.index);
     }
 
     /// Sets the largest packet of TCP and UDP.

@@ -51,7 +51,6 @@ impl Groups {
     }
 
     /// A flow of a group.
-    #[cfg(test)]
     pub(super) fn first(&self, group: u8) -> Option<u32> {
         let first = self.first[usize::from(group)];
         (first != NONE).then_some(first)

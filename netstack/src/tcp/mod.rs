@@ -35,6 +35,7 @@ mod icmp;
 mod input;
 mod keepalive;
 mod listen;
+mod migrate;
 mod options;
 mod output;
 mod path_mtu;
@@ -89,6 +90,7 @@ pub use ecn::EcnUse;
 pub(crate) use expected::ExpectedSegment;
 pub(crate) use flow_table::FlowKey;
 pub use keepalive::Keepalive;
+pub use migrate::{Connection, Departure, Held, NoDeparture, Place};
 pub(crate) use options::Timestamps;
 pub use ports::IsOurs;
 pub(crate) use seq::SeqNum;
@@ -262,8 +264,14 @@ impl Tcp {
 
     fn free_slot(&mut self, index: u32) {
         self.discard_held(index);
-        let Some(mut tcb) = self.tcbs[index as usize].take() else { return };
-        self.segments.clear(&mut tcb.send.queue);
+        if let Some(mut tcb) = self.take_out(index) {
+            self.segments.clear(&mut tcb.send.queue);
+        }
+    }
+
+    /// Takes a connection out of its slot, with the segments that it holds.
+    fn take_out(&mut self, index: u32) -> Option<Tcb> {
+        let tcb = self.tcbs[index as usize].take()?;
         self.windows.give_back(tcb.receive.limit);
         self.flows.remove(tcb.key);
         self.wheel.cancel(timers::main(index));
@@ -273,6 +281,7 @@ impl Tcp {
         }
         self.generations[index as usize] = tcb.generation.wrapping_add(1);
         self.free.push(index);
+        Some(tcb)
     }
 
     fn remote(key: FlowKey) -> SocketAddrV4 {

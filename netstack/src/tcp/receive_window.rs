@@ -55,6 +55,13 @@ impl Windows {
         self.growth += limit.saturating_sub(INITIAL_WINDOW);
     }
 
+    /// Takes a window over from another core, as far as it may have grown here.
+    pub(super) fn take_over(&mut self, limit: &mut u32) {
+        let growth = limit.saturating_sub(INITIAL_WINDOW).min(self.growth);
+        self.growth -= growth;
+        *limit = (*limit).min(INITIAL_WINDOW + growth);
+    }
+
     /// Doubles a window, as far as it may grow.
     fn grow(&mut self, limit: &mut u32) {
         let grown = limit.saturating_mul(2).min(self.largest).max(*limit);

@@ -61,6 +61,11 @@ pub(super) struct Scoreboard {
 }
 
 impl Scoreboard {
+    /// The scoreboard of a connection whose records are counted anew.
+    pub(super) fn without_records(&self) -> Scoreboard {
+        Scoreboard { duplicates: self.duplicates, ..Scoreboard::default() }
+    }
+
     /// Bytes that are thought to be in the network (the `pipe` of RFC 6675).
     pub(super) fn in_network(&self) -> u32 {
         self.in_network.saturating_sub(self.duplicates)

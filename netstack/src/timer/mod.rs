@@ -98,6 +98,12 @@ impl TimerWheel {
         self.nodes[timer as usize].deadline != NEVER
     }
 
+    /// When `timer` is due, if it is armed.
+    pub(crate) fn deadline(&self, timer: TimerId) -> Option<Instant> {
+        let deadline = self.nodes[timer as usize].deadline;
+        (deadline != NEVER).then(|| Instant::from_nanos(deadline << TICK_SHIFT))
+    }
+
     /// Takes a timer that is due at `now`, disarmed. Call until `None`.
     #[inline]
     pub(crate) fn expire(&mut self, now: Instant) -> Option<TimerId> {

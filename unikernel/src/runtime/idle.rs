@@ -6,7 +6,7 @@
 use core::time::Duration;
 
 use netdrv::nic::{Armed, RxQueue, TxQueue};
-use netstack::app::App;
+use netstack::app::Movable;
 use netstack::time::Instant;
 
 use super::shard::{Shard, Work};
@@ -25,7 +25,7 @@ impl Idle {
     }
 
     /// To be called after every turn, with what it found.
-    pub fn after_turn<R: RxQueue, T: TxQueue, A: App>(
+    pub fn after_turn<R: RxQueue, T: TxQueue, A: Movable>(
         &mut self,
         shard: &mut Shard<R, T, A>,
         work: Work,
@@ -36,7 +36,7 @@ impl Idle {
             self.last_work = now;
             return;
         }
-        if now.since(self.last_work) < self.spin {
+        if now.since(self.last_work) < self.spin && !shard.is_parked() {
             core::hint::spin_loop();
             return;
         }

@@ -16,12 +16,15 @@ use netdrv::nic::steering::{FLOW_GROUPS, KEY_BYTES, Table};
 use netdrv::nic::toeplitz::Toeplitz;
 use netdrv::nic::{ClosedPair, Nic, NicInfo, RssConfig, Started};
 use netdrv::pktbuf::{BUF_BYTES, Pool, PoolMemory};
-use netstack::app::App;
+use netstack::app::Movable;
 use netstack::stack::{self, Addressing, CongestionControl, EcnUse, Keepalive, Share, Stack, TcpSettings};
 use netstack::steering::GroupSet;
 use siphasher::sip::SipHasher24;
 
+use super::control::Control;
+use super::directory::Directory;
 use super::mesh::{MAX_CORES, mesh};
+use super::nic_steering::NicTable;
 use super::queues::Queues;
 use super::serve;
 use super::shard::{Parts, Shard};
@@ -68,8 +71,8 @@ pub fn launch<N, A, S, E>(
     mut make_app: impl FnMut(&mut S, &'static Pool) -> Result<A, E>,
 ) -> !
 where
-    N: Nic<Rx: 'static, Tx: 'static>,
-    A: App + 'static,
+    N: Nic<Rx: 'static, Tx: 'static, Control: Send + 'static>,
+    A: Movable + 'static,
     E: core::fmt::Display,
 {
     let config = machine.config;
@@ -87,15 +90,16 @@ where
     let apps = apps.unwrap_or_else(|error| power::exit(Exit::TooLittleMemory, format_args!("{error}")));
     let cores = apps.len();
     let layout = Layout::new(cores, info.queue_pairs);
-    let Started { mut pairs, watches, .. } = match nic.into_queue_pairs(cores, &RssConfig { key, table: layout.pairs })
-    {
-        Ok(started) => started,
-        Err(error) => power::exit(Exit::NoNic, format_args!("the network device does not start: {error}")),
-    };
+    let Started { mut pairs, watches, control: nic_control } =
+        match nic.into_queue_pairs(cores, &RssConfig { key, table: layout.pairs }) {
+            Ok(started) => started,
+            Err(error) => power::exit(Exit::NoNic, format_args!("the network device does not start: {error}")),
+        };
     machine.end_phase("nic");
 
     let hash: &'static Toeplitz = Box::leak(Box::new(Toeplitz::new(&key)));
     let stage_clock = stage_clock(&config);
+    let directory = Directory::new(&layout.cores);
     let mut shards = Vec::new();
     for ((core, port), (pool, app)) in mesh(cores).into_iter().enumerate().zip(apps) {
         let listen = [config.port];
@@ -109,8 +113,14 @@ where
         let steering = Steering::new(hash, layout.cores, info.steering, cores);
         let batch_limit = config.batch.into();
         let stage_clock = stage_clock.clone();
-        let parts = Parts { queues, pool, stack, app, port, steering, batch_limit, stage_clock };
+        let directory = directory.clone();
+        let parts = Parts { queues, pool, stack, app, port, steering, directory, batch_limit, stage_clock };
         shards.push(Box::new(Shard::new(parts)));
+    }
+    let nic_table = nic_control.map(|control| NicTable::new(Box::new(control), layout.pairs, layout.pair_count));
+    let control = Control::new(directory, cores, config.exercise, seed);
+    if let Some(first) = shards.first_mut() {
+        first.govern_by(control, nic_table);
     }
     machine.end_phase("service");
     serve::all(shards, machine, store_bytes, watches)

@@ -33,7 +33,7 @@ const WAITING: usize = 64;
 pub type CoreSet = u64;
 
 /// The cores of a set.
-pub fn cores_of(set: CoreSet) -> impl Iterator<Item = usize> {
+pub fn cores_of(set: CoreSet) -> impl Iterator<Item = usize> + Clone {
     (0..MAX_CORES).filter(move |core| set >> core & 1 == 1)
 }
 
@@ -155,7 +155,8 @@ impl<M: Send> Port<M> {
         if !link.waiting.is_empty() || link.unanswered >= RING || !link.to.has_room(1 + RESERVED) {
             return Err(NotSent::Full);
         }
-        let buffer = if buffer.is_unique() { buffer } else { copy(&buffer, pool).ok_or(NotSent::NoBuffer)? };
+        let travels = buffer.is_unique() && !buffer.has_attachment();
+        let buffer = if travels { buffer } else { copy(&buffer, pool).ok_or(NotSent::NoBuffer)? };
         let parcel = buffer.into_parcel().map_err(|_| NotSent::NoBuffer)?;
         link.unanswered += 1;
         let sent = link.to.push(wrap(parcel));
@@ -252,11 +253,14 @@ impl<M: Send> Port<M> {
     }
 }
 
-/// A copy in a buffer of its own.
+/// A copy in a buffer of its own; `None` also if it does not fit into one.
 fn copy(buffer: &PktBuf, pool: &'static Pool) -> Option<PktBuf> {
     let mut copy = pool.alloc()?;
     copy.reset(buffer.headroom());
     copy.extend_from_slice(buffer.bytes())?;
+    if let Some(body) = buffer.attachment().and_then(|attachment| attachment.body) {
+        copy.extend_from_slice(body.bytes())?;
+    }
     copy.set_checksum(buffer.checksum());
     Some(copy)
 }

@@ -4,6 +4,8 @@
 //! shard   one turn: reclaim, mailbox, timers, receive, ingress, app, egress, doorbell
 //! queues  a queue pair, or the way to another core's          steer   frames to the cores of their flow groups
 //! mesh    the rings among all cores      message  what goes through them      ring  from one core to another
+//! migrate flow groups that change cores       directory  who has which   control  who is to
+//! nic_steering  the table that the NIC steers by
 //! stages  what a turn's stages cost      blocks  what cores count, for each other to read
 //! idle    spin, then halt until an interrupt, a message or the next timer     bell  how a core that halts is woken
 //! launch  from a NIC to a shard for each core             serve   their loops
@@ -15,10 +17,14 @@
 
 pub mod bell;
 pub mod blocks;
+pub mod control;
+pub mod directory;
 pub mod idle;
 pub mod launch;
 pub mod mesh;
 pub mod message;
+pub mod migrate;
+pub mod nic_steering;
 pub mod queues;
 pub mod ring;
 pub mod selftest;

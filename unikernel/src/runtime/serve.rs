@@ -9,7 +9,7 @@ use core::time::Duration;
 use abi::console::Ready;
 use abi::exit::Exit;
 use netdrv::nic::{RxQueue, TxQueue, Watch};
-use netstack::app::App;
+use netstack::app::Movable;
 
 use super::blocks::Blocks;
 use super::idle::Idle;
@@ -55,7 +55,7 @@ pub(super) fn all<R, T, A, W: Watch>(
 where
     R: RxQueue + 'static,
     T: TxQueue + 'static,
-    A: App + 'static,
+    A: Movable + 'static,
 {
     let cores = shards.len();
     let blocks = Blocks::new(cores, shards.first().map_or(0, |shard| shard.statistics_len()));
@@ -72,7 +72,7 @@ where
 }
 
 /// The loop of the first core. Says when there is an address; ends the appliance if there is none in time.
-fn first<R: RxQueue, T: TxQueue, A: App, W: Watch>(
+fn first<R: RxQueue, T: TxQueue, A: Movable, W: Watch>(
     mut shard: Box<Shard<R, T, A>>,
     mut machine: Machine,
     cores: usize,
@@ -100,7 +100,7 @@ fn first<R: RxQueue, T: TxQueue, A: App, W: Watch>(
 }
 
 /// The loop of any other core.
-fn other<R: RxQueue, T: TxQueue, A: App>(mut shard: Box<Shard<R, T, A>>, mut surroundings: Surroundings) {
+fn other<R: RxQueue, T: TxQueue, A: Movable>(mut shard: Box<Shard<R, T, A>>, mut surroundings: Surroundings) {
     let mut idle = Idle::new(surroundings.spin_us, surroundings.clock.now());
     loop {
         surroundings.turn(&mut shard, &mut idle);
@@ -124,7 +124,7 @@ impl Surroundings {
     }
 
     /// One turn, and what follows it. Returns when it began.
-    fn turn<R: RxQueue, T: TxQueue, A: App>(
+    fn turn<R: RxQueue, T: TxQueue, A: Movable>(
         &mut self,
         shard: &mut Shard<R, T, A>,
         idle: &mut Idle,
@@ -139,7 +139,7 @@ impl Surroundings {
     }
 }
 
-fn report_ready<R: RxQueue, T: TxQueue, A: App>(
+fn report_ready<R: RxQueue, T: TxQueue, A: Movable>(
     machine: &Machine,
     shard: &Shard<R, T, A>,
     cores: usize,

@@ -8,13 +8,17 @@ use core::time::Duration;
 use netdrv::nic::{Armed, Batch, RxQueue, TxQueue};
 use netdrv::pktbuf::Pool;
 use netstack::address::Address;
-use netstack::app::{App, Calls, Events, Progress, Turn};
+use netstack::app::{Calls, Events, Movable, Progress, Turn};
 use netstack::stack::{Identity, Stack};
 use netstack::time::Instant;
 
 use super::blocks::{self, Blocks, Publisher};
+use super::control::Control;
+use super::directory::Directory;
 use super::mesh::{CoreSet, Port};
-use super::message::Message;
+use super::message::{Message, Power};
+use super::migrate::Migrations;
+use super::nic_steering::NicTable;
 use super::queues::Queues;
 use super::stages::{Stage, StageClock, Stages};
 use super::steer::Steering;
@@ -46,6 +50,8 @@ pub struct Parts<R, T, A> {
     pub port: Port<Message>,
     /// The core's part in the steering.
     pub steering: Steering,
+    /// Which core has which flow group.
+    pub directory: Directory,
     /// The most frames taken in one turn (IX's B).
     pub batch_limit: usize,
     /// What stages are accounted by.
@@ -53,20 +59,25 @@ pub struct Parts<R, T, A> {
 }
 
 /// One core's share of the appliance.
-pub struct Shard<R, T, A> {
+pub struct Shard<R, T, A: Movable> {
     queues: Queues<R, T>,
-    pool: &'static Pool,
-    stack: Stack,
-    app: A,
-    port: Port<Message>,
-    steering: Steering,
+    pub(super) pool: &'static Pool,
+    pub(super) stack: Stack,
+    pub(super) app: A,
+    pub(super) port: Port<Message>,
+    pub(super) steering: Steering,
+    pub(super) migrations: Migrations<A::State>,
+    /// Of the first core alone.
+    control: Option<Control>,
+    nic_table: Option<NicTable>,
+    power: Power,
     batch_limit: usize,
     received: Batch,
     /// Frames that other cores have received for this one, and frames that it is to transmit for them.
     passed: Batch,
     relayed: Batch,
     outgoing: Batch,
-    events: Events,
+    pub(super) events: Events,
     calls: Calls,
     /// The app waits for packet buffers.
     starved: bool,
@@ -80,10 +91,10 @@ pub struct Shard<R, T, A> {
     publisher: Option<Publisher>,
 }
 
-impl<R: RxQueue, T: TxQueue, A: App> Shard<R, T, A> {
+impl<R: RxQueue, T: TxQueue, A: Movable> Shard<R, T, A> {
     /// Puts a shard together and gives the device its first buffers.
     pub fn new(parts: Parts<R, T, A>) -> Self {
-        let Parts { mut queues, pool, stack, app, port, steering, batch_limit, stage_clock } = parts;
+        let Parts { mut queues, pool, stack, app, port, steering, directory, batch_limit, stage_clock } = parts;
         queues.refill(pool);
         Shard {
             queues,
@@ -91,6 +102,10 @@ impl<R: RxQueue, T: TxQueue, A: App> Shard<R, T, A> {
             stack,
             app,
             stages: Stages::new(port.own(), stage_clock),
+            migrations: Migrations::new(directory, port.cores()),
+            control: None,
+            nic_table: None,
+            power: Power::Serving,
             port,
             steering,
             batch_limit,
@@ -109,6 +124,17 @@ impl<R: RxQueue, T: TxQueue, A: App> Shard<R, T, A> {
         }
     }
 
+    /// Has the first core decide which core does what, by the NIC's table where it has one.
+    pub fn govern_by(&mut self, control: Control, nic_table: Option<NicTable>) {
+        self.control = Some(control);
+        self.nic_table = nic_table;
+    }
+
+    /// What is wanted of the cores.
+    pub fn control(&mut self) -> Option<&mut Control> {
+        self.control.as_mut()
+    }
+
     /// Counts in `blocks`, too, for the other cores to read.
     pub fn publish_in(&mut self, blocks: Blocks) {
         self.publisher = Some(Publisher::new(blocks, self.port.own()));
@@ -123,6 +149,11 @@ impl<R: RxQueue, T: TxQueue, A: App> Shard<R, T, A> {
     #[cfg(all(test, not(loom)))]
     pub(super) fn visit_own(&self, visit: &mut dyn FnMut(&str, u64)) {
         netstack::app::Statistics::visit(&self.below(), visit);
+    }
+
+    #[cfg(all(test, not(loom)))]
+    pub(super) fn owner(&self, group: u8) -> usize {
+        self.migrations.owner(group)
     }
 
     #[cfg(all(test, not(loom)))]
@@ -147,19 +178,26 @@ impl<R: RxQueue, T: TxQueue, A: App> Shard<R, T, A> {
         let received = self.receive();
         self.stages.end(Stage::Receive, received);
         self.run(now, unix_seconds);
+        self.advance_migration(now);
         self.queues.refill(self.pool);
         let sent = self.send(now);
         self.stages.end(Stage::Egress, sent);
         let work = reclaimed + messages + expired + received + sent;
-        self.ring(work);
+        self.ring(work, now);
         self.finish(work, now)
     }
 
     /// When the next turn is due, if nothing else happens. Buffers that the device gives back raise no interrupt, so whoever
     /// waits for them has to look.
     pub fn next_deadline(&self, now: Instant) -> Option<Instant> {
-        let buffers = (self.starved || self.port.is_waiting()).then_some(now + BUFFER_WAIT);
-        self.stack.next_deadline(now).into_iter().chain(buffers).min()
+        let waits = self.starved || self.port.is_waiting() || self.migrations.is_busy() || self.waits_for_nic();
+        let soon = waits.then_some(now + BUFFER_WAIT);
+        let control = self.control.as_ref().and_then(Control::next_deadline);
+        [self.stack.next_deadline(now), soon, control].into_iter().flatten().min()
+    }
+
+    fn waits_for_nic(&self) -> bool {
+        self.nic_table.as_ref().is_some_and(NicTable::is_busy)
     }
 
     /// Cores to wake: they halt, and were sent something.
@@ -184,8 +222,18 @@ impl<R: RxQueue, T: TxQueue, A: App> Shard<R, T, A> {
     /// Takes frames from the device, and passes on what is for other cores. Returns how many came.
     fn receive(&mut self) -> usize {
         let received = self.queues.poll(&mut self.received, self.batch_limit);
-        if received > 0 {
-            self.steering.sort(&mut self.received, &mut self.port, self.pool);
+        if received == 0 {
+            self.queue_was_empty();
+            return 0;
+        }
+        self.steering.sort(&mut self.received, &mut self.port, self.pool);
+        for _ in 0..self.received.len() {
+            if !self.migrations.is_keeping() {
+                break;
+            }
+            if let Some(frame) = self.received.pop_front().and_then(|frame| self.unless_kept(frame)) {
+                let _ = self.received.push_back(frame); // its place is free
+            }
         }
         received
     }
@@ -215,7 +263,16 @@ impl<R: RxQueue, T: TxQueue, A: App> Shard<R, T, A> {
 
     fn run_app(&mut self, now: Instant, unix_seconds: u64) -> Progress {
         let waiting = self.events.len();
-        let below = below::of(&self.queues, &self.stack, self.pool, &self.steering, &self.stages, self.drop_no_buffer);
+        let below = Below {
+            queues: self.queues.counters(),
+            stack: &self.stack,
+            pool: self.pool,
+            steering: &self.steering,
+            stages: &self.stages,
+            migrations: &self.migrations,
+            control: self.control.as_ref(),
+            drop_no_buffer: self.drop_no_buffer,
+        };
         let total = self.publisher.as_ref().map(|publisher| publisher.total(&below));
         let statistics = total.as_ref().map_or(&below as &dyn netstack::app::Statistics, |total| total);
         let turn = Turn { now, unix_seconds, statistics };
@@ -243,9 +300,10 @@ impl<R: RxQueue, T: TxQueue, A: App> Shard<R, T, A> {
     }
 
     /// Tells the device and the other cores what there is for them.
-    fn ring(&mut self, work: usize) {
+    fn ring(&mut self, work: usize, now: Instant) {
         self.queues.doorbell();
         self.tell_identity();
+        self.govern(now);
         self.halted |= self.port.flush();
         self.stages.end(Stage::Doorbell, work);
     }
@@ -263,11 +321,29 @@ impl<R: RxQueue, T: TxQueue, A: App> Shard<R, T, A> {
     }
 
     fn below(&self) -> Below<'_> {
-        below::of(&self.queues, &self.stack, self.pool, &self.steering, &self.stages, self.drop_no_buffer)
+        Below {
+            queues: self.queues.counters(),
+            stack: &self.stack,
+            pool: self.pool,
+            steering: &self.steering,
+            stages: &self.stages,
+            migrations: &self.migrations,
+            control: self.control.as_ref(),
+            drop_no_buffer: self.drop_no_buffer,
+        }
     }
 
     fn publish(&mut self, now: Instant) {
-        let below = below::of(&self.queues, &self.stack, self.pool, &self.steering, &self.stages, self.drop_no_buffer);
+        let below = Below {
+            queues: self.queues.counters(),
+            stack: &self.stack,
+            pool: self.pool,
+            steering: &self.steering,
+            stages: &self.stages,
+            migrations: &self.migrations,
+            control: self.control.as_ref(),
+            drop_no_buffer: self.drop_no_buffer,
+        };
         if let Some(publisher) = &mut self.publisher {
             publisher.publish(now, &below);
         }

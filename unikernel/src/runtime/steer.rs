@@ -69,6 +69,24 @@ impl Steering {
         }
     }
 
+    /// The frames of a group go to this core from now on.
+    pub fn set(&mut self, group: u8, core: usize) {
+        self.table[usize::from(group)] = core as u8;
+    }
+
+    /// Whether the NIC steers by our table.
+    pub fn is_by_nic(&self) -> bool {
+        self.sorting == Sorting::WithoutFlows
+    }
+
+    /// The flow group of a frame, if it is of one.
+    pub fn group_of(&self, frame: &PktBuf) -> Option<u8> {
+        match destination(frame.bytes(), self.hash) {
+            Destination::Group(group) => Some(group),
+            _ => None,
+        }
+    }
+
     /// Passes a segment on that the stack found to be of another core's group.
     pub fn pass_stray(&mut self, frame: PktBuf, port: &mut Port<Message>, pool: &'static Pool) {
         if let Destination::Group(group) = destination(frame.bytes(), self.hash) {

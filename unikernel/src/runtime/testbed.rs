@@ -16,6 +16,8 @@ use netstack::steering::{FLOW_GROUPS, GroupSet};
 use netstack::time::Instant;
 
 use super::blocks::Blocks;
+use super::control::Control;
+use super::directory::Directory;
 use super::mesh::mesh;
 use super::queues::Queues;
 use super::shard::{Parts, Shard};
@@ -66,12 +68,11 @@ impl Testbed {
     /// `cores` cores, and a client that opens `connections` connections.
     pub(super) fn new(cores: usize, connections: u32, seed: u64) -> Testbed {
         let [near, far] = wire::pair();
-        let caller = Caller::new(connections);
-        let client = shards(1, fixed(CLIENT), 2, vec![Queues::Own(far)], vec![caller]).pop().unwrap();
+        let caller = |pool| Caller::new(connections, pool);
+        let client = shards(fixed(CLIENT), 2, vec![Queues::Own(far)], caller).pop().unwrap();
         let queues =
             core::iter::once(Queues::Own(near)).chain((1..cores).map(|_| Queues::Via { core: 0, no_buffer: 0 }));
-        let apps = (0..cores).map(|_| Echo::default()).collect();
-        let cores = shards(cores, fixed(SERVER), 1, queues.collect(), apps);
+        let cores = shards(fixed(SERVER), 1, queues.collect(), Echo::new);
         let random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
         Testbed { cores, client, now: Instant::from_nanos(1_000_000_000), random }
     }
@@ -104,7 +105,12 @@ impl Testbed {
             }
             self.round();
         }
-        panic!("not done after {most} rounds");
+        panic!("not done after {most} rounds: {:?}", self.cores[0].control());
+    }
+
+    /// The sum of all cores' statistics of a name.
+    pub(super) fn sum(&self, wanted: &str) -> u64 {
+        (0..self.cores.len()).map(|core| self.statistic(core, wanted)).sum()
     }
 
     /// The statistics of a core, by name.
@@ -113,35 +119,38 @@ impl Testbed {
     }
 }
 
-fn statistic<A: netstack::app::App>(shard: &WireShard<A>, wanted: &str) -> u64 {
+fn statistic<A: netstack::app::Movable>(shard: &WireShard<A>, wanted: &str) -> u64 {
     let mut found = None;
     shard.visit_own(&mut |name, value| found = if name == wanted { Some(value) } else { found });
     found.unwrap_or_else(|| panic!("no statistic {wanted}"))
 }
 
 /// Shards with pools of their own and flow groups dealt out in turn.
-fn shards<A: netstack::app::App>(
-    cores: usize,
+fn shards<A: netstack::app::Movable>(
     address: Addressing,
     mac: u8,
     queues: Vec<Queues<WireRx, WireTx>>,
-    apps: Vec<A>,
+    make_app: impl Fn(&'static Pool) -> A,
 ) -> Vec<WireShard<A>> {
+    let cores = queues.len();
     let hash: &'static Toeplitz = Box::leak(Box::new(Toeplitz::new(&[0x5a; 40].map(|byte: u8| byte.wrapping_mul(37)))));
     let table = core::array::from_fn(|group| (group % cores) as u8);
-    let parts = mesh(cores).into_iter().zip(queues).zip(apps).enumerate();
+    let directory = Directory::new(&table);
+    let parts = mesh(cores).into_iter().zip(queues).enumerate();
     let mut shards: Vec<WireShard<A>> = parts
-        .map(|(core, ((port, queues), app))| {
+        .map(|(core, (port, queues))| {
             let pool = Pool::leak(PoolMemory::leak(BUFFERS));
+            let app = make_app(pool);
             let groups = (0..FLOW_GROUPS).filter(|group| group % cores == core);
             let share = Share { hash, groups: groups.fold(0 as GroupSet, |set, group| set | 1 << group) };
             let address = if core == 0 { address } else { Addressing::Follow };
             let stack = Stack::among(config(address, mac), share, pool, Instant::ZERO);
             let steering = Steering::new(hash, table, NicSteering::None, cores);
-            let (batch_limit, stage_clock) = (64, StageClock::Cycles);
-            Shard::new(Parts { queues, pool, stack, app, port, steering, batch_limit, stage_clock })
+            let (batch_limit, stage_clock, directory) = (64, StageClock::Cycles, directory.clone());
+            Shard::new(Parts { queues, pool, stack, app, port, steering, directory, batch_limit, stage_clock })
         })
         .collect();
+    shards[0].govern_by(Control::new(directory, cores, 0, 1), None);
     let blocks = Blocks::new(cores, shards[0].statistics_len());
     shards.iter_mut().for_each(|shard| shard.publish_in(blocks.clone()));
     shards
@@ -152,43 +161,4 @@ pub(super) fn pair() -> [QueuePair<WireRx, WireTx>; 2] {
     wire::pair()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_core_serves_and_no_buffer_is_lost() {
-        for cores in [1, 2, 4] {
-            let mut bed = Testbed::new(cores, 64, 7);
-            bed.client.app_mut().limit(8_000);
-            bed.run(20_000, |bed| bed.client.app_mut().is_done());
-            for core in 0..cores {
-                assert!(bed.statistic(core, "stage_requests") > 2_000, "core {core} of {cores}");
-                assert_eq!(bed.statistic(core, "drop_steer_ring_full"), 0);
-            }
-            assert_eq!(bed.statistic(0, "steer_passed_on") > 0, cores > 1);
-            bed.client.app_mut().close();
-            bed.run(200_000, |bed| bed.client.app_mut().is_closed());
-            for _ in 0..200 {
-                bed.round();
-            }
-            for core in 0..cores {
-                let ring = if core == 0 { 256 } else { 0 };
-                let free = bed.statistic(core, "packet_buffers_free");
-                assert!(free + ring >= bed.statistic(core, "packet_buffers") - 8, "core {core}: {free} free");
-            }
-        }
-    }
-
-    #[test]
-    fn all_cores_learn_the_address_and_their_neighbors() {
-        let mut bed = Testbed::new(3, 1, 1);
-        assert!(bed.cores[0].address().is_none(), "the others have not answered");
-        for _ in 0..50 {
-            bed.round();
-        }
-        assert_eq!(bed.cores[0].address().map(|address| address.ip), Some(SERVER));
-        assert!(bed.statistic(0, "arp_replies") > 0);
-        assert_eq!((bed.statistic(1, "arp_replies"), bed.statistic(2, "arp_replies")), (0, 0));
-    }
-}
+mod tests;

@@ -1,34 +1,25 @@
 //! The counters of the layers below the application.
 
-use netdrv::nic::{RxQueue, TxQueue};
 use netdrv::pktbuf::Pool;
 use netstack::app::Statistics;
 use netstack::stack::Stack;
 
-use crate::runtime::queues::{QueueCounters, Queues};
+use crate::runtime::control::Control;
+use crate::runtime::queues::QueueCounters;
 use crate::runtime::stages::Stages;
 use crate::runtime::steer::Steering;
 
 /// The counters of one core, always in the same order.
 pub(super) struct Below<'a> {
-    queues: QueueCounters<'a>,
-    stack: &'a Stack,
-    pool: &'static Pool,
-    steering: &'a Steering,
-    stages: &'a Stages,
-    drop_no_buffer: u64,
-}
-
-/// The counters of these layers.
-pub(super) fn of<'a, R: RxQueue, T: TxQueue>(
-    queues: &'a Queues<R, T>,
-    stack: &'a Stack,
-    pool: &'static Pool,
-    steering: &'a Steering,
-    stages: &'a Stages,
-    drop_no_buffer: u64,
-) -> Below<'a> {
-    Below { queues: queues.counters(), stack, pool, steering, stages, drop_no_buffer }
+    pub(super) queues: QueueCounters<'a>,
+    pub(super) stack: &'a Stack,
+    pub(super) pool: &'static Pool,
+    pub(super) steering: &'a Steering,
+    pub(super) stages: &'a Stages,
+    pub(super) migrations: &'a dyn Statistics,
+    /// Of the first core.
+    pub(super) control: Option<&'a Control>,
+    pub(super) drop_no_buffer: u64,
 }
 
 impl Statistics for Below<'_> {
@@ -38,7 +29,13 @@ impl Statistics for Below<'_> {
         visit("packet_buffers_free", self.pool.available() as u64);
         visit("drop_mailbox_no_buffer", self.drop_no_buffer);
         self.steering.visit(visit);
+        self.migrations.visit(visit);
         self.stages.visit(visit);
         self.stack.counters().visit(visit);
+        // The others have no say in it, but as many values.
+        match self.control {
+            Some(control) => control.visit(visit),
+            None => Control::visit_none(visit),
+        }
     }
 }

@@ -1,8 +1,10 @@
 use netdrv::nic::QueuePair;
 use netdrv::nic::steering::FLOW_GROUPS;
 use netdrv::nic::toeplitz::Toeplitz;
-use netdrv::pktbuf::PoolMemory;
+use netdrv::pktbuf::{PktBuf, PoolMemory};
+
 use netdrv::testkit::wire::{WireRx, WireTx};
+use netstack::app::{App, Cookie, Flow};
 use netstack::stack::Addressing;
 
 use super::*;
@@ -16,6 +18,18 @@ impl App for Silent {
     fn run(&mut self, _: Turn<'_>, events: &mut Events, _: &mut Calls) -> Progress {
         events.clear();
         Progress::Done
+    }
+}
+
+impl Movable for Silent {
+    type State = ();
+
+    fn export(&mut self, _: Cookie, _: &mut Vec<PktBuf>) -> Option<()> {
+        None
+    }
+
+    fn import(&mut self, _: Flow, (): (), _: &mut Vec<PktBuf>) -> Option<Cookie> {
+        None
     }
 }
 
@@ -36,8 +50,9 @@ impl Bench {
         let hash = Box::leak(Box::new(Toeplitz::new(&[1; 40])));
         let steering = Steering::new(hash, [0; FLOW_GROUPS], netdrv::nic::Steering::None, 1);
         let port = mesh(1).pop().unwrap();
+        let directory = Directory::new(&[0; FLOW_GROUPS]);
         let (queues, app, stage_clock) = (Queues::Own(near), Silent, StageClock::Cycles);
-        let parts = Parts { queues, pool, stack, app, port, steering, batch_limit, stage_clock };
+        let parts = Parts { queues, pool, stack, app, port, steering, directory, batch_limit, stage_clock };
         Bench { shard: Shard::new(parts), peer, pool }
     }
 

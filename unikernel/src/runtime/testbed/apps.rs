@@ -3,8 +3,8 @@
 use core::net::SocketAddrV4;
 use std::collections::{BTreeMap, VecDeque};
 
-use netdrv::pktbuf::{PktBuf, Pool, PoolMemory};
-use netstack::app::{App, Call, Calls, Cookie, Event, Events, Flow, Progress, Turn};
+use netdrv::pktbuf::{PktBuf, Pool};
+use netstack::app::{App, Call, Calls, Cookie, Event, Events, Flow, Movable, Progress, Turn};
 
 use super::{PORT, SERVER};
 
@@ -14,10 +14,6 @@ const MIN_CALLS: usize = 4;
 /// Byte `at` of the stream of connection `stream`.
 fn pattern(stream: u32, at: u64) -> u8 {
     (at.wrapping_mul(31) ^ at >> 8 ^ u64::from(stream).wrapping_mul(7)) as u8
-}
-
-fn pool() -> &'static Pool {
-    Pool::leak(PoolMemory::leak(1024))
 }
 
 fn buffer(pool: &'static Pool, bytes: impl IntoIterator<Item = u8>) -> Option<PktBuf> {
@@ -36,23 +32,25 @@ pub(in super::super) struct Echoed {
 }
 
 /// Sends back what it gets, as far as its credit goes.
-#[derive(Default)]
 pub(in super::super) struct Echo {
     connections: BTreeMap<Cookie, Echoed>,
     next: Cookie,
     bytes: u64,
-    pool: Option<&'static Pool>,
+    pool: &'static Pool,
 }
 
 impl Echo {
+    /// Replies lie in buffers of `pool`, the core's.
+    pub(super) fn new(pool: &'static Pool) -> Echo {
+        Echo { connections: BTreeMap::new(), next: 0, bytes: 0, pool }
+    }
+
     fn work(&mut self, cookie: Cookie, calls: &mut Calls) {
-        let pool = *self.pool.get_or_insert_with(pool);
+        let pool = self.pool;
         let Some(connection) = self.connections.get_mut(&cookie) else { return };
         while calls.len() + MIN_CALLS <= calls.capacity() && !connection.backlog.is_empty() && connection.credit > 0 {
             let len = connection.backlog.len().min(connection.credit as usize).min(1400);
-            let Some(payload) = buffer(pool, connection.backlog.drain(..len)) else {
-                unreachable!("pool is large enough")
-            };
+            let Some(payload) = buffer(pool, connection.backlog.drain(..len)) else { panic!("the pool is empty") };
             connection.credit -= len as u32;
             self.bytes += len as u64;
             calls.push_back(Call::Send { flow: connection.flow, payload }).unwrap();
@@ -133,17 +131,9 @@ pub(in super::super) struct Caller {
 
 impl Caller {
     /// For this many connections.
-    pub(super) fn new(connections: u32) -> Caller {
+    pub(super) fn new(connections: u32, pool: &'static Pool) -> Caller {
         let unopened = connections;
-        Caller {
-            connections: BTreeMap::new(),
-            unopened,
-            opened: 0,
-            limit: u64::MAX,
-            closing: false,
-            pool: pool(),
-            checked: 0,
-        }
+        Caller { connections: BTreeMap::new(), unopened, opened: 0, limit: u64::MAX, closing: false, pool, checked: 0 }
     }
 
     /// Sends no more than this on each connection.
@@ -171,10 +161,10 @@ impl Caller {
         let Some(connection) = self.connections.get_mut(&cookie) else { return };
         let Some(flow) = connection.flow else { return };
         // Not more under way than a few segments: what counts is the number of exchanges.
-        let window = 3000 + u64::from(cookie % 5) * 700;
+        let window = 600 + u64::from(cookie % 5) * 200;
         while calls.len() + MIN_CALLS <= calls.capacity() {
             let open = (connection.checked + window).min(self.limit).saturating_sub(connection.sent);
-            let len = open.min(connection.credit.into()).min(1 + (connection.sent * 7 + u64::from(cookie)) % 1400);
+            let len = open.min(connection.credit.into()).min(1 + (connection.sent * 7 + u64::from(cookie)) % 500);
             if len == 0 {
                 break;
             }
@@ -190,6 +180,46 @@ impl Caller {
             connection.closing = true;
             calls.push_back(Call::Close { flow }).unwrap();
         }
+    }
+}
+
+impl Movable for Echo {
+    type State = (u32, Vec<u8>, bool);
+
+    fn export(&mut self, cookie: Cookie, input: &mut Vec<PktBuf>) -> Option<Self::State> {
+        let Echoed { credit, mut backlog, peer_closed, .. } = self.connections.remove(&cookie)?;
+        // Some of it as input, so that buffers travel too.
+        let pool = self.pool;
+        let kept: Vec<u8> = backlog.drain(..backlog.len() / 2).collect();
+        for chunk in kept.chunks(1000) {
+            input.push(buffer(pool, chunk.iter().copied())?);
+        }
+        Some((credit, backlog.into(), peer_closed))
+    }
+
+    fn import(
+        &mut self,
+        flow: Flow,
+        (credit, rest, peer_closed): Self::State,
+        input: &mut Vec<PktBuf>,
+    ) -> Option<Cookie> {
+        self.next += 1;
+        let mut backlog: VecDeque<u8> = input.drain(..).flat_map(|buffer| buffer.bytes().to_vec()).collect();
+        backlog.extend(rest);
+        self.connections.insert(self.next, Echoed { flow, credit, backlog, peer_closed });
+        Some(self.next)
+    }
+}
+
+impl Movable for Caller {
+    type State = ();
+
+    fn export(&mut self, _: Cookie, _: &mut Vec<PktBuf>) -> Option<()> {
+        unreachable!("the client has one core")
+    }
+
+    fn import(&mut self, _: Flow, (): (), _: &mut Vec<PktBuf>) -> Option<Cookie> {
+        unreachable!("the client has one core")
     }
 }
 

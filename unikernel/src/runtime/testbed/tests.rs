@@ -1,0 +1,135 @@
+use netstack::steering::FLOW_GROUPS;
+
+use super::*;
+
+impl Testbed {
+    /// Whether anything was lost or overtaken, anywhere; `early` segments came before their connection was accepted.
+    fn assert_undisturbed(&self, early: u64) {
+        let drops = ["drop_steer_ring_full", "drop_steer_no_buffer", "drop_steer_no_core", "drop_mailbox_no_buffer"];
+        let moves = ["drop_migrate_kept_full", "migrate_turned_away", "drop_relay_no_buffer"];
+        let tcp = ["tcp_timeouts", "tcp_resets_out", "drop_tcp_no_connection"];
+        for name in drops.iter().chain(&moves).chain(&tcp) {
+            assert_eq!(self.sum(name), 0, "{name}");
+        }
+        assert_eq!(self.sum("tcp_out_of_order"), early);
+        assert_eq!(statistic(&self.client, "tcp_out_of_order"), 0);
+        for name in tcp {
+            assert_eq!(statistic(&self.client, name), 0, "{name} of the client");
+        }
+    }
+
+    /// Ends all connections. Then every buffer is back in its pool.
+    fn end(mut self) {
+        self.client.app_mut().close();
+        self.run(400_000, |bed| bed.client.app_mut().is_closed());
+        for _ in 0..200 {
+            self.round();
+        }
+        for core in 0..self.cores.len() {
+            let ring = if core == 0 { 256 } else { 0 };
+            let (free, all) = (self.statistic(core, "packet_buffers_free"), self.statistic(core, "packet_buffers"));
+            assert!(free + ring >= all - 8, "core {core}: {free} of {all} free");
+        }
+    }
+}
+
+#[test]
+fn every_core_serves_and_no_buffer_is_lost() {
+    for cores in [1, 2, 4] {
+        let mut bed = Testbed::new(cores, 64, 7);
+        bed.client.app_mut().limit(8_000);
+        bed.run(20_000, |bed| bed.client.app_mut().is_done());
+        for core in 0..cores {
+            assert!(bed.statistic(core, "stage_requests") > 2_000, "core {core} of {cores}");
+        }
+        assert_eq!(bed.statistic(0, "steer_passed_on") > 0, cores > 1);
+        let early = bed.sum("tcp_out_of_order");
+        bed.assert_undisturbed(early);
+        bed.end();
+    }
+}
+
+#[test]
+fn all_cores_learn_the_address_and_their_neighbors() {
+    let mut bed = Testbed::new(3, 1, 1);
+    assert!(bed.cores[0].address().is_none(), "the others have not answered");
+    for _ in 0..50 {
+        bed.round();
+    }
+    assert_eq!(bed.cores[0].address().map(|address| address.ip), Some(SERVER));
+    assert!(bed.statistic(0, "arp_replies") > 0);
+    assert_eq!((bed.statistic(1, "arp_replies"), bed.statistic(2, "arp_replies")), (0, 0));
+}
+
+/// Cores that serve 24 connections, all of them open.
+fn busy(cores: usize, seed: u64) -> Testbed {
+    let mut bed = Testbed::new(cores, 24, seed);
+    bed.run(2_000, |bed| bed.client.app_mut().checked > 400_000);
+    bed
+}
+
+/// So many groups, and connections in them, change cores while every connection is busy.
+fn migrate(cores: usize, groups: u64, connections: u64, seed: u64) {
+    let mut bed = busy(cores, seed);
+    let early = bed.sum("tcp_out_of_order");
+    bed.run(4_000_000, |bed| {
+        let (group, core) = (bed.random(FLOW_GROUPS), bed.random(cores));
+        bed.cores[0].control().unwrap().migrate(group as u8, core);
+        bed.sum("migrate_groups") >= groups && bed.sum("migrate_connections") >= connections
+    });
+    assert_eq!(bed.sum("migrate_refused"), 0);
+    bed.assert_undisturbed(early);
+    bed.end();
+}
+
+/// Cores are parked and unparked while every connection is busy.
+fn park(cores: usize, parkings: u64, seed: u64) {
+    let mut bed = busy(cores, seed);
+    let early = bed.sum("tcp_out_of_order");
+    for _ in 0..parkings {
+        let core = 1 + bed.random(cores - 1);
+        bed.cores[0].control().unwrap().park(core);
+        bed.run(20_000, |bed| bed.cores[core].is_parked());
+        let checked = bed.client.app_mut().checked;
+        bed.run(2_000, |bed| bed.client.app_mut().checked > checked + 5_000);
+        bed.cores[0].control().unwrap().unpark(core);
+        bed.run(20_000, |bed| !bed.cores[core].is_parked() && bed.is_even(core));
+    }
+    assert_eq!(bed.statistic(0, "cores_parkings"), parkings);
+    bed.assert_undisturbed(early);
+    bed.end();
+}
+
+impl Testbed {
+    /// Whether a core has its share of the groups.
+    fn is_even(&self, core: usize) -> bool {
+        let cores = self.cores.len();
+        (0..FLOW_GROUPS as u8).filter(|group| self.cores[0].owner(*group) == core).count() >= FLOW_GROUPS / cores
+    }
+}
+
+#[test]
+fn migrations_lose_and_reorder_nothing() {
+    for (cores, seed) in [(2, 1), (4, 3)] {
+        migrate(cores, 50, 20, seed);
+    }
+}
+
+#[test]
+fn parkings_lose_and_reorder_nothing() {
+    for (cores, seed) in [(2, 1), (3, 2)] {
+        park(cores, 2, seed);
+    }
+}
+
+#[test]
+#[ignore = "a soak: minutes"]
+fn ten_thousand_migrations() {
+    (0..10).for_each(|seed| migrate(2 + seed as usize % 3, 1_000, 200, seed));
+}
+
+#[test]
+#[ignore = "a soak: minutes"]
+fn a_thousand_parkings() {
+    (0..10).for_each(|seed| park(2 + seed as usize % 3, 100, seed));
+}
