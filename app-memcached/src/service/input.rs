@@ -110,6 +110,13 @@ impl Inputs {
         moved
     }
 
+    /// Takes the first buffer out.
+    pub(super) fn pop(&mut self, chain: &mut Chain) -> Option<PktBuf> {
+        let front = self.front(chain)?.clone();
+        self.trim_front(chain, front.len());
+        Some(front)
+    }
+
     /// Drops a chain. Returns the bytes it held.
     pub(super) fn clear(&mut self, chain: &mut Chain) -> u32 {
         let mut bytes = 0;

@@ -15,6 +15,7 @@
 
 mod connection;
 mod input;
+mod migrate;
 mod outbox;
 mod pump;
 mod ready;
@@ -169,7 +170,15 @@ impl Service {
             self.server.connections.rejected.add(1);
             return call(calls, Call::Reject { flow });
         }
-        let cookie = match self.free.pop() {
+        let cookie = self.place(flow);
+        self.server.connections.current.add(1);
+        self.server.connections.total.add(1);
+        call(calls, Call::Accept { flow, cookie });
+    }
+
+    /// A cookie for a connection that comes.
+    fn place(&mut self, flow: Flow) -> Cookie {
+        match self.free.pop() {
             Some(cookie) => {
                 let connection = &mut self.connections[cookie as usize];
                 // The ready queue may still hold the cookie: that stays known, so that it never holds it twice.
@@ -181,10 +190,7 @@ impl Service {
                 self.connections.push(Connection::new(flow));
                 (self.connections.len() - 1) as Cookie
             }
-        };
-        self.server.connections.current.add(1);
-        self.server.connections.total.add(1);
-        call(calls, Call::Accept { flow, cookie });
+        }
     }
 
     /// Works on a connection as far as its input and the room for its output reach.
@@ -283,6 +289,14 @@ impl App for Service {
             (true, false) if self.is_starved() => Progress::Starved,
             _ => Progress::More,
         }
+    }
+
+    fn requests(&self) -> u64 {
+        let counters = &self.server.counters;
+        let reads = [&counters.cmd_get, &counters.cmd_touch];
+        let writes = [&counters.cmd_set, &counters.delete_hits, &counters.delete_misses];
+        let sums = [&counters.incr_hits, &counters.incr_misses, &counters.decr_hits, &counters.decr_misses];
+        reads.iter().chain(&writes).chain(&sums).map(|count| count.get()).sum()
     }
 
     fn rest(&mut self) {
