@@ -21,9 +21,6 @@ const LEVEL: u32 = 1 << 15;
 /// Where message-signalled interrupts are written (SDM volume 3, section 11.11.1).
 const MSI_ADDRESS: u64 = 0xfee0_0000;
 
-/// The destination that is every core (SDM volume 3, section 11.6.2.1).
-const ALL_CORES: u32 = 0xff;
-
 /// How a line signals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trigger {
@@ -46,7 +43,7 @@ pub struct Message {
 pub struct Interrupts {
     io_apics: heapless::Vec<IoApic, 8>,
     /// Where lines go.
-    line_destination: u32,
+    core_apic_id: u32,
     next_vector: u8,
 }
 
@@ -60,12 +57,7 @@ impl Interrupts {
     /// Interrupts whose lines go to the core with this APIC id.
     pub fn new(io_apics: &[IoApicEntry], core_apic_id: u32) -> Interrupts {
         let io_apics = io_apics.iter().filter_map(IoApic::new).take(8).collect();
-        Interrupts { io_apics, line_destination: core_apic_id, next_vector: WAKE_VECTOR + 1 }
-    }
-
-    /// Lines go to all cores from now on: behind one may be queues of any of them.
-    pub fn route_to_all(&mut self) {
-        self.line_destination = ALL_CORES;
+        Interrupts { io_apics, core_apic_id, next_vector: WAKE_VECTOR + 1 }
     }
 
     /// Routes a global system interrupt to the core. `None` if no I/O APIC has it, or vectors ran out.
@@ -73,7 +65,7 @@ impl Interrupts {
         let vector = self.take_vector()?;
         let chip = self.io_apics.iter().find(|chip| (chip.first_gsi..chip.first_gsi + chip.pins).contains(&gsi))?;
         let entry = REDIRECTION + 2 * (gsi - chip.first_gsi);
-        chip.write(entry + 1, self.line_destination << 24);
+        chip.write(entry + 1, self.core_apic_id << 24);
         let level = if trigger == Trigger::Level { LEVEL } else { 0 };
         chip.write(entry, u32::from(vector) | level);
         Some(())

@@ -125,10 +125,7 @@ impl Machine {
         }
         let functions = scan_pci(&acpi);
         let seed = find_entropy(&acpi, &functions);
-        let mut interrupts = interrupts(&acpi, info.uhyve.is_some(), apic.id);
-        if serving > 1 {
-            interrupts.route_to_all();
-        }
+        let interrupts = interrupts(&acpi, info.uhyve.is_some(), apic.id);
         let mut phases = heapless::Vec::new();
         end_phase(&mut phases, "platform", clock.now());
         let apic_ids = cores::start(&core_ids, &mut ram, &clock, cpu::has_hypervisor());
