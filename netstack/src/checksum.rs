@@ -17,9 +17,19 @@ impl Sum {
 
     /// The pseudo-header of TCP and UDP over IPv4 (RFC 9293, section 3.1).
     pub(crate) fn pseudo_header(src: Ipv4Addr, dst: Ipv4Addr, protocol: u8, len: u16) -> Sum {
-        let [high, low] = len.to_be_bytes();
-        let words = [src.octets(), dst.octets(), [0, protocol, high, low]];
-        Sum(words.map(|word| u64::from(u32::from_ne_bytes(word))).iter().sum())
+        Sum::addresses(src, dst).add_word(protocol.into()).add_word(len)
+    }
+
+    /// Two addresses: what an IPv4 header and the pseudo-header of its payload have in common.
+    #[inline]
+    pub(crate) fn addresses(src: Ipv4Addr, dst: Ipv4Addr) -> Sum {
+        Sum(0).add_words(&src.octets()).add_words(&dst.octets())
+    }
+
+    /// Adds a word.
+    #[inline]
+    pub(crate) fn add_word(self, word: u16) -> Sum {
+        Sum(self.0 + u64::from(word.to_be()))
     }
 
     /// Adds `bytes`. Two 32-bit halves per step cannot overflow 64 bits below 16 GiB of input.
@@ -41,6 +51,12 @@ impl Sum {
     pub(crate) fn add_behind(self, before: usize, bytes: &[u8]) -> Sum {
         let sum = Sum::new().add(bytes).fold();
         Sum(self.0 + u64::from(if before.is_multiple_of(2) { sum } else { sum.swap_bytes() }))
+    }
+
+    /// Adds another sum.
+    #[inline]
+    pub(crate) fn add_sum(self, other: Sum) -> Sum {
+        Sum(self.0 + other.0)
     }
 
     /// Adds as many bytes as are known beforehand, a multiple of four: without a loop.

@@ -1,4 +1,4 @@
-//! Plain segments: what nearly every frame of a cache holds, recognised by one look at fixed offsets.
+//! Plain segments: what nearly every frame of a cache holds, read and written at fixed offsets.
 //!
 //! ```text
 //! 0                      14                     34                54                     66
@@ -16,7 +16,8 @@ use netdrv::pktbuf::{Checksum, PktBuf};
 use crate::checksum::Sum;
 use crate::ethernet::Station;
 use crate::ipv4::protocol;
-use crate::tcp::{ExpectedSegment, FlowKey, SeqNum, Timestamps};
+use crate::link::Route;
+use crate::tcp::{ExpectedSegment, Fields, FlowKey, SeqNum, Timestamps};
 
 /// Where headers begin, and payload without options and with timestamps.
 const IP_AT: usize = 14;
@@ -31,9 +32,12 @@ const ANY_SERVICE: u32 = 0x0000_00ff;
 const CONGESTED: u32 = 0x0000_0003;
 /// More fragments, and the offset.
 const FRAGMENT: u16 = 0x3fff;
+/// No fragment and no identification; time to live and protocol.
+const DONT_FRAGMENT: u16 = 0x4000;
+const TTL_AND_TCP: u16 = 64 << 8 | protocol::TCP as u16;
 /// Header length and control bits: an ACK without options, one with timestamps. PSH says nothing to us.
 const BARE_ACK: u16 = 0x5010;
-const ACK_WITH_TIMESTAMPS: u16 = 0x8010;
+const STAMPED_ACK: u16 = 0x8010;
 const PUSH: u16 = 0x0008;
 /// Two NOPs, kind and length of the timestamps option.
 const TIMESTAMPS: u32 = 0x0101_080a;
@@ -54,7 +58,7 @@ pub(crate) fn recognise(frame: &PktBuf, station: &Station, own: Ipv4Addr) -> Opt
     }
     let (start, timestamps) = match (control, bytes.get(OPTIONS_AT..STAMPED_AT)) {
         (BARE_ACK, _) => (OPTIONS_AT, None),
-        (ACK_WITH_TIMESTAMPS, Some(&[a, b, c, d, e, f, g, h, i, j, k, l]))
+        (STAMPED_ACK, Some(&[a, b, c, d, e, f, g, h, i, j, k, l]))
             if u32::from_be_bytes([a, b, c, d]) == TIMESTAMPS =>
         {
             let (value, echo) = (u32::from_be_bytes([e, f, g, h]), u32::from_be_bytes([i, j, k, l]));
@@ -82,6 +86,43 @@ pub(crate) fn recognise(frame: &PktBuf, station: &Station, own: Ipv4Addr) -> Opt
         start,
         end,
     })
+}
+
+/// Writes the headers of a plain segment with timestamps in front of its payload. The device completes its checksum. `None` if
+/// the headroom is too small or the buffer is shared, or for a segment without timestamps.
+#[inline]
+pub(crate) fn emit(payload: &mut PktBuf, fields: &Fields, route: &Route) -> Option<Checksum> {
+    let timestamps = fields.options.timestamps?;
+    let segment_len = payload.frame_len() + (STAMPED_AT - TCP_AT);
+    let addresses = Sum::addresses(route.local, route.remote);
+    let total_len = (segment_len + (TCP_AT - IP_AT)) as u16;
+    let fixed = Sum::new().add_word(0x4500).add_word(DONT_FRAGMENT).add_word(TTL_AND_TCP);
+    let ip_checksum = fixed.add_sum(addresses).add_word(total_len).checksum();
+    let partial = addresses.add_word(protocol::TCP.into()).add_word(segment_len as u16).partial();
+
+    let header: &mut [u8; STAMPED_AT] = payload.prepend(STAMPED_AT)?.first_chunk_mut()?;
+    let mut put = |at: usize, bytes: &[u8]| header[at..at + bytes.len()].copy_from_slice(bytes);
+    put(0, &route.to.0);
+    put(6, &route.from.mac.0);
+    put(12, &IPV4_WITHOUT_OPTIONS.to_be_bytes());
+    put(16, &total_len.to_be_bytes());
+    put(18, &u32::from(DONT_FRAGMENT).to_be_bytes());
+    put(22, &TTL_AND_TCP.to_be_bytes());
+    put(24, &ip_checksum);
+    put(26, &route.local.octets());
+    put(30, &route.remote.octets());
+    put(34, &fields.src_port.to_be_bytes());
+    put(36, &fields.dst_port.to_be_bytes());
+    put(38, &fields.seq.0.to_be_bytes());
+    put(42, &fields.ack.0.to_be_bytes());
+    put(46, &[(STAMPED_ACK >> 8) as u8, fields.flags]);
+    put(48, &fields.window.to_be_bytes());
+    put(50, &partial);
+    put(52, &[0; 2]);
+    put(OPTIONS_AT, &TIMESTAMPS.to_be_bytes());
+    put(58, &timestamps.value.to_be_bytes());
+    put(62, &timestamps.echo.to_be_bytes());
+    Some(Checksum::Partial { start: TCP_AT as u8, field: 16 })
 }
 
 /// Whether a frame goes from another station to this one, and to this one alone.

@@ -145,12 +145,17 @@ impl PktBuf {
     }
 
     /// Whether anything is attached to the buffer.
+    #[inline]
     pub fn has_attachment(&self) -> bool {
         self.attached == Attached::Yes
     }
 
     /// Bytes of the whole frame: those of the buffer and of the body attached to it.
+    #[inline]
     pub fn frame_len(&self) -> usize {
+        if !self.has_attachment() {
+            return self.len();
+        }
         let body = self.attachment().and_then(|attachment| attachment.body);
         self.len() + body.map_or(0, |body| body.len())
     }

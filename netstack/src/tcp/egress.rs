@@ -10,6 +10,7 @@ use crate::checksum::Sum;
 use crate::ethernet::Payload;
 use crate::ipv4::{self, Codepoint, protocol};
 use crate::link::{Route, Sink};
+use crate::plain;
 
 /// Where the segments of one connection go.
 pub(super) struct Egress<'a, 'b> {
@@ -21,10 +22,11 @@ pub(super) struct Egress<'a, 'b> {
 impl Egress<'_, '_> {
     /// Sends a payload, for which there must be room: headers go in front of it, in place, and a second handle goes to the
     /// ring. The device cuts what is longer than `mss`. `None` if the headroom is too small or the buffer is shared.
-    pub(super) fn send(&mut self, payload: &mut PktBuf, fields: Fields, mss: u16) -> Option<()> {
+    #[inline]
+    pub(super) fn send(&mut self, payload: &mut PktBuf, fields: &Fields, mss: u16) -> Option<()> {
         let len = payload.len();
         let cut = payload.frame_len() > mss.into();
-        let checksum = wrap(payload, fields, self.route, self.tx_checksum)?;
+        let checksum = wrap(payload, fields, &self.route, self.tx_checksum)?;
         if payload.has_attachment() {
             let header_bytes = (payload.len() - len) as u16;
             let payload_bytes = NonZeroU16::new(mss).filter(|_| cut);
@@ -41,8 +43,18 @@ impl Egress<'_, '_> {
 
 /// Writes TCP, IPv4 and Ethernet headers in front of a payload. Says who completes the checksum; `None` if the headroom is
 /// too small or the buffer is shared.
-pub(super) fn wrap(payload: &mut PktBuf, fields: Fields, route: Route, tx_checksum: TxChecksum) -> Option<Checksum> {
-    let Route { local, remote, from, to } = route;
+#[inline]
+pub(super) fn wrap(payload: &mut PktBuf, fields: &Fields, route: &Route, tx_checksum: TxChecksum) -> Option<Checksum> {
+    let is_unmarked = fields.mark == Codepoint::NotCapable && route.from.vlan.is_none();
+    if tx_checksum == TxChecksum::Device && is_unmarked && fields.options.are_timestamps() {
+        return plain::emit(payload, fields, route);
+    }
+    wrap_any(payload, fields, route, tx_checksum)
+}
+
+#[inline(never)]
+fn wrap_any(payload: &mut PktBuf, fields: &Fields, route: &Route, tx_checksum: TxChecksum) -> Option<Checksum> {
+    let Route { local, remote, from, to } = *route;
     let header_len = fields.len();
     let segment_len = header_len + payload.frame_len();
     fields.emit(payload.prepend(header_len)?);
@@ -70,5 +82,57 @@ fn whole(pseudo: Sum, segment: &PktBuf) -> Sum {
     match segment.attachment().and_then(|attachment| attachment.body) {
         Some(body) => sum.add_behind(segment.len(), body.bytes()),
         None => sum,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::net::Ipv4Addr;
+
+    use netdrv::pktbuf::{Pool, PoolMemory};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::ethernet::{Mac, Station};
+    use crate::tcp::options::{Options, Timestamps};
+    use crate::tcp::seq::SeqNum;
+
+    proptest! {
+        /// Headers of plain segments are the same, written at once or layer by layer.
+        #[test]
+        fn plain_headers_are_headers(
+            words in any::<[u32; 6]>(),
+            halves in any::<[u16; 3]>(),
+            flags in any::<u8>(),
+            macs in any::<[[u8; 6]; 2]>(),
+            len in 0usize..1460,
+        ) {
+            let timestamps = Some(Timestamps { value: words[2], echo: words[3] });
+            let fields = Fields {
+                src_port: halves[0],
+                dst_port: halves[1],
+                seq: SeqNum(words[0]),
+                ack: SeqNum(words[1]),
+                flags,
+                window: halves[2],
+                options: Options { timestamps, ..Options::default() },
+                mark: Codepoint::NotCapable,
+            };
+            let route = Route {
+                local: Ipv4Addr::from_bits(words[4]),
+                remote: Ipv4Addr::from_bits(words[5]),
+                from: Station { mac: Mac(macs[0]), vlan: None },
+                to: Mac(macs[1]),
+            };
+            let pool = Pool::leak(PoolMemory::leak(2));
+            let [mut at_once, mut layered] = [(); 2].map(|()| pool.alloc().unwrap());
+            for payload in [&mut at_once, &mut layered] {
+                payload.append(len).unwrap().fill(7);
+            }
+            let checksum = wrap(&mut at_once, &fields, &route, TxChecksum::Device);
+            prop_assert_eq!(checksum, wrap_any(&mut layered, &fields, &route, TxChecksum::Device));
+            prop_assert!(checksum.is_some());
+            prop_assert_eq!(at_once.bytes(), layered.bytes());
+        }
     }
 }

@@ -78,16 +78,16 @@ pub(super) fn parse(segment: &[u8], pseudo: Option<Sum>) -> Result<Header, fn(&m
 
 /// What a segment that we send says.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Fields {
-    pub(super) src_port: u16,
-    pub(super) dst_port: u16,
-    pub(super) seq: SeqNum,
-    pub(super) ack: SeqNum,
-    pub(super) flags: u8,
-    pub(super) window: u16,
-    pub(super) options: Options,
+pub(crate) struct Fields {
+    pub(crate) src_port: u16,
+    pub(crate) dst_port: u16,
+    pub(crate) seq: SeqNum,
+    pub(crate) ack: SeqNum,
+    pub(crate) flags: u8,
+    pub(crate) window: u16,
+    pub(crate) options: Options,
     /// What routers may make of the packet.
-    pub(super) mark: Codepoint,
+    pub(crate) mark: Codepoint,
 }
 
 impl Fields {

@@ -89,6 +89,7 @@ pub use congestion::CongestionControl;
 pub use ecn::EcnUse;
 pub(crate) use expected::ExpectedSegment;
 pub(crate) use flow_table::FlowKey;
+pub(crate) use header::Fields;
 pub use keepalive::Keepalive;
 pub use migrate::{Connection, Departure, Held, NoDeparture, Place};
 pub(crate) use options::Timestamps;

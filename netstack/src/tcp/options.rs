@@ -135,6 +135,13 @@ impl Options {
         }
     }
 
+    /// Whether there are timestamps and nothing else.
+    #[inline]
+    pub(crate) fn are_timestamps(&self) -> bool {
+        let of_syn = self.mss.is_some() || self.window_shift.is_some() || self.sack_permitted;
+        self.timestamps.is_some() && !of_syn && self.sack.is_empty()
+    }
+
     /// Bytes that the options take, a multiple of four.
     #[inline]
     pub(crate) fn len(&self) -> usize {

@@ -58,7 +58,7 @@ impl Tcp {
     /// Builds the frame of an answer without a connection.
     pub(crate) fn build_answer(&self, route: Route, answer: Answer) -> Option<PktBuf> {
         let mut frame = self.pool.alloc()?;
-        let checksum = egress::wrap(&mut frame, answer.fields, route, self.tx_checksum)?;
+        let checksum = egress::wrap(&mut frame, &answer.fields, &route, self.tx_checksum)?;
         frame.set_checksum(checksum);
         Some(frame)
     }
@@ -322,7 +322,7 @@ impl Tcp {
         let (ecn, mark) = tcb.ecn_of_payload(record.transmission.fate);
         (fields.flags, fields.mark) = (fields.flags | push | ecn, mark);
         let send = &mut tcb.send;
-        out.send(&mut record.payload, fields, send.mss).ok_or(Stop::NoBuffer)?;
+        out.send(&mut record.payload, &fields, send.mss).ok_or(Stop::NoBuffer)?;
         let len = record.len();
         work.counters.tcp_segments_out += 1;
         work.counters.tcp_retransmits += u64::from(record.transmission.fate != Fate::Unsent);
@@ -370,7 +370,7 @@ impl Tcp {
     /// Sends a segment without payload.
     fn send_empty(&mut self, fields: Fields, out: &mut Egress<'_, '_>) -> Result<(), Stop> {
         let mut empty = self.pool.alloc().ok_or(Stop::NoBuffer)?;
-        out.send(&mut empty, fields, u16::MAX).ok_or(Stop::NoBuffer)
+        out.send(&mut empty, &fields, u16::MAX).ok_or(Stop::NoBuffer)
     }
 
     /// Every segment carries an acknowledgement: none is due any more, unless it must leave without payload.
