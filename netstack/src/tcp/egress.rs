@@ -22,7 +22,7 @@ pub(super) struct Egress<'a, 'b> {
 impl Egress<'_, '_> {
     /// Sends a payload, for which there must be room: headers go in front of it, in place, and a second handle goes to the
     /// ring. The device cuts what is longer than `mss`. `None` if the headroom is too small or the buffer is shared.
-    #[inline]
+    #[inline(always)]
     pub(super) fn send(&mut self, payload: &mut PktBuf, fields: &Fields, mss: u16) -> Option<()> {
         let len = payload.len();
         let cut = payload.frame_len() > mss.into();
@@ -43,7 +43,7 @@ impl Egress<'_, '_> {
 
 /// Writes TCP, IPv4 and Ethernet headers in front of a payload. Says who completes the checksum; `None` if the headroom is
 /// too small or the buffer is shared.
-#[inline]
+#[inline(always)]
 pub(super) fn wrap(payload: &mut PktBuf, fields: &Fields, route: &Route, tx_checksum: TxChecksum) -> Option<Checksum> {
     let is_unmarked = fields.mark == Codepoint::NotCapable && route.from.vlan.is_none();
     if tx_checksum == TxChecksum::Device && is_unmarked && fields.options.are_timestamps() {

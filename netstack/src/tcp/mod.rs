@@ -13,7 +13,8 @@
 //!                tail_probe: asks when nothing tells      recovery, rate_reduction: until it is made up for
 //! how much       congestion (NewReno, CUBIC), ecn       when    rto, timers, keepalive
 //! the app        calls: what it asks for
-//! out            output: what is sent, in one place, at egress      egress: headers in front, and into the batch
+//! out            output: what is sent, in one place, at egress      fit, cut: how much of it in one frame
+//!                egress: headers in front, and into the batch
 //! ```
 //!
 //! Left out: urgent data, fast open.
@@ -28,6 +29,7 @@ mod delivery;
 mod ecn;
 mod egress;
 mod expected;
+mod fit;
 mod flow_table;
 mod groups;
 mod header;

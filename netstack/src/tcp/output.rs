@@ -3,7 +3,6 @@
 
 use netdrv::pktbuf::PktBuf;
 
-use super::cut::{NotCut, cut_record};
 use super::egress::{self, Egress};
 use super::header::{Fields, flag};
 use super::input::Answer;
@@ -12,7 +11,7 @@ use super::scoreboard::Fate;
 use super::segments::{NONE, Record};
 use super::seq::SeqNum;
 use super::tail_probe::{Carried, TailProbe};
-use super::tcb::{AckDue, Fin, MAX_SENT_RECORDS, Probe, Send, State, Tcb};
+use super::tcb::{AckDue, Fin, Probe, State, Tcb};
 use super::{Tcp, Work};
 use crate::ipv4::Codepoint;
 use crate::link::{Link, Route, Sink};
@@ -29,7 +28,7 @@ enum Progress {
 }
 
 /// Why a segment was not sent.
-enum Stop {
+pub(super) enum Stop {
     /// The window is full.
     Window,
     /// The ring still holds it.
@@ -260,63 +259,17 @@ impl Tcp {
         Ok(())
     }
 
-    /// Cuts the record at `at`, which was never sent, to what MSS and windows allow; [`Stop::Window`] if that is nothing worth
-    /// sending (sender's silly window avoidance, RFC 9293, section 3.8.6.2.1).
-    fn fit_new_record(&mut self, index: u32, at: u32, work: &mut Work<'_>) -> Result<(), Stop> {
-        let Some(tcb) = self.tcbs[index as usize].as_ref() else { return Err(Stop::Window) };
-        let Some(record) = self.segments.get(at) else { return Err(Stop::Window) };
-        let send = &tcb.send;
-        let (len, mss, limit) = (record.len(), u32::from(send.mss), self.frame_limit(send, record));
-        let peer = (send.una + send.window).since(record.seq);
-        let path = if send.probe == Some(Probe::Tail) { mss } else { send.congestion_room() };
-        let available = peer.min(path);
-        let worth = available >= len.min(mss) || peer >= send.largest_window / 2 || send.probe == Some(Probe::Window);
-        // A window of the path that is not used up is waited for; one of the peer that never grows would be for ever.
-        let alone = send.scoreboard.in_network() == 0;
-        let many = send.scoreboard.sent_records() >= MAX_SENT_RECORDS && send.probe.is_none();
-        if available == 0 || !worth || many || (path < len.min(mss) && !alone) {
-            return Err(Stop::Window);
-        }
-        let fits = len.min(limit).min(available);
-        // The device cuts full segments only; what is left over waits for more room.
-        let fits = if fits > mss && fits < len { fits / mss * mss } else { fits };
-        if fits < len { self.cut(index, at, fits, work) } else { Ok(()) }
-    }
-
-    /// The most payload of a record that leaves in one frame: a segment, or many segments of a body where the device cuts, but
-    /// no more than a quarter of the window, so that acknowledgements keep coming.
-    fn frame_limit(&self, send: &Send, record: &Record) -> u32 {
-        let mss = u32::from(send.mss);
-        match self.tso {
-            Some(most) if record.payload.has_attachment() => {
-                let share = (send.congestion.window() / 4).min(most);
-                (share / mss * mss).max(mss)
-            }
-            _ => mss,
-        }
-    }
-
-    /// Cuts the record at `at`, so that its first `len` bytes stand alone.
-    fn cut(&mut self, index: u32, at: u32, len: u32, work: &mut Work<'_>) -> Result<(), Stop> {
-        let Some(tcb) = self.tcbs[index as usize].as_mut() else { return Err(Stop::Window) };
-        work.counters.tcp_segments_split += 1;
-        cut_record(&mut self.segments, &mut tcb.send, self.pool, at, len).map_err(|reason| match reason {
-            NotCut::Nowhere => Stop::Window,
-            NotCut::InRing => Stop::InRing,
-            NotCut::NoBuffer => Stop::NoBuffer,
-        })
-    }
-
     /// Sends the payload of a record: headers go in front of it, in place, and a second handle goes to the ring.
+    #[inline(always)] // on the way of nearly every segment
     fn send_record(&mut self, index: u32, at: u32, out: &mut Egress<'_, '_>, work: &mut Work<'_>) -> Result<(), Stop> {
         let Some(tcb) = self.tcbs[index as usize].as_mut() else { return Err(Stop::Window) };
-        let next = self.segments.next(at);
         let Some(record) = self.segments.get_mut(at) else { return Err(Stop::Window) };
         if !record.payload.is_unique() {
             // It has not even left: sending it again would only add to the queue it stands in.
             work.counters.tcp_retransmits_deferred += 1;
             return Err(Stop::InRing);
         }
+        let next = record.next();
         let push = if next == NONE { flag::PSH } else { 0 };
         let mut fields = Fields { seq: record.seq, ..fields_of(tcb, work.now) };
         let (ecn, mark) = tcb.ecn_of_payload(record.transmission.fate);
@@ -328,14 +281,16 @@ impl Tcp {
         work.counters.tcp_retransmits += u64::from(record.transmission.fate != Fate::Unsent);
         send.scoreboard.sent(record, work.now);
         send.recovery.sent(len);
-        send.max = send.max.max(record.end());
+        send.max = send.max.max(record.seq + len);
         send.nxt = send.max;
         send.sent_at = work.now;
         send.probe = None;
         if send.cursor == at {
             send.cursor = next;
         }
-        self.acknowledged_by_segment(index);
+        if tcb.receive.acknowledged() {
+            self.cancel_delayed_ack(index);
+        }
         Ok(())
     }
 
@@ -354,9 +309,9 @@ impl Tcp {
         self.send_empty(fields, out)?;
         work.counters.tcp_segments_out += 1;
         if let Some(tcb) = self.tcb(index) {
-            tcb.receive.ack = AckDue::No;
+            tcb.receive.all_told();
         }
-        self.acknowledged_by_segment(index);
+        self.cancel_delayed_ack(index);
         Ok(())
     }
 
@@ -375,11 +330,7 @@ impl Tcp {
 
     /// Every segment carries an acknowledgement: none is due any more, unless it must leave without payload.
     fn acknowledged_by_segment(&mut self, index: u32) {
-        if let Some(tcb) = self.tcb(index)
-            && !(tcb.receive.ack == AckDue::Now && tcb.receive.needs_pure_ack())
-        {
-            tcb.receive.ack = AckDue::No;
-            tcb.receive.unacked_segments = 0;
+        if self.tcb(index).is_some_and(|tcb| tcb.receive.acknowledged()) {
             self.cancel_delayed_ack(index);
         }
     }

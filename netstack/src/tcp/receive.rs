@@ -28,6 +28,25 @@ impl Receive {
         }
         self.unacked_segments >= FULL_SEGMENTS_PER_ACK || self.has_gap()
     }
+
+    /// A segment left, and with it an acknowledgement: none is due any more, unless it must leave without payload. Says whether
+    /// one had been put off.
+    #[inline]
+    pub(super) fn acknowledged(&mut self) -> bool {
+        if self.ack == AckDue::Now && self.needs_pure_ack() {
+            return false;
+        }
+        let put_off = self.ack != AckDue::No;
+        self.all_told();
+        put_off
+    }
+
+    /// No acknowledgement is due any more.
+    #[inline]
+    pub(super) fn all_told(&mut self) {
+        self.ack = AckDue::No;
+        self.unacked_segments = 0;
+    }
 }
 
 impl Tcp {

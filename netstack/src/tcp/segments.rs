@@ -34,6 +34,11 @@ impl Record {
         self.payload.has_attachment() && self.transmission.fate != Fate::Unsent
     }
 
+    /// The record behind it.
+    pub(super) fn next(&self) -> u32 {
+        self.next
+    }
+
     /// Behind its last byte.
     pub(super) fn end(&self) -> SeqNum {
         self.seq + self.len()
