@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! pktbuf/      packet buffers and the pools they come from
+//! fifo         rings that hand batches from stage to stage
 //! nic/         the contract between a driver and the runtime: queue pairs, batches, offloads
 //! registers    windows of device registers;  pci: what a driver needs of a PCI function
 //! dma          memory that a device reads and writes
@@ -10,7 +11,7 @@
 //! testkit/     what tests need: device models, a wire, pcap
 //! ```
 //!
-//! Called by `unikernel`, which finds the devices and drives the queues; `netstack` uses only [`pktbuf`]. Time, memory
+//! Called by `unikernel`, which finds the devices and drives the queues; `netstack` uses only [`pktbuf`] and [`fifo`]. Time, memory
 //! and register access are passed in, so that all of it also runs on the host.
 //!
 //! Devices are not trusted to be correct: whatever one writes into a ring or a header leads to a counted drop, never to
@@ -22,6 +23,7 @@ extern crate alloc;
 
 mod dma;
 mod error;
+pub mod fifo;
 pub mod nic;
 pub mod pci;
 pub mod pktbuf;

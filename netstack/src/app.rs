@@ -15,6 +15,7 @@
 use alloc::vec::Vec;
 use core::net::SocketAddrV4;
 
+use netdrv::fifo::Fifo;
 use netdrv::pktbuf::PktBuf;
 
 /// The least credit of a flow with nothing unacknowledged, in bytes: one full segment over Ethernet without options.
@@ -32,10 +33,10 @@ pub const FULL_SEGMENT: usize = 1448;
 pub const MAX_DATAGRAM: usize = 1472;
 
 /// Events of one turn.
-pub type Events = heapless::Deque<Event, 256>;
+pub type Events = Fifo<Event, 256>;
 
 /// Calls of one turn.
-pub type Calls = heapless::Deque<Call, 256>;
+pub type Calls = Fifo<Call, 256>;
 
 /// The stack's name for a connection. Never reused while an event or call that carries it is under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -10,6 +10,7 @@ mod sink;
 
 use core::net::Ipv4Addr;
 
+use netdrv::fifo::Fifo;
 use netdrv::pktbuf::{PktBuf, Pool};
 
 use crate::address::Address;
@@ -46,8 +47,8 @@ pub(crate) struct Link {
     claim: Claim,
     neighbors: Neighbors,
     /// Answers to frames, made by ourselves, and datagrams of the app: apart, so that neither crowds out the other.
-    replies: heapless::Deque<PktBuf, REPLIES>,
-    datagrams: heapless::Deque<PktBuf, DATAGRAMS>,
+    replies: Fifo<PktBuf, REPLIES>,
+    datagrams: Fifo<PktBuf, DATAGRAMS>,
     pool: &'static Pool,
 }
 
@@ -59,8 +60,8 @@ impl Link {
             address: None,
             claim: Claim::new(),
             neighbors: Neighbors::new(keys),
-            replies: heapless::Deque::new(),
-            datagrams: heapless::Deque::new(),
+            replies: Fifo::new(),
+            datagrams: Fifo::new(),
             pool,
         }
     }

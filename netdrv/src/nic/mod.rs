@@ -17,6 +17,7 @@ pub mod toeplitz;
 
 use alloc::vec::Vec;
 
+use crate::fifo::Fifo;
 use crate::pktbuf::{PktBuf, Pool};
 pub use steering::{RssConfig, Steering, SteeringControl};
 
@@ -24,7 +25,7 @@ pub use steering::{RssConfig, Steering, SteeringControl};
 pub const BATCH: usize = 64;
 
 /// A batch of frames, in the order of the wire.
-pub type Batch = heapless::Deque<PktBuf, BATCH>;
+pub type Batch = Fifo<PktBuf, BATCH>;
 
 /// Whether a queue is armed to interrupt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
