@@ -1,15 +1,12 @@
 //! The exchange as an application of our stack.
 
 use netdrv::pktbuf::Pool;
-use netstack::app::{App, Call, Calls, Cookie, Event, Events, Flow, Progress, Turn};
+use netstack::app::{App, Call, Calls, Cookie, Event, Events, FULL_SEGMENT, Flow, Progress, Turn};
 
 use super::exchange::Exchange;
 
 /// Buffers left for the stack and the receive ring.
 const RESERVE: usize = 2048;
-
-/// Payload of a buffer: a full segment with timestamps, which Linux asks for. A fuller buffer would be cut in two.
-const FULL_SEGMENT: u64 = 1448;
 
 /// Serves exchanges.
 pub(super) struct Bulk {
@@ -87,7 +84,7 @@ impl Connection {
     /// Sends what the credit allows, then closes.
     fn sends(&mut self, pool: &'static Pool, calls: &mut Calls) -> Progress {
         while self.state == State::Open {
-            let len = self.exchange.ready().min(self.credit.into()).min(FULL_SEGMENT) as usize;
+            let len = self.exchange.ready().min(self.credit.into()).min(FULL_SEGMENT as u64) as usize;
             if len == 0 && !self.exchange.is_over() {
                 break;
             }
