@@ -21,8 +21,9 @@ const ONE_SHOT: u8 = 0x30;
 const READ_STATUS: u8 = 0xe2;
 /// Status: the output is high, which in mode 0 is the end of the count.
 const OUTPUT: u8 = 1 << 7;
-/// Reads of the status before the PIT is given up as stuck: at least a second where a read costs a microsecond.
-const STUCK: u32 = 1_000_000;
+/// Reads of the status before the PIT is given up as stuck: at least seconds where a read costs a microsecond. Under `-icount` a
+/// read costs but a few instructions, of a nanosecond each, and 10 ms take a million.
+const STUCK: u32 = 5_000_000;
 
 /// What was counted.
 #[derive(Clone, Copy, Debug)]
