@@ -88,7 +88,7 @@ impl Statistics for Total<'_> {
             visit(name, value + others.sum::<u64>());
             index += 1;
         });
-        for core in (0..cores).filter(|_| cores > 1) {
+        for core in 0..cores {
             let mut index = 0;
             self.own.visit(&mut |name, value| {
                 let value = if core == *own { value } else { blocks.value(core, index) };
@@ -141,6 +141,6 @@ mod tests {
         assert!(!publisher.is_due(Instant::ZERO));
         let mut seen = Vec::new();
         publisher.total(&first).visit(&mut |name, value| seen.push((name.to_owned(), value)));
-        assert_eq!(seen, [("stage_b".to_owned(), 2)]);
+        assert_eq!(seen, [("stage_b".to_owned(), 2), ("core0_stage_b".to_owned(), 2)]);
     }
 }
