@@ -117,11 +117,11 @@ fn a_segment_is_cleaned_by_one_core_and_by_none_while_it_is_written() {
             let (all, writing) = (all.clone(), writing.clone());
             thread::spawn(move || {
                 // A reservation is open when the segment is sealed, and is published later.
-                all.2.add(0, 0);
+                all.2.add(0, 0, 1);
                 writing.store(1, Ordering::Relaxed);
                 all.0.seal(0, 48);
                 writing.store(0, Ordering::Relaxed);
-                all.2.remove(0, 0);
+                all.2.remove(0, 0, 1);
                 claim(&all, &writing)
             })
         };
@@ -144,12 +144,12 @@ fn a_pin_keeps_a_segment() {
                 epochs.enter(1);
                 let found = link.load(Ordering::Acquire) == 1;
                 if found {
-                    pins.add(1, 0);
+                    pins.add(1, 0, 1);
                 }
                 epochs.leave(1);
                 if found {
                     assert_ne!(all.0.get(0).state(), State::Free, "freed under a pin");
-                    pins.remove(1, 0);
+                    pins.remove(1, 0, 1);
                 }
             })
         };
