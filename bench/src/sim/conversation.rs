@@ -1,6 +1,6 @@
 //! One end of a connection, whatever stack is below it: what it sends, what it must receive, and how it ends.
 
-use super::scenario::{Closing, Plan, Role, Shape};
+use super::scenario::{Closing, Lending, Plan, Role, Shape};
 use super::stream::{NAME_BYTES, Stream};
 
 /// A connection on which one end may have gone without the other knowing is given up after so long without progress.
@@ -63,6 +63,11 @@ impl Conversation {
 
     /// Bytes to send in the next write; 0 if there is nothing to send now.
     pub(super) fn next_write(&self) -> u64 {
+        self.sendable().min(self.plan.writes[self.role as usize])
+    }
+
+    /// Bytes that the conversation has to send now.
+    fn sendable(&self) -> u64 {
         if self.closed || self.aborted {
             return 0;
         }
@@ -70,7 +75,14 @@ impl Conversation {
             (Shape::Echo, Role::Server) => self.read,
             _ => self.to_send(),
         };
-        (until - self.sent).min(self.plan.writes[self.role as usize])
+        until - self.sent
+    }
+
+    /// What can be sent from where it lies behind the next `bytes`, of at most `most`.
+    pub(super) fn next_body(&self, bytes: u64, most: u64) -> Option<&'static [u8]> {
+        let Lending::Bodies(largest) = self.plan.lending else { return None };
+        let left = self.sendable().saturating_sub(bytes);
+        self.outgoing.body(self.sent + bytes, left.min(most).min(largest) as usize)
     }
 
     /// Writes what is to be sent next, without sending it.

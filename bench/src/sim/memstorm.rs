@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use netdrv::nic::RxQueue as _;
+use netdrv::nic::{RxQueue as _, TxQueue as _};
 use netdrv::pktbuf::Pool;
 use netdrv::testkit::link::{Link, LinkRx, LinkTx};
 use netstack::app::Statistics as _;
@@ -42,7 +42,7 @@ impl Memstorm {
             mac: place.mac,
             mtu: MTU,
             tx_checksum: scenario.tx_checksum,
-            tso: None,
+            tso: scenario.tso,
             address: Addressing::Static { ip: place.ip, prefix: 24, gateway: None },
             listen: &[PORT],
             udp: &[],
@@ -79,6 +79,11 @@ impl Host for Memstorm {
         if free + posted != self.pool.capacity() {
             let lost = self.pool.capacity() - free - posted;
             return Err(format!("{:?}: {lost} packet buffers did not come back", self.role));
+        }
+        let tx = self.core.queues.tx.counters();
+        let refused = tx.bad_length + tx.bad_checksum + tx.bad_attachment;
+        if refused > 0 {
+            return Err(format!("{:?}: the NIC refused {refused} frames of ours", self.role));
         }
         let violations = self.core.stack.counters().app_violations;
         if violations > 0 {

@@ -19,6 +19,9 @@ const REORDER_PPM: u32 = 20_000;
 const DUPLICATE_PPM: u32 = 20_000;
 const CORRUPT_PPM: u32 = 10_000;
 
+/// Payload of a frame that a NIC cuts, at most: what fits into an IP packet.
+const MOST_CUT: u32 = 60_000;
+
 /// An end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
@@ -44,6 +47,15 @@ pub(super) enum Closing {
     First(Role),
     /// Both, once each has sent everything.
     Both,
+}
+
+/// Whether our stack is given bytes in packet buffers only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lending {
+    /// It is.
+    Nothing,
+    /// What one write has beyond its own size, up to so many bytes, is sent from where it lies.
+    Bodies(u64),
 }
 
 /// A reset in the middle.
@@ -78,6 +90,8 @@ pub(super) struct Plan {
     pub(super) down: u64,
     /// Bytes that are written at once: client, server.
     pub(super) writes: [u64; 2],
+    /// Where our stack sends what it is given.
+    pub(super) lending: Lending,
     pub(super) closing: Closing,
     pub(super) abort: Option<Abort>,
     pub(super) slow: Option<Slow>,
@@ -91,6 +105,8 @@ pub struct Scenario {
     /// Round-trip time, in nanoseconds.
     pub rtt_ns: u64,
     pub(super) tx_checksum: TxChecksum,
+    /// The largest payload that the NIC cuts.
+    pub(super) tso: Option<u32>,
     pub(super) congestion_control: CongestionControl,
     pub(super) receive_window: u32,
     pub(super) batch_limit: usize,
@@ -120,10 +136,13 @@ impl Scenario {
         };
         let connections = 1 + random.below(6) as u32;
         let plans = (0..connections).map(|name| Plan::draw(name, &mut random)).collect();
+        let tx_checksum = [TxChecksum::Software, TxChecksum::Device][random.below(2) as usize];
+        let cuts = tx_checksum == TxChecksum::Device && random.below(2) == 0;
         Scenario {
             conditions,
             rtt_ns,
-            tx_checksum: [TxChecksum::Software, TxChecksum::Device][random.below(2) as usize],
+            tx_checksum,
+            tso: cuts.then_some(MOST_CUT),
             congestion_control: [CongestionControl::NewReno, CongestionControl::Cubic][random.below(2) as usize],
             receive_window: [65_535, 1 << 20][random.below(2) as usize],
             batch_limit: [1, 2, 8, 64][random.below(4) as usize],
@@ -168,6 +187,7 @@ impl Plan {
             up,
             down,
             writes: [write_size(up, random), write_size(down, random)],
+            lending: if random.below(2) == 0 { Lending::Bodies(1 + random.below(30_000)) } else { Lending::Nothing },
             closing,
             abort,
             slow,

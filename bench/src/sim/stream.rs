@@ -1,63 +1,78 @@
 //! Bytes from a seed: any stretch of a stream can be written, and checked, without the rest.
 
-use netdrv::testkit::random::mix;
+use std::sync::OnceLock;
+
+use netdrv::testkit::random::Random;
 
 /// Bytes at the beginning of a stream that name its connection.
 pub(super) const NAME_BYTES: u64 = 4;
 
+/// All streams are cut from one pattern, from different places, and wrap: so any of it can be sent from where it lies.
+/// A prime number of bytes, that no other period fits into it.
+const PATTERN_BYTES: usize = 1_048_583;
+
 /// A stream of bytes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stream {
-    seed: u64,
+    start: u64,
     name: [u8; NAME_BYTES as usize],
 }
 
 impl Stream {
     /// A stream that begins with a name.
     pub(super) fn new(seed: u64, name: u32) -> Stream {
-        Stream { seed, name: name.to_le_bytes() }
+        Stream { start: seed % PATTERN_BYTES as u64, name: name.to_le_bytes() }
     }
 
     /// Writes the bytes from `offset` on.
     pub(super) fn fill(&self, offset: u64, out: &mut [u8]) {
-        let mut at = offset;
-        let mut rest = out;
-        while !rest.is_empty() {
-            let word = self.word(at / 8);
-            let from = &word[(at % 8) as usize..];
-            let n = from.len().min(rest.len());
-            let (now, later) = rest.split_at_mut(n);
-            now.copy_from_slice(&from[..n]);
-            at += n as u64;
-            rest = later;
+        let mut written = 0;
+        while written < out.len() {
+            let piece = self.piece(offset + written as u64, out.len() - written);
+            out[written..written + piece.len()].copy_from_slice(piece);
+            written += piece.len();
         }
     }
 
     /// The offset of the first byte that is not the stream's, if there is one; `bytes` should be those from `offset` on.
     pub(super) fn first_wrong(&self, offset: u64, bytes: &[u8]) -> Option<u64> {
-        let mut at = offset;
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            let word = self.word(at / 8);
-            let expected = &word[(at % 8) as usize..];
-            let n = expected.len().min(rest.len());
-            if rest[..n] != expected[..n] {
-                let wrong = (0..n).find(|i| rest[*i] != expected[*i]).unwrap_or(0);
-                return Some(at + wrong as u64);
+        let mut checked = 0;
+        while checked < bytes.len() {
+            let piece = self.piece(offset + checked as u64, bytes.len() - checked);
+            let rest = &bytes[checked..checked + piece.len()];
+            if rest != piece {
+                let wrong = rest.iter().zip(piece).take_while(|(a, b)| a == b).count();
+                return Some(offset + (checked + wrong) as u64);
             }
-            at += n as u64;
-            rest = &rest[n..];
+            checked += piece.len();
         }
         None
     }
 
-    fn word(&self, index: u64) -> [u8; 8] {
-        let mut word = mix(self.seed.wrapping_add(index)).to_le_bytes();
-        if index == 0 {
-            word[..self.name.len()].copy_from_slice(&self.name);
-        }
-        word
+    /// Bytes from `offset` on that lie in one piece: at least one, at most `most`; behind the name, they stay for ever.
+    pub(super) fn body(&self, offset: u64, most: usize) -> Option<&'static [u8]> {
+        let at = ((self.start + offset) % PATTERN_BYTES as u64) as usize;
+        let until = PATTERN_BYTES.min(at + most);
+        (offset >= NAME_BYTES && most > 0).then(|| &pattern()[at..until])
     }
+
+    fn piece(&self, offset: u64, most: usize) -> &[u8] {
+        match self.body(offset, most) {
+            Some(body) => body,
+            None => {
+                let at = offset as usize;
+                &self.name[at..self.name.len().min(at + most)]
+            }
+        }
+    }
+}
+
+fn pattern() -> &'static [u8] {
+    static PATTERN: OnceLock<Vec<u8>> = OnceLock::new();
+    PATTERN.get_or_init(|| {
+        let mut random = Random::new(0);
+        (0..PATTERN_BYTES).map(|_| random.next_u64() as u8).collect()
+    })
 }
 
 #[cfg(test)]

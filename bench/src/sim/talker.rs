@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::net::SocketAddrV4;
 use std::rc::Rc;
 
-use netdrv::pktbuf::Pool;
+use netdrv::pktbuf::{Attachment, Fragment, Pool};
 use netstack::app::{App, Call, Calls, Event, Events, Flow, MAX_SEND, Progress, Reason, Turn};
 
 use super::PORT;
@@ -120,6 +120,7 @@ impl Talker {
 impl App for Talker {
     fn run(&mut self, turn: Turn<'_>, events: &mut Events, calls: &mut Calls) -> Progress {
         let now_ns = turn.now.as_nanos();
+        while self.pool.take_back().is_some() {}
         while !calls.is_full() {
             let Some(event) = events.pop_front() else { break };
             self.handle(event, now_ns, calls);
@@ -207,6 +208,12 @@ impl End {
             if let Some(out) = payload.append(bytes as usize) {
                 conversation.fill(out);
             }
+            let body = conversation.next_body(bytes, self.credit - bytes);
+            if let Some(body) = body {
+                let body = Some(Fragment::lent_for_ever(body));
+                let _ = payload.attach(Attachment { body, segmentation: None }); // unshared: fresh from the pool
+            }
+            let bytes = bytes + body.map_or(0, <[u8]>::len) as u64;
             conversation.wrote(bytes, now_ns);
             self.credit -= bytes;
             self.unacknowledged += bytes;
