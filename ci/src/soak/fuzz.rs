@@ -8,7 +8,9 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use nix::sys::prctl;
 use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::wait::waitpid;
 
 use super::check_interrupted;
 use crate::host::repository;
@@ -39,6 +41,8 @@ pub struct Options {
 /// Fuzzes and prints what was found. An error names the inputs that crash or hang.
 pub fn run(options: &Options) -> Result<()> {
     install_afl()?;
+    // AFL++ leaves the program that it fuzzes behind, unwaited for: its CPU time is to come to us.
+    prctl::set_child_subreaper(true)?;
     afl(&["build", "--quiet", "--release"])?;
     let mut broken = Vec::new();
     for name in target_names()?.into_iter().filter(|name| options.target.as_ref().is_none_or(|only| only == name)) {
@@ -210,8 +214,9 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// CPU time of the child processes that have ended.
+/// CPU time of all child processes, those left behind included. Waits for them to end.
 fn children_cpu() -> Result<Duration> {
+    while waitpid(None, None).is_ok() {}
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
     let us = [usage.user_time(), usage.system_time()].map(|time| time.tv_sec() * 1_000_000 + time.tv_usec());
     Ok(Duration::from_micros((us[0] + us[1]).try_into().unwrap_or(0)))
