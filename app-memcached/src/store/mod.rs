@@ -213,7 +213,8 @@ impl Handle {
 
     /// Segments that readers or writers hold; one that several cores hold counts for each.
     pub fn pinned_segments(&self) -> usize {
-        self.shared.sum(|counts| counts.pinned.get()) as usize
+        let settled = (0..self.shared.cores()).map(|core| self.shared.pins.settled(core));
+        settled.fold(self.shared.sum(|counts| counts.pinned.get()), u64::wrapping_sub) as usize
     }
 
     /// What the store has done.

@@ -3,6 +3,7 @@
 use netdrv::pktbuf::Fragment;
 
 use super::item::Addr;
+use super::pins::segments_held;
 use super::{Handle, MAX_KEY};
 
 /// Why a look-up found nothing.
@@ -73,7 +74,7 @@ impl Handle {
     /// Holds an item that was just found. `None` if too much is held already.
     pub fn pin(&mut self, place: Place) -> Option<Pin> {
         let number = self.shared.segments.containing(place.addr.0);
-        if place.moment != self.moment || !self.may_pin(self.shared.pins.of(self.core, number) > 0) {
+        if place.moment != self.moment || !self.may_pin(self.shared.pins.of(self.core, number) as i64 > 0) {
             return None;
         }
         self.add_pin(place.addr);
@@ -112,7 +113,18 @@ impl Handle {
     /// Whether one more item may be held over turns, in a segment that `is_pinned` by this core already or not: all cores
     /// together hold at most half of the segments.
     pub(super) fn may_pin(&self, is_pinned: bool) -> bool {
-        is_pinned || (self.counts().pinned.get() as usize) < self.shared.segments.total() / (2 * self.shared.cores())
+        is_pinned || self.is_below_share() || {
+            // What was given back on other cores counts here until its segment is freed.
+            let shared = &*self.shared;
+            shared.segments.reclaim(&shared.epochs, &shared.pins);
+            self.is_below_share()
+        }
+    }
+
+    /// Whether this core holds fewer segments than its share of those that may be held.
+    fn is_below_share(&self) -> bool {
+        let pinned = self.counts().pinned.get().wrapping_sub(self.shared.pins.settled(self.core)) as i64;
+        pinned < (self.shared.segments.total() / (2 * self.shared.cores())) as i64
     }
 
     /// Notes that this core holds the item at `addr`.
@@ -128,8 +140,9 @@ impl Handle {
     fn add_pins(&self, addr: Addr, n: u64) {
         let segments = &self.shared.segments;
         let number = segments.containing(addr.0);
-        if self.shared.pins.add(self.core, number, n) == 0 {
-            self.counts().pinned.add(u64::from(segments.get(number).span()));
+        let before = self.shared.pins.add(self.core, number, n);
+        if before as i64 <= 0 {
+            self.count_pinned(before, before.wrapping_add(n), segments.get(number).span());
         }
     }
 
@@ -138,9 +151,17 @@ impl Handle {
         let number = segments.containing(addr.0);
         // Asked before the pin is gone: the segment may be another one after.
         let span = segments.get(number).span();
-        if self.shared.pins.remove(self.core, number, n) == 0 {
-            self.counts().pinned.subtract(u64::from(span));
+        let after = self.shared.pins.remove(self.core, number, n);
+        if after as i64 <= 0 {
+            self.count_pinned(after.wrapping_add(n), after, span);
         }
+    }
+
+    /// Keeps count of the segments that this core holds when its pins on one go from `before` to `after`.
+    #[inline]
+    fn count_pinned(&self, before: u64, after: u64, span: u32) {
+        let pinned = &self.counts().pinned;
+        pinned.add(segments_held(after, span).wrapping_sub(segments_held(before, span)));
     }
 
     /// The item at `addr`, marked as read.

@@ -283,6 +283,7 @@ impl Segments {
                 waiting += segment.span() as usize;
             } else if !pins.are_held(number) && self.limbo.remove(number) {
                 self.limbo_count.0.fetch_sub(1, Ordering::Relaxed);
+                pins.settle(number, segment.span());
                 self.release(number);
             }
         }

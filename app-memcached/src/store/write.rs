@@ -88,7 +88,7 @@ impl Handle {
     pub fn may_hold(&self, reservation: &Reservation) -> bool {
         let number = self.shared.segments.containing(reservation.addr.0);
         // The reservation itself pins its segment: what counts is whether another one did so before.
-        self.may_pin(self.shared.pins.of(self.core, number) > 1)
+        self.may_pin(self.shared.pins.of(self.core, number) as i64 > 1)
     }
 
     /// Whether a filled reservation ends with a line end.

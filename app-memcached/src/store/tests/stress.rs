@@ -358,3 +358,20 @@ fn cas_values_are_unique_and_grow() {
         last = a;
     }
 }
+
+#[test]
+fn pins_given_back_on_another_core_do_not_add_up() {
+    let shared = shared(8 << 20, WhenFull::Evict);
+    let [mut one, mut two, ..] = [(); CORES].map(|()| shared.handle().unwrap());
+    let total = shared.segments.total() as u32;
+    for round in 0..20 * total {
+        one.pass();
+        two.pass();
+        one.put(&round.to_le_bytes(), &vec![b'v'; 50_000]).unwrap();
+        let pin = one.find_and_pin(&round.to_le_bytes()).expect("one is never refused for what it no longer holds");
+        two.unpin(pin);
+        one.delete(&round.to_le_bytes());
+    }
+    assert_eq!(one.pinned_segments(), 0);
+    check_alone(&shared);
+}
