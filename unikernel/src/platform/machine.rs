@@ -30,7 +30,7 @@ const HEAP_BYTES_PER_CONNECTION: u64 = 1024;
 /// Heap per core, in bytes: shard, stack, timer wheel and statistics.
 const HEAP_BYTES_PER_CORE: u64 = 128 << 10;
 /// Heap per core and other core, in bytes: the rings from one to the other.
-const HEAP_BYTES_PER_LINK: u64 = 24 << 10;
+const HEAP_BYTES_PER_LINK: u64 = 32 << 10;
 /// The part of memory that the heap gets for the tables of packet buffers, and at most so much: there are only so many.
 const HEAP_BUFFER_SHARE: u64 = 128;
 const HEAP_BUFFER_BYTES: u64 = 4 << 20;

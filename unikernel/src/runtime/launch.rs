@@ -103,7 +103,9 @@ where
     let mut shards = Vec::new();
     for ((core, port), (pool, app)) in mesh(cores).into_iter().enumerate().zip(apps) {
         let listen = [config.port];
-        let stack_config = stack_config(&config, &info, &listen, stack_seed, core);
+        // What is transmitted through another core's queue is copied into one buffer.
+        let tso = info.tso.filter(|_| core < layout.pair_count);
+        let stack_config = stack::Config { tso, ..stack_config(&config, &info, &listen, stack_seed, core) };
         let share = Share { hash, groups: layout.groups_of(core) };
         let stack = Stack::among(stack_config, share, pool, machine.clock.now());
         let queues = match core {
