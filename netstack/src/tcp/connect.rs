@@ -164,9 +164,12 @@ impl Tcp {
             let reason = tcb.reason_to_give_up();
             return self.end(index, reason, work.events);
         }
-        tcb.ecn = None; // perhaps something on the way drops those that ask (RFC 3168, section 6.1.1.1)
-        tcb.send.rto.back_off();
-        tcb.send.nxt = tcb.send.iss;
+        // One that still waits for its next hop's address was not lost: it leaves as soon as that is known.
+        if tcb.send.max != tcb.send.iss {
+            tcb.ecn = None; // perhaps something on the way drops those that ask (RFC 3168, section 6.1.1.1)
+            tcb.send.rto.back_off();
+            tcb.send.nxt = tcb.send.iss;
+        }
         self.arm_retransmit(index, work.now);
         self.dirty.push(index);
     }

@@ -108,6 +108,21 @@ fn a_neighbor_that_does_not_answer_times_out_too() {
 }
 
 #[test]
+fn a_syn_that_waited_for_its_neighbor_is_not_a_lost_one() {
+    let mut kit = Kit::new();
+    kit.is_deaf = true;
+    let late = [10, 0, 0, 77].into();
+    kit.call(Call::Connect { cookie: 9, remote: SocketAddrV4::new(late, PEER_PORT) });
+    kit.wait(Duration::from_secs(12));
+    kit.frame(&arp(2, PEER_MAC, late, IP));
+    let syns = |kit: &mut Kit| kit.frames().iter().filter(|frame| frame[12..14] == [8, 0]).count();
+    assert_eq!(syns(&mut kit), 1);
+    kit.now = kit.now + Duration::from_millis(1100);
+    kit.expire();
+    assert_eq!(syns(&mut kit), 1, "again after a second");
+}
+
+#[test]
 fn both_open_at_once() {
     let (mut kit, _) = calling();
     kit.recv(Seg { mss: Some(1000), ..seg(SYN, 0, 0) });
