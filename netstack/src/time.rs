@@ -29,6 +29,7 @@ impl Instant {
     }
 
     /// Microseconds since `earlier`, zero if that is later; an hour and more is as long as it gets.
+    #[inline]
     pub const fn us_since(self, earlier: Instant) -> u32 {
         let us = self.ns.saturating_sub(earlier.ns) / 1_000;
         if us > u32::MAX as u64 { u32::MAX } else { us as u32 }

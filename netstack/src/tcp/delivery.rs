@@ -26,11 +26,13 @@ pub(super) struct Delivered {
 
 impl Delivered {
     /// A record of the send queue is delivered.
+    #[inline]
     fn note(&mut self, send: &mut Send, record: &Record, now: Instant) {
+        let round_trip_us = now.us_since(record.transmission.at);
         self.bytes += record.len();
-        send.rack.delivered(record, now);
+        send.rack.delivered(record, round_trip_us, now);
         if self.round_trip_us.is_none() && record.transmission.count == Count::Once {
-            self.round_trip_us = Some(now.us_since(record.transmission.at));
+            self.round_trip_us = Some(round_trip_us);
         }
     }
 }
@@ -84,13 +86,13 @@ pub(super) fn take_cumulative(segments: &mut Segments, send: &mut Send, ack: Seq
             break;
         }
         if send.cursor == send.queue.head() {
-            send.cursor = segments.next(send.queue.head());
+            send.cursor = record.next();
         }
-        let Some(record) = segments.pop(&mut send.queue) else { break };
-        send.scoreboard.remove(&record);
+        send.scoreboard.remove(record);
         if record.transmission.fate != Fate::Sacked {
-            delivered.note(send, &record, now);
+            delivered.note(send, record, now);
         }
+        segments.drop_first(&mut send.queue);
     }
     send.scoreboard.forget_duplicates();
     delivered

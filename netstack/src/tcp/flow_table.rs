@@ -66,9 +66,10 @@ impl FlowTable {
     }
 
     /// The index of a flow.
+    #[inline]
     pub(crate) fn get(&self, key: FlowKey) -> Option<u32> {
-        let entry = self.entries[self.find(key, self.hash(key))];
-        (entry.index != EMPTY).then_some(entry.index)
+        let index = self.entries[self.find(key, self.hash(key))].index;
+        (index != EMPTY).then_some(index)
     }
 
     /// Adds a flow, or gives it another index.

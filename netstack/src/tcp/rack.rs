@@ -43,7 +43,7 @@ struct LeastRoundTrip {
 
 impl LeastRoundTrip {
     fn measure(&mut self, round_trip_us: u32, now: Instant) {
-        if now.us_since(self.since) > MIN_LIFETIME_US / 2 {
+        if now > self.since.after_us(MIN_LIFETIME_US / 2) {
             self.earlier_us = self.current_us;
             self.current_us = round_trip_us;
             self.since = now;
@@ -71,10 +71,10 @@ impl Rack {
         }
     }
 
-    /// A record was delivered, cumulatively or selectively (steps 1 to 3).
-    pub(super) fn delivered(&mut self, record: &Record, now: Instant) {
+    /// A record was delivered, cumulatively or selectively, so long after it was sent (steps 1 to 3).
+    #[inline]
+    pub(super) fn delivered(&mut self, record: &Record, round_trip_us: u32, now: Instant) {
         let (at, end) = (record.transmission.at, record.end());
-        let round_trip_us = now.us_since(at);
         let first = record.transmission.count == Count::Once;
         if first {
             self.least.measure(round_trip_us, now);

@@ -141,14 +141,32 @@ impl Segments {
     pub(super) fn pop(&mut self, list: &mut List) -> Option<Record> {
         let at = list.head;
         let record = self.records.get_mut(at as usize)?.take()?;
-        list.head = record.next;
+        self.unlink_first(list, record.next);
+        Some(record)
+    }
+
+    /// Drops the first record where it is.
+    #[inline]
+    pub(super) fn drop_first(&mut self, list: &mut List) {
+        if let Some(place) = self.records.get_mut(list.head as usize)
+            && let Some(record) = place
+        {
+            let next = record.next;
+            *place = None;
+            self.unlink_first(list, next);
+        }
+    }
+
+    /// The place of the first record is free: the list begins at `next`.
+    #[inline]
+    fn unlink_first(&mut self, list: &mut List, next: u32) {
+        let at = core::mem::replace(&mut list.head, next);
         list.len -= 1;
-        if list.head == NONE {
+        if next == NONE {
             list.tail = NONE;
         }
         self.free_next[at as usize] = self.free;
         self.free = at;
-        Some(record)
     }
 
     /// Drops all records of a list.

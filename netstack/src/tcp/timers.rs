@@ -144,11 +144,16 @@ impl Tcp {
     /// Arms the main timer after payload was sent for the first time, or acknowledged: for a tail loss probe, if that comes
     /// before the retransmission.
     pub(super) fn arm_for_flight(&mut self, index: u32, now: Instant) {
-        let Some(tcb) = self.tcb(index) else { return };
-        match tcb.send.probe_timeout_us(tcb.sack_permitted) {
-            Some(timeout_us) => self.arm_as(index, Timer::TailProbe, now.after_us(timeout_us)),
-            None => self.arm_retransmit(index, now),
-        }
+        let Some(tcb) = self.tcbs[index as usize].as_mut() else { return };
+        let (timer, timeout_us) = match tcb.send.probe_timeout_us(tcb.sack_permitted) {
+            Some(timeout_us) => (Timer::TailProbe, timeout_us),
+            None if tcb.is_waiting_for_ack() && tcb.state != State::TimeWait && !tcb.address_lost => {
+                (Timer::Retransmission, tcb.send.rto.timeout_us())
+            }
+            None => return self.arm_retransmit(index, now),
+        };
+        tcb.send.timer = timer;
+        self.wheel.arm(main(index), now.after_us(timeout_us));
     }
 
     /// Arms the main timer after an acknowledgement of `acked` bytes: for what may be lost after `wait_us`, or for what is in
