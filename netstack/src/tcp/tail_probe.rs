@@ -10,6 +10,8 @@ use super::{Tcp, Work};
 
 /// How long a peer may delay an acknowledgement (WCDelAckT).
 const WORST_DELAYED_ACK_US: u32 = 200_000;
+/// The least time to probe after: a host that is busy for a while loses nothing.
+const LEAST_US: u32 = 2_000;
 
 /// A probe that is under way.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +49,7 @@ impl Send {
             return None;
         }
         let delayed = if in_flight <= self.mss.into() { WORST_DELAYED_ACK_US } else { 0 };
-        let timeout_us = 2 * self.rto.smoothed_us() + delayed;
+        let timeout_us = (2 * self.rto.smoothed_us()).max(LEAST_US) + delayed;
         (timeout_us < self.rto.timeout_us()).then_some(timeout_us)
     }
 

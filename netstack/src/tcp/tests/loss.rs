@@ -236,3 +236,21 @@ fn the_rate_is_reduced_in_proportion() {
     kit.recv(sack(u32::from(next), &[]));
     assert_eq!(kit.credited().1, 7000, "the window is the threshold");
 }
+
+#[test]
+fn a_short_path_is_not_probed_for_every_pause_of_the_peer() {
+    let mut kit = Kit::new();
+    kit.recv(Seg { mss: Some(MSS), sack_permitted: true, ..seg(SYN, 0, 0) });
+    kit.out();
+    pass(&mut kit, Duration::from_micros(50));
+    kit.recv(seg(ACK, 1, 1));
+    kit.saw();
+    kit.call(Call::Accept { flow: kit.flow, cookie: 7 });
+    kit.saw();
+    (0..2).for_each(|byte| kit.send([byte; MSS as usize]));
+    assert_eq!(numbers(&mut kit), [0, 1]);
+    pass(&mut kit, Duration::from_micros(1900));
+    assert_eq!(at_ms(&kit.wait(Duration::from_millis(1))).len(), 1);
+    kit.recv(sack(2, &[(1, 2)]));
+    kit.credited();
+}
