@@ -79,7 +79,7 @@ struct Bench {
     /// Cycles of all of the server's turns.
     cycles: u64,
     batch: Sizes,
-    /// Heap in use before and after the server was made, and what one for a single connection takes.
+    /// Heap in use before and after the server was made, and what one for no connection takes.
     bytes: Option<[usize; 2]>,
 }
 
@@ -100,7 +100,7 @@ impl Bench {
         let fixed = {
             let pool = Pool::leak(PoolMemory::leak(SPARE_BUFFERS));
             let before = live_bytes();
-            let _least = Server::new(1, pool, load.batch)?;
+            let _least = Server::new(0, pool, load.batch)?;
             live_bytes().zip(before).map(|(after, before)| after - before)
         };
         let pool = Pool::leak(PoolMemory::leak(SPARE_BUFFERS + held));
