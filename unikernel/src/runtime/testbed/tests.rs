@@ -123,13 +123,13 @@ fn parkings_lose_and_reorder_nothing() {
 }
 
 #[test]
-#[ignore = "a soak: minutes"]
+#[ignore = "ci/soak cores"]
 fn ten_thousand_migrations() {
     (0..10).for_each(|seed| migrate(2 + seed as usize % 3, 1_000, 200, seed));
 }
 
 #[test]
-#[ignore = "a soak: minutes"]
+#[ignore = "ci/soak cores"]
 fn a_thousand_parkings() {
     (0..10).for_each(|seed| park(2 + seed as usize % 3, 100, seed));
 }
