@@ -116,7 +116,7 @@ impl Tcp {
                 self.dirty.push(index);
             } else if tcb.receive.ack == AckDue::No {
                 tcb.receive.ack = AckDue::Delayed;
-                self.arm_delayed_ack(index, work.now);
+                self.dirty.push(index); // unless something carries it, the timer is armed at egress
             }
         }
         match acked {

@@ -300,6 +300,9 @@ impl Tcp {
         let probe = core::mem::take(&mut tcb.send.probe) == Some(Probe::Window);
         let before_syn_ack = tcb.send.max == tcb.send.iss;
         if before_syn_ack || (tcb.receive.ack != AckDue::Now && !probe) {
+            if tcb.receive.ack == AckDue::Delayed {
+                self.arm_delayed_ack(index, work.now);
+            }
             return Ok(());
         }
         // A probe repeats a byte that was acknowledged: it cannot be acceptable, so it is answered.

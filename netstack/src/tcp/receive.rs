@@ -118,7 +118,7 @@ impl Tcp {
             _ if now => self.ack_now(index),
             AckDue::No => {
                 tcb.receive.ack = AckDue::Delayed;
-                self.arm_delayed_ack(index, work.now);
+                self.dirty.push(index); // unless something carries it, the timer is armed at egress
             }
             _ => {}
         }

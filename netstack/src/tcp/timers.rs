@@ -185,8 +185,11 @@ impl Tcp {
         self.wheel.is_armed(main(index)) && timer != Some(Timer::Idle)
     }
 
+    /// Arms the timer of an acknowledgement that nothing has carried in the turn in which it became due.
     pub(super) fn arm_delayed_ack(&mut self, index: u32, now: Instant) {
-        self.wheel.arm(delayed_ack(index), now.after_us(DELAYED_ACK_US));
+        if !self.wheel.is_armed(delayed_ack(index)) {
+            self.wheel.arm(delayed_ack(index), now.after_us(DELAYED_ACK_US));
+        }
     }
 
     pub(super) fn cancel_delayed_ack(&mut self, index: u32) {

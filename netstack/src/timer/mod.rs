@@ -47,6 +47,8 @@ pub(crate) struct TimerWheel {
     tick: u64,
     /// No slot with a timer is reached before this tick.
     soonest: u64,
+    /// The slot that is being emptied, until it is.
+    emptying: Location,
 }
 
 /// A timer: its deadline and its place in the list of a slot, which is reached no later than the deadline.
@@ -70,6 +72,7 @@ impl TimerWheel {
             occupied: [Occupancy::default(); LEVELS],
             tick: now.as_nanos() >> TICK_SHIFT,
             soonest: NEVER,
+            emptying: Location::IDLE,
         }
     }
 
@@ -122,9 +125,7 @@ impl TimerWheel {
 
     /// Turns the wheel to the next timer that is due at tick `now`, or to that.
     fn turn_to(&mut self, now: u64) -> Option<TimerId> {
-        while let Some((location, tick)) = self.earliest().filter(|(_, tick)| *tick <= now) {
-            self.tick = tick.max(self.tick);
-            let timer = self.heads[location.level()][location.slot()];
+        while let Some(timer) = self.next_due(now) {
             self.unlink(timer);
             match self.nodes[timer as usize].deadline {
                 NEVER => {}
@@ -138,6 +139,19 @@ impl TimerWheel {
         self.tick = now.max(self.tick);
         self.soonest = self.earliest().map_or(NEVER, |(_, tick)| tick);
         None
+    }
+
+    /// A timer of the slot that is being emptied, or of the next that is reached by tick `now`.
+    fn next_due(&mut self, now: u64) -> Option<TimerId> {
+        let head = |wheel: &TimerWheel, location: Location| wheel.heads[location.level()][location.slot()];
+        if self.emptying != Location::IDLE && head(self, self.emptying) != NONE {
+            return Some(head(self, self.emptying));
+        }
+        self.emptying = Location::IDLE;
+        let (location, tick) = self.earliest().filter(|(_, tick)| *tick <= now)?;
+        self.tick = tick.max(self.tick);
+        self.emptying = location;
+        Some(head(self, location))
     }
 
     /// The occupied slot that is reached first, and its tick. While a slot is being emptied, what is left in it may be earlier

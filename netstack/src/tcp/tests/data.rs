@@ -127,6 +127,7 @@ fn a_thousand_segments_of_one_byte() {
         }
         assert_eq!(kit.received(), chunk);
     }
+    assert_eq!(kit.out(), []);
     assert_eq!(kit.wait(Duration::from_secs(1)), [(40, seg(ACK, 1, 1001).window(65_535 - 1000))]);
 }
 
