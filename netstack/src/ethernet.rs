@@ -76,7 +76,8 @@ impl Station {
         if to != self.mac && !to.is_broadcast() {
             return Err(|c| &mut c.drop_eth_not_for_us);
         }
-        if !from.is_unicast() || from == Mac([0; 6]) || from == self.mac {
+        // Our own address is no bad source: uhyve tells it of the tap's end, which is the sender here.
+        if !from.is_unicast() || from == Mac([0; 6]) {
             return Err(|c| &mut c.drop_eth_bad_source);
         }
         let (mut ethertype, mut len, mut vlan) = (u16::from_be_bytes([header[12], header[13]]), UNTAGGED_LEN, 0);

@@ -125,13 +125,13 @@ pub(crate) fn emit(payload: &mut PktBuf, fields: &Fields, route: &Route) -> Opti
     Some(Checksum::Partial { start: TCP_AT as u8, field: 16 })
 }
 
-/// Whether a frame goes from another station to this one, and to this one alone.
+/// Whether a frame goes from a station to this one, and to this one alone.
 #[inline]
 fn is_between(header: &[u8; OPTIONS_AT], station: &Station) -> bool {
     let [a, b, c, d, e, f, g, h, i, j, k, l, ..] = *header;
     let own = address(station.mac.0);
     let (to, from) = (address([a, b, c, d, e, f]), address([g, h, i, j, k, l]));
-    to == own && from != own && from != 0 && g & 1 == 0 && station.vlan.is_none()
+    to == own && from != 0 && g & 1 == 0 && station.vlan.is_none()
 }
 
 /// An Ethernet address as a number: cheap to compare.

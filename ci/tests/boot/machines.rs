@@ -59,7 +59,7 @@ fn serves_here(machine: &Machine) -> Result<()> {
     let console = appliance.console()?;
     let ready = console.lines().find_map(|line| line.split_once(abi::console::READY)).map(|(_, ready)| ready);
     let cores = ready.and_then(|ready| abi::console::field(ready, "cores"));
-    let expected = format!("1/{}", machine.cores);
+    let expected = format!("{0}/{0}", machine.cores);
     ensure!(cores == Some(expected.as_str()), "expected cores={expected} in the ready line of:\n{console}");
     conversation::hold_all(appliance.address())?;
     if machine.net == Net::Tap {

@@ -127,7 +127,7 @@ impl Link {
             return Err(|c| &mut c.drop_arp_bad_sender);
         }
         let &Sender { ip, mac } = sender;
-        let station = mac.is_unicast() && mac != Mac([0; 6]) && mac != self.station.mac;
+        let station = mac.is_unicast() && mac != Mac([0; 6]);
         if station && own.could_be_neighbor(ip) { Ok(own.ip) } else { Err(|c| &mut c.drop_arp_bad_sender) }
     }
 
