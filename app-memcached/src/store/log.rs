@@ -10,9 +10,9 @@ use super::{Handle, WhenFull};
 /// Copying that is worth not losing a byte, in bytes.
 const LOSS: u64 = 8;
 
-/// How often a core looks whether the others have ended their turns, when there is no other memory to be had: well under a
-/// millisecond. A turn takes less, unless the host has stopped the other core; then the write is refused.
-const PATIENCE: u32 = 10_000;
+/// How often a core looks whether the others have ended their turns, when there is no other memory to be had: some tens of
+/// milliseconds. A turn takes less, and a host that has stopped the other core lets it go on by then; else the write is refused.
+const PATIENCE: u32 = 1_000_000;
 
 /// Which head an item is added to. Items that survived a cleaning stay apart from fresh ones, which die sooner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
