@@ -334,18 +334,9 @@ impl<R: RxQueue, T: TxQueue, A: Movable> Shard<R, T, A> {
     }
 
     fn publish(&mut self, now: Instant) {
-        let below = Below {
-            queues: self.queues.counters(),
-            stack: &self.stack,
-            pool: self.pool,
-            steering: &self.steering,
-            stages: &self.stages,
-            migrations: &self.migrations,
-            control: self.control.as_ref(),
-            drop_no_buffer: self.drop_no_buffer,
-        };
-        if let Some(publisher) = &mut self.publisher {
-            publisher.publish(now, &below);
+        if let Some(mut publisher) = self.publisher.take() {
+            publisher.publish(now, &self.below());
+            self.publisher = Some(publisher);
         }
     }
 }
