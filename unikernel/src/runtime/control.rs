@@ -1,12 +1,14 @@
 //! Which core is to have which flow group, and which cores are parked: the first core's to decide.
 //!
 //! What is wanted is written down, and every turn one more group that is elsewhere is asked to move; a core that has none left
-//! and is to be parked is told so. The control plane will set what is wanted; `exercise=` does it at random.
+//! and is to be parked is told so. While all is as wanted, a turn costs a few instructions. The control plane will set what is
+//! wanted; `exercise=` does it at random.
 
 use core::time::Duration;
 
 use netdrv::nic::steering::{FLOW_GROUPS, Table};
 use netstack::app::Statistics;
+use netstack::steering::GroupSet;
 use netstack::time::Instant;
 
 use super::directory::Directory;
@@ -32,6 +34,8 @@ pub(super) enum Action {
 pub struct Control {
     directory: Directory,
     wanted: Table,
+    /// Groups that are wanted on another core than before, and were not asked to move since.
+    to_ask: GroupSet,
     /// Moves that were asked for and not seen yet, with their targets.
     under_way: heapless::Vec<(u8, u8), MOST_UNDER_WAY>,
     /// All cores, those that are to serve, and those that were told to.
@@ -39,7 +43,6 @@ pub struct Control {
     serving: CoreSet,
     told: CoreSet,
     exercise: Option<Exercise>,
-    next_group: u8,
     parkings: u64,
 }
 
@@ -64,24 +67,19 @@ impl Control {
             moves: 0,
         });
         let under_way = heapless::Vec::new();
-        Control {
-            directory,
-            wanted,
-            under_way,
-            cores: all,
-            serving: all,
-            told: all,
-            exercise,
-            next_group: 0,
-            parkings: 0,
-        }
+        Control { directory, wanted, to_ask: 0, under_way, cores: all, serving: all, told: all, exercise, parkings: 0 }
     }
 
     /// Wants a group on a core that serves.
     pub fn migrate(&mut self, group: u8, to: usize) {
         if self.serving >> to & 1 == 1 {
-            self.wanted[usize::from(group)] = to as u8;
+            self.want(group.into(), to);
         }
+    }
+
+    fn want(&mut self, group: usize, core: usize) {
+        self.wanted[group] = core as u8;
+        self.to_ask |= 1 << group;
     }
 
     /// Wants a core to serve no more; its groups go to the others in turn. The first core always serves.
@@ -92,8 +90,10 @@ impl Control {
         self.serving &= !(1 << core);
         self.parkings += 1;
         let mut others = cores_of(self.serving).cycle();
-        for group in self.wanted.iter_mut().filter(|owner| usize::from(**owner) == core) {
-            *group = others.next().unwrap_or(0) as u8;
+        for group in 0..FLOW_GROUPS {
+            if usize::from(self.wanted[group]) == core {
+                self.want(group, others.next().unwrap_or(0));
+            }
         }
     }
 
@@ -105,7 +105,7 @@ impl Control {
         self.serving |= 1 << core;
         let cores = self.serving.count_ones() as usize;
         for group in (0..FLOW_GROUPS).filter(|group| group % cores == core % cores) {
-            self.wanted[group] = core as u8;
+            self.want(group, core);
         }
     }
 
@@ -128,15 +128,18 @@ impl Control {
             self.told &= !(1 << core);
             return Some(Action::Power(core, Power::Parked));
         }
-        if self.under_way.is_full() {
-            return None;
-        }
-        for _ in 0..FLOW_GROUPS {
-            let group = self.next_group;
-            self.next_group = (group + 1) % FLOW_GROUPS as u8;
+        self.next_move()
+    }
+
+    /// The next group that is to move and is not doing so already.
+    fn next_move(&mut self) -> Option<Action> {
+        let moving = self.under_way.iter().fold(0, |set: GroupSet, (group, _)| set | 1 << group);
+        while self.to_ask & !moving != 0 && !self.under_way.is_full() {
+            let group = (self.to_ask & !moving).trailing_zeros() as u8;
+            self.to_ask &= !(1 << group);
             let (owner, to) = (self.directory.owner(group), self.wanted[usize::from(group)]);
-            if owner != usize::from(to) && !self.under_way.iter().any(|(under_way, _)| *under_way == group) {
-                let _ = self.under_way.push((group, to));
+            if owner != usize::from(to) {
+                let _ = self.under_way.push((group, to)); // its place is free
                 return Some(Action::Migrate(group, to, owner));
             }
         }
@@ -146,6 +149,7 @@ impl Control {
     /// A move was refused: it may be asked for again.
     pub(super) fn refused(&mut self, group: u8) {
         self.under_way.retain(|(under_way, _)| *under_way != group);
+        self.to_ask |= 1 << group;
     }
 
     fn exercise(&mut self, now: Instant) {
@@ -186,5 +190,70 @@ impl Statistics for Control {
     fn visit(&self, visit: &mut dyn FnMut(&str, u64)) {
         visit("cores_serving", self.told.count_ones().into());
         visit("cores_parkings", self.parkings);
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    fn control(cores: usize) -> Control {
+        let table: Table = core::array::from_fn(|group| (group % cores) as u8);
+        Control::new(Directory::new(&table), cores, 0, 1)
+    }
+
+    /// Does what is asked for until nothing more is. Returns the moves.
+    fn settle(control: &mut Control) -> Vec<(u8, u8)> {
+        let mut moves = Vec::new();
+        while let Some(action) = control.next_action(Instant::ZERO) {
+            if let Action::Migrate(group, to, owner) = action {
+                assert_eq!(control.directory.owner(group), owner);
+                control.directory.set_owner(group, to.into());
+                moves.push((group, to));
+            }
+        }
+        moves
+    }
+
+    #[test]
+    fn a_group_is_asked_once_and_again_if_refused_or_wanted_elsewhere() {
+        let mut control = control(4);
+        assert_eq!(control.next_action(Instant::ZERO), None);
+        control.migrate(5, 2);
+        assert_eq!(control.next_action(Instant::ZERO), Some(Action::Migrate(5, 2, 1)));
+        assert_eq!(control.next_action(Instant::ZERO), None, "under way");
+        control.refused(5);
+        assert_eq!(control.next_action(Instant::ZERO), Some(Action::Migrate(5, 2, 1)));
+        control.migrate(5, 3);
+        assert_eq!(control.next_action(Instant::ZERO), None, "one move at a time");
+        control.directory.set_owner(5, 2);
+        assert_eq!(control.next_action(Instant::ZERO), Some(Action::Migrate(5, 3, 2)));
+        control.directory.set_owner(5, 3);
+        assert_eq!(settle(&mut control), []);
+    }
+
+    #[test]
+    fn few_groups_move_at_a_time() {
+        let mut control = control(2);
+        (0..20).for_each(|group| control.migrate(group, 1));
+        let asked = core::iter::from_fn(|| control.next_action(Instant::ZERO)).count();
+        assert_eq!(asked, MOST_UNDER_WAY);
+        control.directory.set_owner(0, 1);
+        assert_eq!(core::iter::from_fn(|| control.next_action(Instant::ZERO)).count(), 1);
+    }
+
+    #[test]
+    fn a_core_is_parked_when_its_groups_are_gone_and_gets_its_share_back() {
+        let mut control = control(4);
+        control.park(3);
+        let moves = settle(&mut control);
+        assert_eq!(moves.len(), FLOW_GROUPS / 4);
+        assert!(moves.iter().all(|(group, to)| group % 4 == 3 && *to < 3));
+        assert_eq!(control.told, 0b0111);
+        control.unpark(3);
+        let moves = settle(&mut control);
+        assert_eq!(moves.len(), FLOW_GROUPS / 4);
+        assert!(moves.iter().all(|(group, to)| group % 4 == 3 && *to == 3));
+        assert_eq!(control.told, 0b1111);
     }
 }
