@@ -32,9 +32,13 @@ const WAITING: usize = 64;
 /// Some cores, a bit each.
 pub type CoreSet = u64;
 
-/// The cores of a set.
-pub fn cores_of(set: CoreSet) -> impl Iterator<Item = usize> + Clone {
-    (0..MAX_CORES).filter(move |core| set >> core & 1 == 1)
+/// The cores of a set, the lowest first.
+pub fn cores_of(mut set: CoreSet) -> impl Iterator<Item = usize> + Clone {
+    core::iter::from_fn(move || {
+        let lowest = set.trailing_zeros() as usize;
+        set &= set.wrapping_sub(1);
+        (lowest < MAX_CORES).then_some(lowest)
+    })
 }
 
 /// Why a message was not sent.

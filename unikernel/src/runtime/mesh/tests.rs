@@ -122,3 +122,12 @@ fn only_a_core_that_halts_is_woken_and_only_once() {
     assert_eq!(c.receive().map(|(from, _)| from), Some(1));
     assert!(c.lie_down());
 }
+
+#[test]
+fn sets_of_cores() {
+    for set in [0, 1, 0b1010, 1 << 63, CoreSet::MAX] {
+        let cores: Vec<usize> = cores_of(set).collect();
+        assert_eq!(cores.len(), set.count_ones() as usize);
+        assert!(cores.is_sorted() && cores.iter().all(|core| set >> core & 1 == 1));
+    }
+}
