@@ -40,7 +40,7 @@ pub struct Machine {
     /// `--cores`.
     pub cores: u32,
     /// `--memory`.
-    pub memory: &'static str,
+    pub memory: String,
     /// `--net`.
     pub net: Net,
     /// `--append`.
@@ -76,7 +76,7 @@ impl Default for Machine {
             accel: "kvm",
             machine: Some("microvm"),
             cores: 1,
-            memory: "64M",
+            memory: "64M".to_owned(),
             net: Net::User,
             append: String::new(),
             checked_by: CheckedBy::Host,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 use bench::sim::Peer;
 use ci::appliance::Machine;
+use ci::namespace::Tap;
 use ci::soak::fuzz;
 use ci::source::{collect_files, figures::Figures};
 use ci::{measure, soak};
@@ -107,6 +108,45 @@ enum Soak {
         #[arg(long)]
         keep: bool,
     },
+    /// A booted appliance on a tap whose flow groups change cores, and whose cores are parked, under load: every byte checked.
+    Migrations {
+        /// Cores.
+        #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(2..=16))]
+        cores: u32,
+        /// Accelerator: KVM where it is, unless it is given.
+        #[arg(long, value_parser = ["kvm", "tcg"])]
+        accel: Option<String>,
+        /// A tap with a queue for each core: the NIC steers.
+        #[arg(long)]
+        rss: bool,
+        /// MiB of memory.
+        #[arg(long, default_value_t = 24)]
+        memory: u32,
+        /// Moves a second.
+        #[arg(long, default_value_t = 2000)]
+        exercise: u32,
+        /// Groups to be moved.
+        #[arg(long, default_value_t = 10_000)]
+        groups: u64,
+        /// Cores to be parked.
+        #[arg(long, default_value_t = 1_000)]
+        parkings: u64,
+        /// Threads of the client.
+        #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
+        threads: u16,
+        /// Connections.
+        #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u16).range(1..=1000))]
+        connections: u16,
+        /// Seconds that it may take at most.
+        #[arg(long, default_value_t = 900)]
+        seconds: u64,
+        /// Seconds, 15 at most, for which the VMM's threads come first while pauses are measured; 0 leaves that out.
+        #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(..=15))]
+        quiet: u64,
+        /// Seed of all that is random.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
     /// Two stacks over a simulated link with loss, reordering, duplication and corruption: a run for each seed.
     Netsim {
         /// Seeds.
@@ -167,6 +207,7 @@ fn run(command: Command) -> Result<()> {
             let found = if keep { fuzz::Found::Kept } else { fuzz::Found::Dropped };
             fuzz::run(&fuzz::Options { target, time: Duration::from_secs(seconds), found })?;
         }
+        Command::Soak { soak: soak @ Soak::Migrations { .. } } => migrations(&soak)?,
         Command::Soak { soak: Soak::Netsim { seeds, seed, peer, pcap } } => {
             soak::end_on_signals()?;
             let peers = Peer::ALL.into_iter().filter(|one| one.to_string().starts_with(&peer)).collect();
@@ -174,4 +215,39 @@ fn run(command: Command) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn migrations(soak: &Soak) -> Result<()> {
+    let Soak::Migrations {
+        cores,
+        accel,
+        rss,
+        memory,
+        exercise,
+        groups,
+        parkings,
+        threads,
+        connections,
+        seconds,
+        quiet,
+        seed,
+    } = soak
+    else {
+        return Ok(());
+    };
+    soak::end_on_signals()?;
+    soak::migrations(&soak::MigrationOptions {
+        cores: *cores,
+        accel: accel.as_deref().map(|accel| if accel == "kvm" { "kvm" } else { "tcg" }),
+        tap: if *rss { Tap::ManyQueues } else { Tap::OneQueue },
+        memory_mib: *memory,
+        exercise: *exercise,
+        groups: *groups,
+        parkings: *parkings,
+        threads: usize::from(*threads),
+        connections: usize::from(*connections),
+        limit: Duration::from_secs(*seconds),
+        quiet: Duration::from_secs(*quiet),
+        seed: *seed,
+    })
 }

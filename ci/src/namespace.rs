@@ -1,6 +1,7 @@
 //! Network namespaces of our own, each with a tap in it: a wire between this machine and one appliance that nothing
 //! else is on, and that loses nothing.
 
+use std::fmt::{self, Display, Formatter};
 use std::fs::{self, File};
 use std::net::Ipv4Addr;
 use std::ops::Sub;
@@ -27,6 +28,21 @@ const QUEUE_FRAMES: &str = "10000";
 
 const NAME_PREFIX: &str = "memstorm-ci-";
 
+/// What a tap offers the VMM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tap {
+    /// One queue, so that software steers.
+    OneQueue,
+    /// A queue for each core, so that the NIC steers.
+    ManyQueues,
+}
+
+impl Display for Tap {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(if *self == Tap::OneQueue { "one queue" } else { "a queue for each core" })
+    }
+}
+
 /// A network namespace, removed with this value.
 #[derive(Debug)]
 pub struct Namespace {
@@ -36,13 +52,19 @@ pub struct Namespace {
 impl Namespace {
     /// Makes a namespace with a persistent tap in it. Needs root.
     pub fn create() -> Result<Namespace> {
+        Namespace::create_with(Tap::OneQueue)
+    }
+
+    /// Makes a namespace with a persistent tap of this kind in it. Needs root.
+    pub fn create_with(tap: Tap) -> Result<Namespace> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         remove_abandoned()?;
         let name = format!("{NAME_PREFIX}{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
         ip(&["netns", "add", &name])?;
         let namespace = Namespace { name };
         namespace.ip(&["link", "set", "lo", "up"])?;
-        namespace.ip(&["tuntap", "add", "dev", TAP, "mode", "tap"])?;
+        let kind: &[&str] = if tap == Tap::ManyQueues { &["multi_queue"] } else { &[] };
+        namespace.ip(&[&["tuntap", "add", "dev", TAP, "mode", "tap"], kind].concat())?;
         namespace.ip(&["addr", "add", &format!("{HOST}/{PREFIX}"), "dev", TAP])?;
         namespace.ip(&["link", "set", TAP, "txqueuelen", QUEUE_FRAMES, "up"])?;
         Ok(namespace)

@@ -29,7 +29,7 @@ pub fn basic(options: &Options) -> Result<()> {
     let accel = if host::missing_kvm().is_none() { "kvm" } else { "tcg" };
     let namespace = Namespace::create()?;
     let memstorm = Memstorm::new()?;
-    let machine = Machine { accel, memory: "256M", net: Net::Tap, ..Machine::default() };
+    let machine = Machine { accel, memory: "256M".to_owned(), net: Net::Tap, ..Machine::default() };
     namespace.run(|| {
         let appliance = memstorm.start(&machine)?;
         println!("appliance: {} with {}, {}", appliance.started().vmm, appliance.started().accel, appliance.address());

@@ -7,6 +7,7 @@
 //! frames    mutated Ethernet frames
 //! flood     SYNs from random addresses while connections work
 //! linux     our stack against Linux's, through a tap and a lossy forwarder
+//! migrations  flow groups that change cores while a booted appliance serves
 //! fuzz      the crate `fuzz`'s targets, driven by AFL++
 //! wire      headers of frames, from their fields to bytes, checksums included
 //! ```
@@ -17,6 +18,7 @@ pub mod frames;
 pub mod fuzz;
 mod linux;
 pub mod load;
+mod migrations;
 mod netsim;
 mod wire;
 
@@ -29,6 +31,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 pub use basic::{Options, basic};
 pub use flood::{Options as FloodOptions, flood};
 pub use linux::{Options as LinuxOptions, linux};
+pub use migrations::{Options as MigrationOptions, migrations};
 pub use netsim::{NetsimOptions, netsim};
 
 /// Makes Ctrl-C and SIGTERM end a run by way of an error, so that it cleans up after itself.

@@ -58,7 +58,12 @@ fn appended(append: &str, said: &[&str]) -> Result<()> {
 }
 
 fn too_little_memory() -> Result<()> {
-    ends_with(&Machine { memory: "6M", ..Machine::default() }, LIMIT, Exit::TooLittleMemory, &["too little memory"])
+    ends_with(
+        &Machine { memory: "6M".to_owned(), ..Machine::default() },
+        LIMIT,
+        Exit::TooLittleMemory,
+        &["too little memory"],
+    )
 }
 
 /// `memstorm run` always gives a NIC, so this starts QEMU itself.

@@ -22,7 +22,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 fn sixteen_mebibytes() -> Result<()> {
     const ITEMS: u32 = 4000;
     let memstorm = Memstorm::new()?;
-    let appliance = memstorm.start(&Machine { memory: "16M", ..Machine::default() })?;
+    let appliance = memstorm.start(&Machine { memory: "16M".to_owned(), ..Machine::default() })?;
     conversation::hold_all(appliance.address())?;
     let mut client = Client::connect(appliance.address())?;
     let value = "v".repeat(8192);

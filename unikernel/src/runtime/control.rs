@@ -166,12 +166,13 @@ impl Control {
             (exercise.random >> 33) as usize % below
         };
         let group = random(FLOW_GROUPS) as u8;
-        let (of_all, of_serving) =
-            (random(self.cores.count_ones() as usize), random(self.serving.count_ones() as usize));
-        if parking && self.serving >> of_all & 1 == 1 {
-            self.park(of_all);
+        // The first core always serves.
+        let (other, of_serving) =
+            (1 + random(self.cores.count_ones() as usize - 1), random(self.serving.count_ones() as usize));
+        if parking && self.serving >> other & 1 == 1 {
+            self.park(other);
         } else if parking {
-            self.unpark(of_all);
+            self.unpark(other);
         } else if let Some(core) = cores_of(self.serving).nth(of_serving) {
             self.migrate(group, core);
         }

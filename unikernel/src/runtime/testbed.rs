@@ -2,6 +2,7 @@
 //! it runs in one thread on a virtual clock, core by core in an order that a seed chooses, so that a failure can be repeated.
 
 mod apps;
+mod cache;
 
 use core::net::Ipv4Addr;
 use core::time::Duration;
@@ -11,6 +12,7 @@ use netdrv::nic::toeplitz::Toeplitz;
 use netdrv::nic::{QueuePair, Steering as NicSteering};
 use netdrv::pktbuf::{Pool, PoolMemory};
 use netdrv::testkit::wire::{self, WireRx, WireTx};
+use netstack::app::Movable;
 use netstack::stack::{Addressing, Config, CongestionControl, Share, Stack, TcpSettings};
 use netstack::steering::{FLOW_GROUPS, GroupSet};
 use netstack::time::Instant;
@@ -57,24 +59,39 @@ fn fixed(ip: Ipv4Addr) -> Addressing {
 }
 
 /// Shards of one appliance, the first of which has the only queue pair, and a client.
-pub(super) struct Testbed {
-    pub(super) cores: Vec<WireShard<Echo>>,
-    pub(super) client: WireShard<Caller>,
+pub(super) struct Testbed<A: Movable = Echo, C: Movable = Caller> {
+    pub(super) cores: Vec<WireShard<A>>,
+    pub(super) client: WireShard<C>,
     pub(super) now: Instant,
+    /// The client has a turn in one of so many rounds.
+    pub(super) client_rest: usize,
     random: u64,
 }
 
 impl Testbed {
     /// `cores` cores, and a client that opens `connections` connections.
     pub(super) fn new(cores: usize, connections: u32, seed: u64) -> Testbed {
-        let [near, far] = wire::pair();
         let caller = |pool| Caller::new(connections, pool);
-        let client = shards(fixed(CLIENT), 2, vec![Queues::Own(far)], caller).pop().unwrap();
+        Testbed::of(cores, BUFFERS, seed, Echo::new, caller)
+    }
+}
+
+impl<A: Movable, C: Movable> Testbed<A, C> {
+    /// `cores` cores with an application each and so many packet buffers, and a client.
+    fn of(
+        cores: usize,
+        buffers: usize,
+        seed: u64,
+        server: impl FnMut(&'static Pool) -> A,
+        client: impl FnMut(&'static Pool) -> C,
+    ) -> Testbed<A, C> {
+        let [near, far] = wire::pair();
+        let client = shards(fixed(CLIENT), 2, vec![Queues::Own(far)], 4 * BUFFERS, client).pop().unwrap();
         let queues =
             core::iter::once(Queues::Own(near)).chain((1..cores).map(|_| Queues::Via { core: 0, no_buffer: 0 }));
-        let cores = shards(fixed(SERVER), 1, queues.collect(), Echo::new);
+        let cores = shards(fixed(SERVER), 1, queues.collect(), buffers, server);
         let random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-        Testbed { cores, client, now: Instant::from_nanos(1_000_000_000), random }
+        Testbed { cores, client, now: Instant::from_nanos(1_000_000_000), client_rest: 1, random }
     }
 
     pub(super) fn random(&mut self, below: usize) -> usize {
@@ -87,7 +104,9 @@ impl Testbed {
     /// Some turns of everybody: each core once, at times another one a second time.
     pub(super) fn round(&mut self) {
         self.now = self.now + STEP;
-        self.client.turn(self.now, 0);
+        if self.random(self.client_rest) == 0 {
+            self.client.turn(self.now, 0);
+        }
         let first = self.random(self.cores.len());
         for n in 0..self.cores.len() {
             let core = (first + n) % self.cores.len();
@@ -98,7 +117,7 @@ impl Testbed {
     }
 
     /// Rounds until `done`, at most `most`.
-    pub(super) fn run(&mut self, most: usize, mut done: impl FnMut(&mut Testbed) -> bool) {
+    pub(super) fn run(&mut self, most: usize, mut done: impl FnMut(&mut Self) -> bool) {
         for _ in 0..most {
             if done(self) {
                 return;
@@ -119,18 +138,19 @@ impl Testbed {
     }
 }
 
-fn statistic<A: netstack::app::Movable>(shard: &WireShard<A>, wanted: &str) -> u64 {
+fn statistic<A: Movable>(shard: &WireShard<A>, wanted: &str) -> u64 {
     let mut found = None;
     shard.visit_own(&mut |name, value| found = if name == wanted { Some(value) } else { found });
     found.unwrap_or_else(|| panic!("no statistic {wanted}"))
 }
 
 /// Shards with pools of their own and flow groups dealt out in turn.
-fn shards<A: netstack::app::Movable>(
+fn shards<A: Movable>(
     address: Addressing,
     mac: u8,
     queues: Vec<Queues<WireRx, WireTx>>,
-    make_app: impl Fn(&'static Pool) -> A,
+    buffers: usize,
+    mut make_app: impl FnMut(&'static Pool) -> A,
 ) -> Vec<WireShard<A>> {
     let cores = queues.len();
     let hash: &'static Toeplitz = Box::leak(Box::new(Toeplitz::new(&[0x5a; 40].map(|byte: u8| byte.wrapping_mul(37)))));
@@ -139,7 +159,7 @@ fn shards<A: netstack::app::Movable>(
     let parts = mesh(cores).into_iter().zip(queues).enumerate();
     let mut shards: Vec<WireShard<A>> = parts
         .map(|(core, (port, queues))| {
-            let pool = Pool::leak(PoolMemory::leak(BUFFERS));
+            let pool = Pool::leak(PoolMemory::leak(buffers));
             let app = make_app(pool);
             let groups = (0..FLOW_GROUPS).filter(|group| group % cores == core);
             let share = Share { hash, groups: groups.fold(0 as GroupSet, |set, group| set | 1 << group) };

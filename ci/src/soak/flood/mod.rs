@@ -53,7 +53,7 @@ pub fn flood(options: &Options) -> Result<()> {
     let memstorm = Memstorm::new()?;
     // Answers to strangers go by way of the host, which drops them.
     let append = format!("gateway={HOST}");
-    let machine = Machine { accel, memory: "256M", net: Net::Tap, append, ..Machine::default() };
+    let machine = Machine { accel, memory: "256M".to_owned(), net: Net::Tap, append, ..Machine::default() };
     namespace.run(|| {
         let appliance = memstorm.start(&machine)?;
         println!("appliance: {} with {}", appliance.started().vmm, appliance.started().accel);

@@ -122,6 +122,62 @@ fn parkings_lose_and_reorder_nothing() {
     }
 }
 
+/// Groups move and cores are parked while the service serves large values from little memory: no connection may stand still.
+fn move_caches(cores: usize, groups: u64, seed: u64) {
+    const CONNECTIONS: usize = 16;
+    let mut bed = cache::cache(cores, CONNECTIONS, seed);
+    // From a client that answers at once to one that rests for long.
+    bed.client_rest = 1 + seed as usize % 6 * 4;
+    let (mut replies, mut answered_at) = ([0; CONNECTIONS], [bed.now; CONNECTIONS]);
+    let mut rounds = 0;
+    while !(bed.client.app_mut().ending && bed.client.app_mut().is_idle()) {
+        rounds += 1;
+        match rounds {
+            _ if bed.sum("migrate_groups") >= groups => bed.client.app_mut().ending = true,
+            _ if rounds % 400 == 0 => bed.park_one(),
+            _ if rounds % 400 == 200 => (1..cores).for_each(|core| bed.cores[0].control().unwrap().unpark(core)),
+            _ if rounds % 4 == 0 => bed.move_one(),
+            _ => {}
+        }
+        bed.round();
+        let (now, app) = (bed.now, bed.client.app_mut());
+        assert_eq!(app.dead, None, "seed {seed}, round {rounds}");
+        for n in 0..CONNECTIONS {
+            if app.is_idle_on(n) || app.replies[n] != replies[n] {
+                (replies[n], answered_at[n]) = (app.replies[n], now);
+            }
+            let waited = now.since(answered_at[n]);
+            assert!(waited < Duration::from_secs(1), "seed {seed}, round {rounds}, a stall: {}", app.state(n));
+        }
+    }
+    let lost = ["drop_mailbox_no_buffer", "drop_migrate_kept_full", "migrate_turned_away", "migrate_refused"];
+    lost.iter().for_each(|name| assert_eq!(bed.sum(name), 0, "{name}"));
+    assert!(bed.sum("migrate_connections") > groups / 20);
+}
+
+impl<A: Movable, C: Movable> Testbed<A, C> {
+    fn move_one(&mut self) {
+        let (group, core) = (self.random(FLOW_GROUPS), self.random(self.cores.len()));
+        self.cores[0].control().unwrap().migrate(group as u8, core);
+    }
+
+    fn park_one(&mut self) {
+        let core = 1 + self.random(self.cores.len() - 1);
+        self.cores[0].control().unwrap().park(core);
+    }
+}
+
+#[test]
+fn caches_that_move() {
+    move_caches(4, 60, 1);
+}
+
+#[test]
+#[ignore = "ci/soak cores"]
+fn many_caches_that_move() {
+    (0..40).for_each(|seed| move_caches(2 + seed as usize % 3, 1_000, seed));
+}
+
 #[test]
 #[ignore = "ci/soak cores"]
 fn ten_thousand_migrations() {
