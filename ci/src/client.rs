@@ -82,6 +82,11 @@ impl Client {
         }
     }
 
+    /// The socket, for those who do not want to wait for it.
+    pub fn stream(&mut self) -> &mut TcpStream {
+        self.stream.get_mut()
+    }
+
     /// This side's port.
     pub fn local_port(&self) -> Result<u16> {
         Ok(self.stream.get_ref().local_addr()?.port())

@@ -96,6 +96,18 @@ enum Soak {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
+    /// Instructions of a request on each of several cores, counted by QEMU's translator: they must hardly differ.
+    Instructions {
+        /// Numbers of cores.
+        #[arg(long, value_delimiter = ',', default_values_t = [1, 2, 4], value_parser = clap::value_parser!(u32).range(1..=16))]
+        cores: Vec<u32>,
+        /// Connections of each core.
+        #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
+        connections: u16,
+        /// Requests that each core answers at least.
+        #[arg(long, default_value_t = 30_000, value_parser = clap::value_parser!(u64).range(1..))]
+        requests: u64,
+    },
     /// Coverage-guided fuzzing of all that strangers can send, from the corpora in fuzz/corpus.
     Fuzz {
         /// One target: frame, tcp_options, dhcp or arp. All of them, one after the other, unless it is given.
@@ -201,6 +213,11 @@ fn run(command: Command) -> Result<()> {
             soak::end_on_signals()?;
             let (connections, time) = (usize::from(connections), Duration::from_secs(seconds));
             soak::linux(&soak::LinuxOptions { bytes, connections, pairs, time, seed })?;
+        }
+        Command::Soak { soak: Soak::Instructions { cores, connections, requests } } => {
+            soak::end_on_signals()?;
+            let connections = usize::from(connections);
+            soak::instructions(&soak::InstructionsOptions { cores, connections, requests })?;
         }
         Command::Soak { soak: Soak::Fuzz { target, seconds, keep } } => {
             soak::end_on_signals()?;

@@ -8,6 +8,7 @@
 //! flood     SYNs from random addresses while connections work
 //! linux     our stack against Linux's, through a tap and a lossy forwarder
 //! migrations  flow groups that change cores while a booted appliance serves
+//! instructions  what a request takes on 1, 2 and 4 cores
 //! fuzz      the crate `fuzz`'s targets, driven by AFL++
 //! wire      headers of frames, from their fields to bytes, checksums included
 //! ```
@@ -16,6 +17,7 @@ mod basic;
 mod flood;
 pub mod frames;
 pub mod fuzz;
+mod instructions;
 mod linux;
 pub mod load;
 mod migrations;
@@ -30,6 +32,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 pub use basic::{Options, basic};
 pub use flood::{Options as FloodOptions, flood};
+pub use instructions::{Options as InstructionsOptions, instructions};
 pub use linux::{Options as LinuxOptions, linux};
 pub use migrations::{Options as MigrationOptions, migrations};
 pub use netsim::{NetsimOptions, netsim};
