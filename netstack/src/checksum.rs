@@ -53,6 +53,13 @@ impl Sum {
         Sum(self.0 + u64::from(if before.is_multiple_of(2) { sum } else { sum.swap_bytes() }))
     }
 
+    /// Adds a native word of eight bytes, whose carry goes round.
+    #[inline]
+    pub(crate) fn add_long(self, long: u64) -> Sum {
+        let (sum, carry) = self.0.overflowing_add(long);
+        Sum(sum + u64::from(carry))
+    }
+
     /// Adds another sum.
     #[inline]
     pub(crate) fn add_sum(self, other: Sum) -> Sum {
@@ -82,13 +89,12 @@ impl Sum {
         self.fold() == 0xffff
     }
 
-    /// Carries go round: from 64 bits to 33, to 18, to 17, to 16.
+    /// The sum in 16 bits. Both halves of a number plus the same halves exchanged are the sum of the halves, and in the upper one
+    /// the carry of the lower has gone round.
     #[inline]
     fn fold(self) -> u16 {
-        let sum = (self.0 & 0xffff_ffff) + (self.0 >> 32);
-        let sum = (sum & 0xffff) + (sum >> 16);
-        let sum = (sum & 0xffff) + (sum >> 16);
-        ((sum & 0xffff) + (sum >> 16)) as u16
+        let sum = (self.0.wrapping_add(self.0.rotate_left(32)) >> 32) as u32;
+        (sum.wrapping_add(sum.rotate_left(16)) >> 16) as u16
     }
 }
 

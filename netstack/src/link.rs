@@ -18,6 +18,7 @@ use crate::counters::Counters;
 use crate::ethernet::{Mac, Payload, Station};
 use crate::keys::Keys;
 use crate::neighbor::{Lookup, Neighbors};
+use crate::plain::Recipient;
 use crate::stack::Voice;
 use crate::time::Instant;
 use arp::Claim;
@@ -44,6 +45,7 @@ pub(crate) struct Link {
     station: Station,
     voice: Voice,
     address: Option<Address>,
+    recipient: Option<Recipient>,
     claim: Claim,
     neighbors: Neighbors,
     /// Answers to frames, made by ourselves, and datagrams of the app: apart, so that neither crowds out the other.
@@ -58,6 +60,7 @@ impl Link {
             station,
             voice,
             address: None,
+            recipient: None,
             claim: Claim::new(),
             neighbors: Neighbors::new(keys),
             replies: Fifo::new(),
@@ -76,10 +79,17 @@ impl Link {
         self.address
     }
 
+    /// Whom plain segments are for, if we have an address.
+    #[inline]
+    pub(crate) fn recipient(&self) -> Option<&Recipient> {
+        self.recipient.as_ref()
+    }
+
     /// Takes an address and tells the neighbors, or gives it up. What was known of other networks' neighbors is forgotten.
     pub(crate) fn set_address(&mut self, address: Option<Address>, now: Instant, counters: &mut Counters) {
         self.neighbors.clear(counters);
         self.address = address;
+        self.recipient = address.and_then(|own| Recipient::new(&self.station, own.ip));
         self.claim = Claim::new();
         if address.is_some() && self.voice == Voice::Speaks {
             self.claim.begin(now);

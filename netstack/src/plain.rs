@@ -14,7 +14,7 @@ use core::net::Ipv4Addr;
 use netdrv::pktbuf::{Checksum, PktBuf};
 
 use crate::checksum::Sum;
-use crate::ethernet::Station;
+use crate::ethernet::{Mac, Station};
 use crate::ipv4::protocol;
 use crate::link::Route;
 use crate::tcp::{ExpectedSegment, Fields, FlowKey, SeqNum, Timestamps};
@@ -25,13 +25,13 @@ const TCP_AT: usize = 34;
 const OPTIONS_AT: usize = 54;
 const STAMPED_AT: usize = 66;
 
-/// EtherType, version, header length and type of service, the last of which says nothing.
-const IPV4_WITHOUT_OPTIONS: u32 = 0x0800_4500;
-const ANY_SERVICE: u32 = 0x0000_00ff;
-/// But a router's mark of congestion does (RFC 3168).
-const CONGESTED: u32 = 0x0000_0003;
-/// More fragments, and the offset.
-const FRAGMENT: u16 = 0x3fff;
+/// EtherType; version and header length without options.
+const IPV4: u16 = 0x0800;
+const VERSION: u64 = 0x45;
+/// Of the first eight bytes of an IPv4 header, the first lowest: version and header length, more fragments and the offset; of the
+/// type of service, which else says nothing, a router's mark of congestion.
+const VERSION_AND_FRAGMENT: u64 = 0xff3f_0000_0000_00ff;
+const CONGESTED: u64 = 0x0300;
 /// No fragment and no identification; time to live and protocol.
 const DONT_FRAGMENT: u16 = 0x4000;
 const TTL_AND_TCP: u16 = 64 << 8 | protocol::TCP as u16;
@@ -42,50 +42,95 @@ const PUSH: u16 = 0x0008;
 /// Two NOPs, kind and length of the timestamps option.
 const TIMESTAMPS: u32 = 0x0101_080a;
 
-/// Looks whether `frame` is a plain segment from a remote host to `station`, whose address is `own`.
+/// Whom plain segments are for: our end of a link without VLAN, and our address on it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Recipient {
+    /// The Ethernet address, behind two bytes of nothing, in memory order.
+    mac: u64,
+    ip: Ipv4Addr,
+}
+
+impl Recipient {
+    /// `None` in a VLAN, where no frame is plain.
+    pub(crate) fn new(station: &Station, ip: Ipv4Addr) -> Option<Recipient> {
+        let Mac([a, b, c, d, e, f]) = station.mac;
+        let mac = u64::from_le_bytes([0, 0, a, b, c, d, e, f]);
+        station.vlan.is_none().then_some(Recipient { mac, ip })
+    }
+}
+
+/// Looks whether `frame` is a plain segment from a remote host to `own`.
 #[inline]
-pub(crate) fn recognise(frame: &PktBuf, station: &Station, own: Ipv4Addr) -> Option<ExpectedSegment> {
+pub(crate) fn recognise(frame: &PktBuf, own: &Recipient) -> Option<ExpectedSegment> {
     let bytes = frame.bytes();
     let header = bytes.first_chunk::<OPTIONS_AT>()?;
     let half = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
-    let word = |at: usize| u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
-    let (control, end) = (half(46) & !PUSH, IP_AT + usize::from(half(16)));
-    let is_ipv4 = word(12) & !ANY_SERVICE == IPV4_WITHOUT_OPTIONS
-        && word(12) & CONGESTED != CONGESTED
-        && half(20) & FRAGMENT == 0;
-    if !is_ipv4 || header[23] != protocol::TCP || word(30) != own.to_bits() || !is_between(header, station) {
+    let word = |at: usize| [header[at], header[at + 1], header[at + 2], header[at + 3]];
+    let [to, from, ip, behind_ip] = [long(header, 0), long(header, 6), long(header, 14), long(header, 22)];
+    if to << 16 != own.mac || !is_ipv4_from_station(from) || !is_whole_ipv4(ip) || header[23] != protocol::TCP {
         return None;
     }
-    let (start, timestamps) = match (control, bytes.get(OPTIONS_AT..STAMPED_AT)) {
-        (BARE_ACK, _) => (OPTIONS_AT, None),
-        (STAMPED_ACK, Some(&[a, b, c, d, e, f, g, h, i, j, k, l]))
-            if u32::from_be_bytes([a, b, c, d]) == TIMESTAMPS =>
-        {
-            let (value, echo) = (u32::from_be_bytes([e, f, g, h]), u32::from_be_bytes([i, j, k, l]));
-            (STAMPED_AT, Some(Timestamps { value, echo }))
-        }
-        _ => return None,
+    let checked = Sum::new().add_long(ip).add_long(behind_ip).add_words(&word(30));
+    if word(30) != own.ip.octets() || !checked.is_valid() {
+        return None;
+    }
+    let control = half(46) & !PUSH;
+    let (start, timestamps) = if control == STAMPED_ACK {
+        (STAMPED_AT, Some(timestamps(bytes)?))
+    } else if control == BARE_ACK {
+        (OPTIONS_AT, None)
+    } else {
+        return None;
     };
-    let ip = header[IP_AT..].first_chunk::<{ TCP_AT - IP_AT }>()?;
-    if end < start || bytes.len() < end || !Sum::new().add_words(ip).is_valid() {
+    let end = IP_AT + usize::from(half(16));
+    if end < start || bytes.len() < end {
         return None;
     }
-    let remote_ip = Ipv4Addr::from_bits(word(26));
     if frame.checksum() != Checksum::Verified {
         let segment = &bytes[TCP_AT..end];
-        if !Sum::pseudo_header(remote_ip, own, protocol::TCP, segment.len() as u16).add(segment).is_valid() {
+        let pseudo = Sum::pseudo_header(word(26).into(), own.ip, protocol::TCP, segment.len() as u16);
+        if !pseudo.add(segment).is_valid() {
             return None;
         }
     }
     Some(ExpectedSegment {
-        key: FlowKey { remote_ip, remote_port: half(34), local_port: half(36) },
-        seq: SeqNum(word(38)),
-        ack: SeqNum(word(42)),
+        key: FlowKey::from_wire(word(26), word(34)),
+        seq: SeqNum(u32::from_be_bytes(word(38))),
+        ack: SeqNum(u32::from_be_bytes(word(42))),
         window: half(48),
         timestamps,
-        start,
-        end,
+        start: start as u16,
+        end: end as u16,
     })
+}
+
+/// The eight bytes from `at` on, the first of them lowest.
+#[inline]
+fn long(header: &[u8; OPTIONS_AT], at: usize) -> u64 {
+    u64::from_le_bytes(core::array::from_fn(|i| header[at + i]))
+}
+
+/// Whether the bytes are a station's own address, not that of a group, and the EtherType of IPv4.
+#[inline]
+fn is_ipv4_from_station(from_and_type: u64) -> bool {
+    from_and_type >> 48 == u64::from(IPV4.to_be()) && from_and_type & 1 == 0 && from_and_type << 16 != 0
+}
+
+/// Whether the first eight bytes of an IPv4 header are those of one without options, of no fragment, and without a router's mark of
+/// congestion (RFC 3168).
+#[inline]
+fn is_whole_ipv4(begin: u64) -> bool {
+    begin & VERSION_AND_FRAGMENT == VERSION && begin & CONGESTED != CONGESTED
+}
+
+/// The timestamps of a segment that has this option and no other.
+#[inline]
+fn timestamps(frame: &[u8]) -> Option<Timestamps> {
+    let [a, b, c, d, e, f, g, h, i, j, k, l] = *frame.get(OPTIONS_AT..STAMPED_AT)?.first_chunk()?;
+    if u32::from_be_bytes([a, b, c, d]) != TIMESTAMPS {
+        return None;
+    }
+    Some(Timestamps { value: u32::from_be_bytes([e, f, g, h]), echo: u32::from_be_bytes([i, j, k, l]) })
 }
 
 /// Writes the headers of a plain segment with timestamps in front of its payload. The device completes its checksum. `None` if
@@ -104,7 +149,7 @@ pub(crate) fn emit(payload: &mut PktBuf, fields: &Fields, route: &Route) -> Opti
     let mut put = |at: usize, bytes: &[u8]| header[at..at + bytes.len()].copy_from_slice(bytes);
     put(0, &route.to.0);
     put(6, &route.from.mac.0);
-    put(12, &IPV4_WITHOUT_OPTIONS.to_be_bytes());
+    put(12, &[0x08, 0x00, 0x45, 0x00]);
     put(16, &total_len.to_be_bytes());
     put(18, &u32::from(DONT_FRAGMENT).to_be_bytes());
     put(22, &TTL_AND_TCP.to_be_bytes());
@@ -125,27 +170,11 @@ pub(crate) fn emit(payload: &mut PktBuf, fields: &Fields, route: &Route) -> Opti
     Some(Checksum::Partial { start: TCP_AT as u8, field: 16 })
 }
 
-/// Whether a frame goes from a station to this one, and to this one alone.
-#[inline]
-fn is_between(header: &[u8; OPTIONS_AT], station: &Station) -> bool {
-    let [a, b, c, d, e, f, g, h, i, j, k, l, ..] = *header;
-    let own = address(station.mac.0);
-    let (to, from) = (address([a, b, c, d, e, f]), address([g, h, i, j, k, l]));
-    to == own && from != 0 && g & 1 == 0 && station.vlan.is_none()
-}
-
-/// An Ethernet address as a number: cheap to compare.
-#[inline]
-fn address([a, b, c, d, e, f]: [u8; 6]) -> u64 {
-    u64::from_le_bytes([a, b, c, d, e, f, 0, 0])
-}
-
 #[cfg(test)]
 mod tests {
     use netdrv::pktbuf::{Pool, PoolMemory};
 
     use super::*;
-    use crate::ethernet::Mac;
     use crate::testkit::*;
 
     const STATION: Station = Station { mac: Mac(MAC), vlan: None };
@@ -158,7 +187,7 @@ mod tests {
     fn recognised(bytes: &[u8], station: &Station) -> Option<ExpectedSegment> {
         let mut frame = Pool::leak(PoolMemory::leak(1)).alloc().unwrap();
         frame.extend_from_slice(bytes).unwrap();
-        recognise(&frame, station, IP)
+        recognise(&frame, &Recipient::new(station, IP)?)
     }
 
     #[test]
@@ -168,11 +197,12 @@ mod tests {
             let segment = recognised(&bytes, &STATION).unwrap();
             let stamps = segment.timestamps.map(|timestamps| (timestamps.value, timestamps.echo));
             assert_eq!(stamps, timestamps.then_some((5, 6)));
-            assert_eq!(&bytes[segment.start..segment.end], b"get key\r\n");
+            let (start, end) = (usize::from(segment.start), usize::from(segment.end));
+            assert_eq!(&bytes[start..end], b"get key\r\n");
             bytes.extend([0; 9]); // padding of short frames
             assert_eq!(recognised(&bytes, &STATION).unwrap().end, segment.end);
             assert!(recognised(&bytes, &Station { vlan: Some(1), ..STATION }).is_none());
-            assert!(recognised(&bytes[..segment.end - 1], &STATION).is_none());
+            assert!(recognised(&bytes[..end - 1], &STATION).is_none());
         }
     }
 }

@@ -152,9 +152,8 @@ impl Stack {
     /// Handles the timers that are due, as far as `events` has room. Returns how many.
     pub fn expire(&mut self, now: Instant, events: &mut Events) -> usize {
         self.link.expire(now, &mut self.counters);
-        if let Some(dhcp) = &mut self.dhcp {
-            let change = dhcp.expire(now, &mut self.keys, &mut self.link, self.pool, &mut self.counters);
-            self.address_changes(change, now);
+        if self.dhcp.is_some() {
+            self.expire_dhcp(now);
         }
         let mut expired = 0;
         while has_room(events) {
@@ -165,6 +164,13 @@ impl Stack {
             expired += 1;
         }
         expired
+    }
+
+    #[inline(never)]
+    fn expire_dhcp(&mut self, now: Instant) {
+        let Some(dhcp) = &mut self.dhcp else { return };
+        let change = dhcp.expire(now, &mut self.keys, &mut self.link, self.pool, &mut self.counters);
+        self.address_changes(change, now);
     }
 
     /// Takes frames from the front of `batch`, until it is empty or `events` might not have room: then the app has to run,
@@ -217,10 +223,7 @@ impl Stack {
 
     /// Takes a frame: as a segment that was expected, or else the general way.
     fn frame_arrives(&mut self, frame: PktBuf, now: Instant, events: &mut Events) {
-        let expected = match self.link.address() {
-            Some(own) => plain::recognise(&frame, &self.link.station(), own.ip),
-            None => None,
-        };
+        let expected = self.link.recipient().and_then(|own| plain::recognise(&frame, own));
         let frame = match expected {
             Some(segment) => {
                 let mut work = Work { now, counters: &mut self.counters, events };

@@ -21,6 +21,7 @@ mod parcel;
 mod pool;
 mod whole;
 
+use core::ops::Range;
 use core::{fmt, slice};
 
 use attachment::Attached;
@@ -143,6 +144,14 @@ impl PktBuf {
     /// Drops all but the first `len` bytes, if there are more.
     pub fn truncate(&mut self, len: usize) {
         self.len = len.min(self.len()) as u16;
+    }
+
+    /// Drops all bytes but those in `range`; all of them if there are not so many.
+    #[inline]
+    pub fn narrow(&mut self, range: Range<u16>) {
+        let is_within = range.start <= range.end && range.end <= self.len;
+        self.start += if is_within { range.start } else { 0 };
+        self.len = if is_within { range.end - range.start } else { 0 };
     }
 
     /// Forgets the bytes and moves the start, which sets the headroom; at most [`BUF_BYTES`].

@@ -58,6 +58,19 @@ fn views_have_bounds_of_their_own() {
 }
 
 #[test]
+fn a_view_narrows_to_what_it_has() {
+    let pool = Pool::leak(PoolMemory::leak(1));
+    let mut buf = pool.alloc().unwrap();
+    buf.extend_from_slice(b"head payload tail").unwrap();
+    buf.narrow(5..12);
+    assert_eq!((buf.bytes(), buf.headroom()), (&b"payload"[..], HEADROOM + 5));
+    buf.narrow(7..7);
+    assert_eq!((buf.len(), buf.headroom()), (0, HEADROOM + 12));
+    buf.narrow(0..1);
+    assert!(buf.is_empty());
+}
+
+#[test]
 fn an_empty_pool_lends_nothing() {
     assert!(Pool::leak(PoolMemory::leak(0)).alloc().is_none());
 }

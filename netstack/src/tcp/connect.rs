@@ -37,7 +37,7 @@ impl Tcp {
     ) -> Option<()> {
         let own = own.filter(|own| can_be_peer(own, *remote.ip()) && remote.port() != 0)?;
         let addresses = Addresses { remote: *remote.ip(), local: own.ip, mark: Codepoint::NotCapable };
-        let key = |local_port| FlowKey { remote_ip: *remote.ip(), remote_port: remote.port(), local_port };
+        let key = |local_port| FlowKey::new(*remote.ip(), remote.port(), local_port);
         let (flows, listen) = (&self.flows, &self.listen);
         let is_free = |port| !listen.contains(&port) && flows.get(key(port)).is_none();
         let key = key(self.ports.choose(SocketAddrV4::new(own.ip, 0), remote, is_free)?);

@@ -24,13 +24,13 @@ pub(crate) struct ExpectedSegment {
     pub(crate) window: u16,
     pub(crate) timestamps: Option<Timestamps>,
     /// Where its payload lies in the frame.
-    pub(crate) start: usize,
-    pub(crate) end: usize,
+    pub(crate) start: u16,
+    pub(crate) end: u16,
 }
 
 impl ExpectedSegment {
     fn len(&self) -> u32 {
-        (self.end - self.start) as u32
+        (self.end - self.start).into()
     }
 }
 
@@ -105,8 +105,7 @@ impl Tcp {
             let _ = work.events.push_back(Event::Sent { cookie, acked, credit }); // room: MOST_EVENTS
         }
         if segment.len() > 0 {
-            frame.truncate(segment.end);
-            frame.trim_front(segment.start);
+            frame.narrow(segment.start..segment.end);
             tcb.receive.held_by_app += segment.len();
             let _ = work.events.push_back(Event::Recv { cookie, payload: frame }); // room: MOST_EVENTS
             let now = tcb.receive.advance(segment.len());

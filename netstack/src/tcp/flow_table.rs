@@ -10,32 +10,51 @@ use core::net::Ipv4Addr;
 
 use super::groups::Groups;
 
-/// What names a flow. The fourth member of the 4-tuple, the local address, is the stack's only one: when it changes, all
-/// flows end.
+/// What names a flow: the peer's address, its port and ours. The fourth member of the 4-tuple, the local address, is the stack's
+/// only one: when it changes, all flows end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FlowKey {
-    /// The peer's address.
-    pub(crate) remote_ip: Ipv4Addr,
-    /// The peer's port.
-    pub(crate) remote_port: u16,
-    /// Our port.
-    pub(crate) local_port: u16,
+    /// The bytes as they are on the wire, as a number: cheap to read, to compare and to hash.
+    bits: u64,
 }
 
 impl FlowKey {
     /// The key of no flow.
-    pub(crate) const NONE: FlowKey = FlowKey { remote_ip: Ipv4Addr::UNSPECIFIED, remote_port: 0, local_port: 0 };
+    pub(crate) const NONE: FlowKey = FlowKey { bits: 0 };
 
-    /// The key as a number.
-    fn to_bits(self) -> u64 {
-        u64::from(self.remote_ip.to_bits()) << 32 | u64::from(self.remote_port) << 16 | u64::from(self.local_port)
+    pub(crate) fn new(remote_ip: Ipv4Addr, remote_port: u16, local_port: u16) -> FlowKey {
+        let ([a, b], [c, d]) = (remote_port.to_be_bytes(), local_port.to_be_bytes());
+        FlowKey::from_wire(remote_ip.octets(), [a, b, c, d])
+    }
+
+    /// The flow of a segment that has come from `remote_ip` and begins with `ports`.
+    #[inline]
+    pub(crate) fn from_wire(remote_ip: [u8; 4], ports: [u8; 4]) -> FlowKey {
+        let ([a, b, c, d], [e, f, g, h]) = (remote_ip, ports);
+        FlowKey { bits: u64::from_ne_bytes([a, b, c, d, e, f, g, h]) }
+    }
+
+    /// The peer's address.
+    pub(crate) fn remote_ip(self) -> Ipv4Addr {
+        let [a, b, c, d, ..] = self.to_bytes();
+        Ipv4Addr::new(a, b, c, d)
+    }
+
+    /// The peer's port.
+    pub(crate) fn remote_port(self) -> u16 {
+        let [_, _, _, _, a, b, ..] = self.to_bytes();
+        u16::from_be_bytes([a, b])
+    }
+
+    /// Our port.
+    pub(crate) fn local_port(self) -> u16 {
+        let [.., a, b] = self.to_bytes();
+        u16::from_be_bytes([a, b])
     }
 
     /// The key as bytes, for hashing.
     pub(crate) fn to_bytes(self) -> [u8; 8] {
-        let ([a, b, c, d], [e, f], [g, h]) =
-            (self.remote_ip.octets(), self.remote_port.to_be_bytes(), self.local_port.to_be_bytes());
-        [a, b, c, d, e, f, g, h]
+        self.bits.to_ne_bytes()
     }
 }
 
@@ -59,17 +78,26 @@ pub(crate) struct FlowTable {
 
 impl FlowTable {
     /// A table for at most `flows` flows. The hash is keyed by `secret`.
-    pub(super) fn new(flows: usize, secret: [u64; 2], groups: Option<Groups>) -> FlowTable {
+    pub(super) fn new(flows: usize, [mask, factor]: [u64; 2], groups: Option<Groups>) -> FlowTable {
         let size = (flows + flows / 3 + 1).next_power_of_two();
         let empty = Entry { key: FlowKey::NONE, hash: 0, index: EMPTY };
-        FlowTable { entries: vec![empty; size].into_boxed_slice(), secret, groups }
+        FlowTable { entries: vec![empty; size].into_boxed_slice(), secret: [mask, factor | 1], groups }
     }
 
     /// The index of a flow.
     #[inline]
     pub(crate) fn get(&self, key: FlowKey) -> Option<u32> {
-        let index = self.entries[self.find(key, self.hash(key))].index;
-        (index != EMPTY).then_some(index)
+        let mut at = self.home(self.hash(key));
+        loop {
+            let entry = self.entries.get(at)?;
+            if entry.index == EMPTY {
+                return None;
+            }
+            if entry.key == key {
+                return Some(entry.index);
+            }
+            at = self.after(at);
+        }
     }
 
     /// Adds a flow, or gives it another index.
@@ -119,13 +147,20 @@ impl FlowTable {
 
     /// Where the flow is, or the empty entry where it would go.
     fn find(&self, key: FlowKey, hash: u32) -> usize {
-        let mut at = hash as usize & (self.entries.len() - 1);
+        let mut at = self.home(hash);
         while self.entries[at].index != EMPTY && self.entries[at].key != key {
             at = self.after(at);
         }
         at
     }
 
+    /// Where a flow with this hash is looked for first.
+    #[inline]
+    fn home(&self, hash: u32) -> usize {
+        hash as usize & (self.entries.len() - 1)
+    }
+
+    #[inline]
     fn after(&self, at: usize) -> usize {
         (at + 1) & (self.entries.len() - 1)
     }
@@ -134,7 +169,7 @@ impl FlowTable {
     #[inline]
     fn hash(&self, key: FlowKey) -> u32 {
         let [mask, factor] = self.secret;
-        let product = u128::from(key.to_bits() ^ mask) * u128::from(factor | 1);
+        let product = u128::from(key.bits ^ mask) * u128::from(factor);
         (product ^ (product >> 64)) as u32
     }
 }
@@ -147,7 +182,7 @@ mod tests {
     use std::collections::HashMap;
 
     fn key(n: u16) -> FlowKey {
-        FlowKey { remote_ip: Ipv4Addr::new(10, 0, 0, 1), remote_port: n, local_port: 11211 }
+        FlowKey::new(Ipv4Addr::new(10, 0, 0, 1), n, 11211)
     }
 
     fn groups(key: u8, owned: u128) -> Option<Groups> {
@@ -169,6 +204,15 @@ mod tests {
         }
         listed.sort_unstable();
         listed
+    }
+
+    #[test]
+    fn a_key_has_parts() {
+        let ip = Ipv4Addr::new(10, 1, 2, 3);
+        let key = FlowKey::new(ip, 0x1234, 11211);
+        assert_eq!((key.remote_ip(), key.remote_port(), key.local_port()), (ip, 0x1234, 11211));
+        assert_eq!(key.to_bytes(), [10, 1, 2, 3, 0x12, 0x34, 0x2b, 0xcb]);
+        assert_eq!(key, FlowKey::from_wire([10, 1, 2, 3], [0x12, 0x34, 0x2b, 0xcb]));
     }
 
     #[test]

@@ -42,7 +42,7 @@ impl Groups {
 
     /// The group of a flow.
     pub(super) fn group_of(&self, key: FlowKey) -> u8 {
-        group_of(self.hash, (key.remote_ip, key.remote_port), (self.local, key.local_port))
+        group_of(self.hash, (key.remote_ip(), key.remote_port()), (self.local, key.local_port()))
     }
 
     /// Whether another core has the group of this flow.

@@ -17,7 +17,7 @@ impl Tcp {
     /// Takes an error about a segment of ours.
     pub(crate) fn icmp_error(&mut self, error: &Error, work: &mut Work<'_>) {
         let Error { kind, remote: remote_ip, local_port, remote_port, seq } = *error;
-        let index = self.flows.get(FlowKey { remote_ip, remote_port, local_port });
+        let index = self.flows.get(FlowKey::new(remote_ip, remote_port, local_port));
         let Some((index, tcb)) = index.and_then(|index| Some((index, self.tcb(index)?))) else {
             work.counters.drop_icmp_no_connection += 1;
             return;
@@ -54,7 +54,7 @@ impl Tcp {
         let full_mss = tcb.send.reduced.map_or(tcb.send.mss, |reduced| reduced.full_mss);
         tcb.send.reduced = Some(Reduced { full_mss, until });
         tcb.send.mss = mss;
-        self.paths.insert(tcb.key.remote_ip, mtu, until);
+        self.paths.insert(tcb.key.remote_ip(), mtu, until);
         self.resend_larger_than(index, mss);
         self.dirty.push(index);
     }

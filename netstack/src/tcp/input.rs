@@ -52,7 +52,7 @@ impl Tcp {
         };
         header.mark = addresses.mark;
         segment.trim_front(header.header_len);
-        let key = FlowKey { remote_ip: addresses.remote, remote_port: header.src_port, local_port: header.dst_port };
+        let key = FlowKey::new(addresses.remote, header.src_port, header.dst_port);
         match self.flows.get(key) {
             Some(index) => self.of_connection(index, addresses, &header, segment, work).into(),
             None if self.flows.is_foreign(key) => Arrival::Stray { segment },

@@ -288,7 +288,7 @@ impl Tcp {
     }
 
     fn remote(key: FlowKey) -> SocketAddrV4 {
-        SocketAddrV4::new(key.remote_ip, key.remote_port)
+        SocketAddrV4::new(key.remote_ip(), key.remote_port())
     }
 }
 

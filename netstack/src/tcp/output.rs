@@ -64,7 +64,7 @@ impl Tcp {
 
     fn output_of(&mut self, index: u32, link: &mut Link, sink: &mut Sink<'_>, work: &mut Work<'_>) -> Progress {
         let Some(tcb) = &self.tcbs[index as usize] else { return Progress::Done };
-        let remote = tcb.key.remote_ip;
+        let remote = tcb.key.remote_ip();
         let resets = tcb.receive.ack == AckDue::Reset;
         let Some(route) = link.route(remote, work.now, work.counters) else {
             if !self.is_main_armed(index) {
@@ -344,8 +344,8 @@ impl Tcp {
 fn fields_of(tcb: &mut Tcb, now: Instant) -> Fields {
     tcb.receive.last_ack_sent = tcb.receive.nxt;
     Fields {
-        src_port: tcb.key.local_port,
-        dst_port: tcb.key.remote_port,
+        src_port: tcb.key.local_port(),
+        dst_port: tcb.key.remote_port(),
         seq: tcb.send.max,
         ack: tcb.receive.nxt,
         flags: flag::ACK | tcb.ecn_flags(),

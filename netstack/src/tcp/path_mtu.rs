@@ -77,7 +77,7 @@ impl Tcp {
     /// Limits the MSS of a new connection to what is known of its path.
     pub(super) fn limit_to_path(&mut self, index: u32, now: Instant) {
         let Some(tcb) = self.tcbs[index as usize].as_mut() else { return };
-        let Some((mtu, until)) = self.paths.get(tcb.key.remote_ip, now) else { return };
+        let Some((mtu, until)) = self.paths.get(tcb.key.remote_ip(), now) else { return };
         let (mss, full_mss) = (mss_of(mtu, tcb.timestamps.is_some()), tcb.send.mss);
         if mss < full_mss {
             tcb.send.mss = mss;

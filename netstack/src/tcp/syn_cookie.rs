@@ -157,8 +157,8 @@ impl Tcp {
             ..Options::default()
         };
         let fields = Fields {
-            src_port: key.local_port,
-            dst_port: key.remote_port,
+            src_port: key.local_port(),
+            dst_port: key.remote_port(),
             seq,
             ack: header.seq + 1,
             flags: flag::SYN | flag::ACK,
