@@ -131,14 +131,14 @@ impl PktBuf {
             return None;
         }
         self.slot.attachment()?.set(attachment);
-        self.attached = Attached::Yes;
+        self.marks = self.marks.with_attachment();
         Some(())
     }
 
     /// What is attached to the buffer, if anything was since it came from its pool or was last
     /// [`reset`](PktBuf::reset).
     pub fn attachment(&self) -> Option<Attachment> {
-        match self.attached {
+        match self.marks.attached() {
             Attached::No => None,
             Attached::Yes => self.slot.attachment().map(core::cell::Cell::get),
         }
@@ -147,7 +147,7 @@ impl PktBuf {
     /// Whether anything is attached to the buffer.
     #[inline]
     pub fn has_attachment(&self) -> bool {
-        self.attached == Attached::Yes
+        self.marks.attached() == Attached::Yes
     }
 
     /// Bytes of the whole frame: those of the buffer and of the body attached to it.

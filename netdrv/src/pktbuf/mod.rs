@@ -17,6 +17,7 @@
 #![allow(unsafe_code)] // raw DMA memory behind checked bounds
 
 mod attachment;
+mod marks;
 mod parcel;
 mod pool;
 mod whole;
@@ -24,8 +25,8 @@ mod whole;
 use core::ops::Range;
 use core::{fmt, slice};
 
-use attachment::Attached;
 pub use attachment::{Attachment, Fragment, Segmentation};
+use marks::Marks;
 pub use parcel::{Blank, Parcel};
 use pool::Slot;
 pub use pool::{Pool, PoolMemory};
@@ -61,8 +62,7 @@ pub struct PktBuf {
     slot: &'static Slot,
     start: u16,
     len: u16,
-    checksum: Checksum,
-    attached: Attached,
+    marks: Marks,
 }
 
 const _: () = assert!(size_of::<PktBuf>() == 16);
@@ -158,18 +158,18 @@ impl PktBuf {
     pub fn reset(&mut self, headroom: usize) {
         self.start = headroom.min(BUF_BYTES) as u16;
         self.len = 0;
-        self.checksum = Checksum::None;
-        self.attached = Attached::No;
+        self.marks = Marks::default();
     }
 
     /// The state of the transport checksum.
+    #[inline]
     pub fn checksum(&self) -> Checksum {
-        self.checksum
+        self.marks.checksum()
     }
 
     /// Sets the state of the transport checksum of this handle.
     pub fn set_checksum(&mut self, checksum: Checksum) {
-        self.checksum = checksum;
+        self.marks = self.marks.with(checksum);
     }
 
     /// Where the device finds the first byte. Memory is mapped virtual = physical (in host tests the "device" shares the
@@ -194,7 +194,7 @@ impl Clone for PktBuf {
     /// Another handle of the same memory.
     fn clone(&self) -> PktBuf {
         self.slot.handles.set(self.slot.handles.get() + 1);
-        PktBuf { slot: self.slot, start: self.start, len: self.len, checksum: self.checksum, attached: self.attached }
+        PktBuf { slot: self.slot, start: self.start, len: self.len, marks: self.marks }
     }
 }
 
@@ -203,14 +203,14 @@ impl Drop for PktBuf {
         let left = self.slot.handles.get() - 1;
         self.slot.handles.set(left);
         if left == 0 {
-            self.slot.give_back(self.attached);
+            self.slot.give_back(self.marks.attached());
         }
     }
 }
 
 impl fmt::Debug for PktBuf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PktBuf({}+{}, {:?})", self.start, self.len, self.checksum)
+        write!(f, "PktBuf({}+{}, {:?})", self.start, self.len, self.checksum())
     }
 }
 

@@ -56,7 +56,7 @@ impl PktBuf {
         }
         let buf = ManuallyDrop::new(self); // its slot must not go to the free list
         buf.slot.handles.set(0);
-        Ok(Parcel { memory: buf.slot.hollow_out(), start: buf.start, len: buf.len, checksum: buf.checksum })
+        Ok(Parcel { memory: buf.slot.hollow_out(), start: buf.start, len: buf.len, checksum: buf.checksum() })
     }
 }
 

@@ -6,7 +6,8 @@ use core::cell::{Cell, OnceCell};
 use core::ptr::NonNull;
 
 use super::attachment::{Attached, Attachment, Fragment};
-use super::{BUF_BYTES, Blank, Checksum, HEADROOM, Parcel, PktBuf};
+use super::marks::Marks;
+use super::{BUF_BYTES, Blank, HEADROOM, Parcel, PktBuf};
 
 /// End of the free list.
 const NONE: u32 = u32::MAX;
@@ -98,7 +99,7 @@ impl Pool {
     pub fn alloc(&'static self) -> Option<PktBuf> {
         let slot = self.pop_free()?;
         slot.handles.set(1);
-        Some(PktBuf { slot, start: HEADROOM as u16, len: 0, checksum: Checksum::None, attached: Attached::No })
+        Some(PktBuf { slot, start: HEADROOM as u16, len: 0, marks: Marks::default() })
     }
 
     /// Takes a buffer over that another core has sent. Its memory moves into a free slot; that of the slot is to go back in
@@ -108,7 +109,7 @@ impl Pool {
         let Parcel { memory, start, len, checksum } = parcel;
         let blank = Blank { memory: slot.memory.replace(memory) };
         slot.handles.set(1);
-        Ok((PktBuf { slot, start, len, checksum, attached: Attached::No }, blank))
+        Ok((PktBuf { slot, start, len, marks: Marks::of(checksum) }, blank))
     }
 
     /// Fills a hollow slot with memory that came back for a parcel. The memory comes back if no slot is hollow: it belongs to

@@ -3,6 +3,7 @@
 use core::mem::ManuallyDrop;
 
 use super::attachment::Attached;
+use super::marks::Marks;
 use super::pool::Slot;
 use super::{BUF_BYTES, Checksum, PktBuf, Pool};
 
@@ -25,7 +26,7 @@ impl Whole {
             return None;
         }
         let whole = ManuallyDrop::new(self); // its handle becomes the view's
-        Some(PktBuf { slot: whole.slot, start, len, checksum, attached: Attached::No })
+        Some(PktBuf { slot: whole.slot, start, len, marks: Marks::of(checksum) })
     }
 
     /// The first `N` bytes, as they are now.
