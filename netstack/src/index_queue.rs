@@ -24,6 +24,7 @@ impl IndexQueue {
     }
 
     /// Adds `index` at the end, unless it is queued.
+    #[inline]
     pub(crate) fn push(&mut self, index: u32) {
         if self.next[index as usize] != OUT {
             return;

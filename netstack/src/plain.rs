@@ -10,6 +10,7 @@
 //! what is recognised here is a part of what they let pass, told with fewer questions.
 
 use core::net::Ipv4Addr;
+use core::ops::Range;
 
 use netdrv::pktbuf::{Checksum, PktBuf};
 
@@ -17,7 +18,7 @@ use crate::checksum::Sum;
 use crate::ethernet::{Mac, Station};
 use crate::ipv4::protocol;
 use crate::link::Route;
-use crate::tcp::{ExpectedSegment, Fields, FlowKey, SeqNum, Timestamps};
+use crate::tcp::{Fields, FlowKey, SeqNum};
 
 /// Where headers begin, and payload without options and with timestamps.
 const IP_AT: usize = 14;
@@ -32,6 +33,9 @@ const VERSION: u64 = 0x45;
 /// type of service, which else says nothing, a router's mark of congestion.
 const VERSION_AND_FRAGMENT: u64 = 0xff3f_0000_0000_00ff;
 const CONGESTED: u64 = 0x0300;
+/// Of the next eight, the protocol.
+const PROTOCOL: u64 = 0xff00;
+const TCP: u64 = (protocol::TCP as u64) << 8;
 /// No fragment and no identification; time to live and protocol.
 const DONT_FRAGMENT: u16 = 0x4000;
 const TTL_AND_TCP: u16 = 64 << 8 | protocol::TCP as u16;
@@ -59,78 +63,112 @@ impl Recipient {
     }
 }
 
+/// A plain segment: an ACK from a host, perhaps with payload, its checksums right.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PlainSegment<'a> {
+    header: &'a [u8; OPTIONS_AT],
+    /// The peer's clock, if `start` says that it is told.
+    timestamp: u32,
+    /// Where its payload begins and ends in the frame.
+    start: u16,
+    end: u16,
+}
+
+impl PlainSegment<'_> {
+    /// Whose it is.
+    #[inline]
+    pub(crate) fn key(&self) -> FlowKey {
+        FlowKey::from_wire(bytes_at(self.header, 26), bytes_at(self.header, TCP_AT))
+    }
+
+    #[inline]
+    pub(crate) fn seq(&self) -> SeqNum {
+        SeqNum(u32::from_be_bytes(bytes_at(self.header, 38)))
+    }
+
+    #[inline]
+    pub(crate) fn ack(&self) -> SeqNum {
+        SeqNum(u32::from_be_bytes(bytes_at(self.header, 42)))
+    }
+
+    /// As on the wire, not scaled.
+    #[inline]
+    pub(crate) fn window(&self) -> u16 {
+        u16::from_be_bytes(bytes_at(self.header, 48))
+    }
+
+    /// The peer's clock, if it tells it.
+    #[inline]
+    pub(crate) fn timestamp(&self) -> Option<u32> {
+        (self.start == STAMPED_AT as u16).then_some(self.timestamp)
+    }
+
+    /// Where its payload lies in the frame.
+    #[inline]
+    pub(crate) fn payload(&self) -> Range<u16> {
+        self.start..self.end
+    }
+
+    /// Bytes of payload.
+    #[inline]
+    pub(crate) fn len(&self) -> u32 {
+        (self.end - self.start).into()
+    }
+}
+
 /// Looks whether `frame` is a plain segment from a remote host to `own`.
 #[inline]
-pub(crate) fn recognise(frame: &PktBuf, own: &Recipient) -> Option<ExpectedSegment> {
+pub(crate) fn recognise<'a>(frame: &'a PktBuf, own: &Recipient) -> Option<PlainSegment<'a>> {
     let bytes = frame.bytes();
     let header = bytes.first_chunk::<OPTIONS_AT>()?;
-    let half = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
-    let word = |at: usize| [header[at], header[at + 1], header[at + 2], header[at + 3]];
-    let [to, from, ip, behind_ip] = [long(header, 0), long(header, 6), long(header, 14), long(header, 22)];
-    if to << 16 != own.mac || !is_ipv4_from_station(from) || !is_whole_ipv4(ip) || header[23] != protocol::TCP {
+    let [to, from, ip, behind_ip] = [0, 6, 14, 22].map(|at| u64::from_le_bytes(bytes_at(header, at)));
+    let is_from_station = from & 1 == 0 && from << 16 != 0;
+    if to << 16 != own.mac || !is_from_station || bytes_at(header, 12) != IPV4.to_be_bytes() || !is_tcp(ip, behind_ip) {
         return None;
     }
-    let checked = Sum::new().add_long(ip).add_long(behind_ip).add_words(&word(30));
-    if word(30) != own.ip.octets() || !checked.is_valid() {
+    let (src, dst) = (bytes_at(header, 26), bytes_at(header, 30));
+    let checked = Sum::new().add_long(ip).add_long(behind_ip).add_words(&dst);
+    if dst != own.ip.octets() || !checked.is_valid() {
         return None;
     }
-    let control = half(46) & !PUSH;
-    let (start, timestamps) = if control == STAMPED_ACK {
-        (STAMPED_AT, Some(timestamps(bytes)?))
+    let control = u16::from_be_bytes(bytes_at(header, 46)) & !PUSH;
+    let (start, timestamp) = if control == STAMPED_ACK {
+        let option: &[u8; STAMPED_AT - OPTIONS_AT] = bytes.get(OPTIONS_AT..STAMPED_AT)?.first_chunk()?;
+        if u32::from_be_bytes(bytes_at(option, 0)) != TIMESTAMPS {
+            return None;
+        }
+        (STAMPED_AT, u32::from_be_bytes(bytes_at(option, 4)))
     } else if control == BARE_ACK {
-        (OPTIONS_AT, None)
+        (OPTIONS_AT, 0)
     } else {
         return None;
     };
-    let end = IP_AT + usize::from(half(16));
+    let end = IP_AT + usize::from(u16::from_be_bytes(bytes_at(header, 16)));
     if end < start || bytes.len() < end {
         return None;
     }
     if frame.checksum() != Checksum::Verified {
         let segment = &bytes[TCP_AT..end];
-        let pseudo = Sum::pseudo_header(word(26).into(), own.ip, protocol::TCP, segment.len() as u16);
+        let pseudo = Sum::pseudo_header(src.into(), own.ip, protocol::TCP, segment.len() as u16);
         if !pseudo.add(segment).is_valid() {
             return None;
         }
     }
-    Some(ExpectedSegment {
-        key: FlowKey::from_wire(word(26), word(34)),
-        seq: SeqNum(u32::from_be_bytes(word(38))),
-        ack: SeqNum(u32::from_be_bytes(word(42))),
-        window: half(48),
-        timestamps,
-        start: start as u16,
-        end: end as u16,
-    })
+    Some(PlainSegment { header, timestamp, start: start as u16, end: end as u16 })
 }
 
-/// The eight bytes from `at` on, the first of them lowest.
+/// Whether an IPv4 header whose first sixteen bytes these are has no options, is of no fragment, was not marked by a router for
+/// congestion (RFC 3168), and TCP lies behind it.
 #[inline]
-fn long(header: &[u8; OPTIONS_AT], at: usize) -> u64 {
-    u64::from_le_bytes(core::array::from_fn(|i| header[at + i]))
+fn is_tcp(begin: u64, behind: u64) -> bool {
+    let unlike = (begin ^ VERSION) & VERSION_AND_FRAGMENT | (behind ^ TCP) & PROTOCOL;
+    unlike == 0 && begin & CONGESTED != CONGESTED
 }
 
-/// Whether the bytes are a station's own address, not that of a group, and the EtherType of IPv4.
+/// `N` bytes from `at` on.
 #[inline]
-fn is_ipv4_from_station(from_and_type: u64) -> bool {
-    from_and_type >> 48 == u64::from(IPV4.to_be()) && from_and_type & 1 == 0 && from_and_type << 16 != 0
-}
-
-/// Whether the first eight bytes of an IPv4 header are those of one without options, of no fragment, and without a router's mark of
-/// congestion (RFC 3168).
-#[inline]
-fn is_whole_ipv4(begin: u64) -> bool {
-    begin & VERSION_AND_FRAGMENT == VERSION && begin & CONGESTED != CONGESTED
-}
-
-/// The timestamps of a segment that has this option and no other.
-#[inline]
-fn timestamps(frame: &[u8]) -> Option<Timestamps> {
-    let [a, b, c, d, e, f, g, h, i, j, k, l] = *frame.get(OPTIONS_AT..STAMPED_AT)?.first_chunk()?;
-    if u32::from_be_bytes([a, b, c, d]) != TIMESTAMPS {
-        return None;
-    }
-    Some(Timestamps { value: u32::from_be_bytes([e, f, g, h]), echo: u32::from_be_bytes([i, j, k, l]) })
+fn bytes_at<const N: usize, const ALL: usize>(bytes: &[u8; ALL], at: usize) -> [u8; N] {
+    core::array::from_fn(|i| bytes[at + i])
 }
 
 /// Writes the headers of a plain segment with timestamps in front of its payload. The device completes its checksum. `None` if
@@ -184,25 +222,26 @@ mod tests {
         build(&data(1, 2, b"get key\r\n").flags(ACK | PSH).raw_options(stamps), 40_000, 7)
     }
 
-    fn recognised(bytes: &[u8], station: &Station) -> Option<ExpectedSegment> {
+    /// The timestamp and the place of the payload, if it is plain.
+    fn recognised(bytes: &[u8], station: &Station) -> Option<(Option<u32>, Range<usize>)> {
         let mut frame = Pool::leak(PoolMemory::leak(1)).alloc().unwrap();
         frame.extend_from_slice(bytes).unwrap();
-        recognise(&frame, &Recipient::new(station, IP)?)
+        let segment = recognise(&frame, &Recipient::new(station, IP)?)?;
+        let payload = segment.payload();
+        Some((segment.timestamp(), payload.start.into()..payload.end.into()))
     }
 
     #[test]
     fn requests_are_plain() {
         for timestamps in [false, true] {
             let mut bytes = frame(timestamps);
-            let segment = recognised(&bytes, &STATION).unwrap();
-            let stamps = segment.timestamps.map(|timestamps| (timestamps.value, timestamps.echo));
-            assert_eq!(stamps, timestamps.then_some((5, 6)));
-            let (start, end) = (usize::from(segment.start), usize::from(segment.end));
-            assert_eq!(&bytes[start..end], b"get key\r\n");
+            let (timestamp, payload) = recognised(&bytes, &STATION).unwrap();
+            assert_eq!(timestamp, timestamps.then_some(5));
+            assert_eq!(&bytes[payload.clone()], b"get key\r\n");
             bytes.extend([0; 9]); // padding of short frames
-            assert_eq!(recognised(&bytes, &STATION).unwrap().end, segment.end);
+            assert_eq!(recognised(&bytes, &STATION).unwrap().1, payload);
             assert!(recognised(&bytes, &Station { vlan: Some(1), ..STATION }).is_none());
-            assert!(recognised(&bytes[..end - 1], &STATION).is_none());
+            assert!(recognised(&bytes[..payload.end - 1], &STATION).is_none());
         }
     }
 }

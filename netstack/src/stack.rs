@@ -17,7 +17,6 @@ use crate::icmp::{self, Icmp};
 use crate::ipv4::{self, protocol};
 use crate::keys::Keys;
 use crate::link::{Link, Route, Sink};
-use crate::plain;
 use crate::tcp::{Addresses, Arrival, MOST_EVENTS, Tcp, Work};
 pub use crate::tcp::{CongestionControl, EcnUse, IsOurs, Keepalive, TcpSettings};
 use crate::time::Instant;
@@ -151,10 +150,24 @@ impl Stack {
 
     /// Handles the timers that are due, as far as `events` has room. Returns how many.
     pub fn expire(&mut self, now: Instant, events: &mut Events) -> usize {
-        self.link.expire(now, &mut self.counters);
-        if self.dhcp.is_some() {
-            self.expire_dhcp(now);
+        if self.link.is_due(now) || self.dhcp.is_some() {
+            self.expire_around(now);
         }
+        if self.tcp.is_timer_due(now) { self.expire_connections(now, events) } else { 0 }
+    }
+
+    /// Handles the timers of what is around TCP.
+    #[inline(never)]
+    fn expire_around(&mut self, now: Instant) {
+        self.link.expire(now, &mut self.counters);
+        if let Some(dhcp) = &mut self.dhcp {
+            let change = dhcp.expire(now, &mut self.keys, &mut self.link, self.pool, &mut self.counters);
+            self.address_changes(change, now);
+        }
+    }
+
+    #[inline(never)]
+    fn expire_connections(&mut self, now: Instant, events: &mut Events) -> usize {
         let mut expired = 0;
         while has_room(events) {
             let mut work = Work { now, counters: &mut self.counters, events };
@@ -166,19 +179,12 @@ impl Stack {
         expired
     }
 
-    #[inline(never)]
-    fn expire_dhcp(&mut self, now: Instant) {
-        let Some(dhcp) = &mut self.dhcp else { return };
-        let change = dhcp.expire(now, &mut self.keys, &mut self.link, self.pool, &mut self.counters);
-        self.address_changes(change, now);
-    }
-
     /// Takes frames from the front of `batch`, until it is empty or `events` might not have room: then the app has to run,
     /// and the rest comes after it. So does what comes behind a batch of strays, which have to be taken.
     pub fn ingress(&mut self, batch: &mut Batch, now: Instant, events: &mut Events) {
-        while has_room(events) && !self.strays.is_full() {
-            let mut work = Work { now, counters: &mut self.counters, events };
-            if self.tcp.deliver_more(&mut work) {
+        while (!batch.is_empty() || self.tcp.has_input()) && has_room(events) && !self.strays.is_full() {
+            if self.tcp.has_input() {
+                self.tcp.deliver_more(&mut Work { now, counters: &mut self.counters, events });
                 continue;
             }
             let Some(frame) = batch.pop_front() else { return };
@@ -223,15 +229,12 @@ impl Stack {
 
     /// Takes a frame: as a segment that was expected, or else the general way.
     fn frame_arrives(&mut self, frame: PktBuf, now: Instant, events: &mut Events) {
-        let expected = self.link.recipient().and_then(|own| plain::recognise(&frame, own));
-        let frame = match expected {
-            Some(segment) => {
-                let mut work = Work { now, counters: &mut self.counters, events };
-                match self.tcp.take_expected(&segment, frame, &mut work) {
-                    Ok(()) => return,
-                    Err(frame) => frame,
-                }
-            }
+        let mut work = Work { now, counters: &mut self.counters, events };
+        let frame = match self.link.recipient() {
+            Some(own) => match self.tcp.take_expected(frame, own, &mut work) {
+                Ok(()) => return,
+                Err(frame) => frame,
+            },
             None => frame,
         };
         self.any_frame_arrives(frame, now, events);

@@ -32,7 +32,7 @@ impl Instant {
     #[inline]
     pub const fn us_since(self, earlier: Instant) -> u32 {
         let us = self.ns.saturating_sub(earlier.ns) / 1_000;
-        if us > u32::MAX as u64 { u32::MAX } else { us as u32 }
+        if us >> u32::BITS == 0 { us as u32 } else { u32::MAX }
     }
 
     /// `us` microseconds later.

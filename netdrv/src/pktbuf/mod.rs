@@ -146,12 +146,13 @@ impl PktBuf {
         self.len = len.min(self.len()) as u16;
     }
 
-    /// Drops all bytes but those in `range`; all of them if there are not so many.
+    /// Drops all bytes but those in `range`, as far as there are so many.
     #[inline]
     pub fn narrow(&mut self, range: Range<u16>) {
-        let is_within = range.start <= range.end && range.end <= self.len;
-        self.start += if is_within { range.start } else { 0 };
-        self.len = if is_within { range.end - range.start } else { 0 };
+        let end = range.end.min(self.len);
+        let start = range.start.min(end);
+        self.start += start;
+        self.len = end - start;
     }
 
     /// Forgets the bytes and moves the start, which sets the headroom; at most [`BUF_BYTES`].

@@ -99,6 +99,13 @@ impl Link {
         }
     }
 
+    /// Whether [`expire`](Link::expire) has something to do.
+    #[inline]
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        let is_past = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        is_past(self.neighbors.next_deadline()) || is_past(self.claim.announce_at)
+    }
+
     /// When [`expire`](Link::expire) has something to do.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         [self.neighbors.next_deadline(), self.claim.announce_at].into_iter().flatten().min()

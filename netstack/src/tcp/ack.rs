@@ -161,9 +161,11 @@ impl Send {
         self.window_ack = ack;
     }
 
-    /// Takes the acknowledgement of payload while no loss is known, when `before` bytes were in the network before.
-    #[inline]
-    pub(super) fn progress(&mut self, delivered: &Delivered, before: u32, now: Instant) {
+    /// Takes the acknowledgement of payload at rest.
+    #[inline(never)]
+    pub(super) fn take_ack_at_rest(&mut self, segments: &mut Segments, ack: SeqNum, now: Instant) {
+        let before = self.scoreboard.in_network();
+        let delivered = delivery::take_at_rest(segments, self, ack, now);
         if let Some(round_trip_us) = delivered.round_trip_us {
             self.rto.measure(round_trip_us);
         }

@@ -91,6 +91,7 @@ impl Tcp {
 
     fn close(&mut self, index: u32) {
         let Some(tcb) = self.tcb(index) else { return };
+        tcb.at_rest = false;
         match tcb.state {
             State::Established => tcb.state = State::FinWait1,
             State::CloseWait => tcb.state = State::LastAck,

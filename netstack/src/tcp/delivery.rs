@@ -5,8 +5,9 @@ use netdrv::pktbuf::Pool;
 use super::cut::cut_record;
 use super::header::Header;
 use super::options::{MAX_BLOCKS, SackBlock};
-use super::scoreboard::{Count, Fate};
-use super::segments::{NONE, Record, Segments};
+use super::rack::Rack;
+use super::scoreboard::{Count, Fate, Transmission};
+use super::segments::{NONE, Segments};
 use super::seq::SeqNum;
 use super::tcb::Send;
 use crate::time::Instant;
@@ -25,13 +26,13 @@ pub(super) struct Delivered {
 }
 
 impl Delivered {
-    /// A record of the send queue is delivered.
+    /// `len` bytes up to `end`, a record of the send queue, are delivered.
     #[inline]
-    fn note(&mut self, send: &mut Send, record: &Record, now: Instant) {
-        let round_trip_us = now.us_since(record.transmission.at);
-        self.bytes += record.len();
-        send.rack.delivered(record, round_trip_us, now);
-        if self.round_trip_us.is_none() && record.transmission.count == Count::Once {
+    fn note(&mut self, rack: &mut Rack, transmission: &Transmission, len: u32, end: SeqNum, now: Instant) {
+        let round_trip_us = now.us_since(transmission.at);
+        self.bytes += len;
+        rack.delivered(transmission, end, round_trip_us, now);
+        if self.round_trip_us.is_none() && transmission.count == Count::Once {
             self.round_trip_us = Some(round_trip_us);
         }
     }
@@ -77,25 +78,61 @@ fn cut_at_edges(segments: &mut Segments, send: &mut Send, pool: &'static Pool, h
 }
 
 /// Takes an acknowledgement up to `ack` and drops the records before it.
-#[inline]
-pub(super) fn take_cumulative(segments: &mut Segments, send: &mut Send, ack: SeqNum, now: Instant) -> Delivered {
+fn take_cumulative(segments: &mut Segments, send: &mut Send, ack: SeqNum, now: Instant) -> Delivered {
     let mut delivered = Delivered { acked: ack - send.una, ..Delivered::default() };
     send.una = ack;
-    while let Some(record) = segments.get(send.queue.head()) {
-        if send.una.lt(record.end()) {
-            break;
-        }
+    while let Some(record) = segments.get(send.queue.head())
+        && record.end().le(ack)
+    {
         if send.cursor == send.queue.head() {
             send.cursor = record.next();
         }
         send.scoreboard.remove(record);
         if record.transmission.fate != Fate::Sacked {
-            delivered.note(send, record, now);
+            delivered.note(&mut send.rack, &record.transmission, record.len(), record.end(), now);
         }
-        segments.drop_first(&mut send.queue);
+        segments.drop_first_if(&mut send.queue, |_| true);
     }
     send.scoreboard.forget_duplicates();
     delivered
+}
+
+/// The same at rest: all that was sent is in the network, and nothing of it has a body.
+#[inline]
+pub(super) fn take_at_rest(segments: &mut Segments, send: &mut Send, ack: SeqNum, now: Instant) -> Delivered {
+    let mut delivered = Delivered { acked: ack - send.una, ..Delivered::default() };
+    send.una = ack;
+    // Nearly always one record, so that no loop is to be prepared for.
+    if send.queue.head() != send.cursor
+        && take_first_at_rest(segments, send, now, &mut delivered)
+        && send.queue.head() != send.cursor
+    {
+        take_more_at_rest(segments, send, now, &mut delivered);
+    }
+    send.scoreboard.forget_duplicates();
+    delivered
+}
+
+#[inline(never)]
+fn take_more_at_rest(segments: &mut Segments, send: &mut Send, now: Instant, delivered: &mut Delivered) {
+    while send.queue.head() != send.cursor && take_first_at_rest(segments, send, now, delivered) {}
+}
+
+/// Drops the first record, if it was sent and is acknowledged. Says whether it was.
+#[inline(always)]
+fn take_first_at_rest(segments: &mut Segments, send: &mut Send, now: Instant, delivered: &mut Delivered) -> bool {
+    let Send { una, queue, scoreboard, rack, .. } = send;
+    segments.drop_first_if(queue, |record| {
+        debug_assert!(record.transmission.fate == Fate::InNetwork && !record.payload.has_attachment());
+        let len = record.payload.len() as u32;
+        let end = record.seq + len;
+        let is_delivered = end.le(*una);
+        if is_delivered {
+            scoreboard.delivered(len);
+            delivered.note(rack, &record.transmission, len, end, now);
+        }
+        is_delivered
+    })
 }
 
 /// Marks the records that blocks cover. A block that reports a duplicate says nothing else (RFC 2883, section 4).
@@ -123,7 +160,7 @@ fn take_selective(
         let covered = |block: &SackBlock| block.start.le(record.seq) && record.end().le(block.end);
         if record.transmission.fate != Fate::Sacked && blocks.iter().any(covered) {
             send.scoreboard.set(record, Fate::Sacked);
-            delivered.note(send, record, now);
+            delivered.note(&mut send.rack, &record.transmission, record.len(), record.end(), now);
         }
         at = segments.next(at);
     }

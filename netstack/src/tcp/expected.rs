@@ -4,125 +4,114 @@
 
 use netdrv::pktbuf::PktBuf;
 
-use super::delivery;
-use super::flow_table::FlowKey;
-use super::options::Timestamps;
 use super::segments::NONE;
-use super::seq::SeqNum;
-use super::tcb::{AckDue, Fin, Owner, State, Tcb};
-use super::{Tcp, Work};
+use super::tcb::{AckDue, Fin, Owner, State, Tcb, Timer};
+use super::{Tcp, Work, timers};
 use crate::app::{Cookie, Event};
-use crate::time::Instant;
-
-/// A plain segment: an ACK from a host, perhaps with payload, its checksum verified.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ExpectedSegment {
-    pub(crate) key: FlowKey,
-    pub(crate) seq: SeqNum,
-    pub(crate) ack: SeqNum,
-    /// As on the wire, not scaled.
-    pub(crate) window: u16,
-    pub(crate) timestamps: Option<Timestamps>,
-    /// Where its payload lies in the frame.
-    pub(crate) start: u16,
-    pub(crate) end: u16,
-}
-
-impl ExpectedSegment {
-    fn len(&self) -> u32 {
-        (self.end - self.start).into()
-    }
-}
+use crate::plain::{self, PlainSegment, Recipient};
 
 impl Tcb {
-    /// The app's name for the connection, if `segment` is what was expected: then nothing is to be checked any more.
-    #[inline]
-    fn expects(&self, segment: &ExpectedSegment, now: Instant) -> Option<Cookie> {
+    /// Whether nothing but the next payload, or the acknowledgement of what is in flight, is to be expected: the connection is open
+    /// in both directions, and no loss, gap, probe or shut window is to be looked after.
+    fn is_at_rest(&self) -> bool {
         let (send, receive) = (&self.send, &self.receive);
-        let Owner::App(cookie) = self.owner else { return None };
-        let timely = match (&self.timestamps, segment.timestamps) {
-            (None, _) => true,
-            (Some(clock), Some(timestamps)) => !clock.is_old(timestamps.value, now),
-            (Some(_), None) => false,
-        };
-        let is_next = segment.seq == receive.nxt && segment.len() <= receive.edge - receive.nxt;
-        let tells_window = send.window_seq.le(segment.seq);
-        let acked = segment.ack - send.una;
-        let says_something = acked > 0 || segment.len() > 0; // else it may be a duplicate
-        let acknowledges = acked <= send.max - send.una && says_something;
-        let at_rest = self.state == State::Established
+        self.state == State::Established
+            && matches!(self.owner, Owner::App(_))
             && !self.address_lost
             && send.fin == Fin::No
             && send.window > 0
+            && send.window_seq.le(receive.nxt)
             && send.probe.is_none()
             && send.tail_probe.is_none()
-            && send.scoreboard.is_plain()
+            && send.scoreboard.is_without_loss()
             && !send.recovery.is_under_way()
             && receive.out_of_order.head() == NONE
             && !receive.has_gap()
             && receive.fin.is_none()
-            && receive.ack != AckDue::Reset;
-        (is_next && tells_window && acknowledges && timely && at_rest).then_some(cookie)
+            && receive.ack != AckDue::Reset
+    }
+
+    /// The app's name for the connection, if `segment` is what was expected: then nothing is to be checked any more.
+    #[inline]
+    fn expects(&self, segment: &PlainSegment<'_>) -> Option<Cookie> {
+        debug_assert!(!self.at_rest || self.is_at_rest());
+        let (send, receive) = (&self.send, &self.receive);
+        let Owner::App(cookie) = self.owner else { return None };
+        if !self.at_rest || segment.seq() != receive.nxt || send.scoreboard.has_bodies() || segment.window() == 0 {
+            return None;
+        }
+        // Whether a value that seems to be earlier is so old that it says nothing (PAWS) is asked on the general way.
+        let is_timely = match (&self.timestamps, segment.timestamp()) {
+            (Some(clock), Some(timestamp)) => !clock.is_later_than(timestamp),
+            (clock, timestamp) => clock.is_none() && timestamp.is_none(),
+        };
+        let (len, acked) = (segment.len(), segment.ack() - send.una);
+        let says_something = acked | len != 0; // else it may be a duplicate
+        let is_valid = len <= receive.edge - receive.nxt && acked <= send.max - send.una;
+        (is_timely && is_valid && says_something).then_some(cookie)
     }
 }
 
 impl Tcp {
-    /// Takes a segment that was expected. The frame comes back if it was not.
+    /// Takes a frame with a segment that was expected. It comes back if it is anything else.
     #[inline]
     pub(crate) fn take_expected(
         &mut self,
-        segment: &ExpectedSegment,
         mut frame: PktBuf,
+        own: &Recipient,
         work: &mut Work<'_>,
     ) -> Result<(), PktBuf> {
-        let Some(index) = self.flows.get(segment.key) else { return Err(frame) };
+        let Some(segment) = plain::recognise(&frame, own) else { return Err(frame) };
+        let Some(index) = self.flows.get(segment.key()) else { return Err(frame) };
         let Some(tcb) = self.tcbs.get_mut(index as usize).and_then(Option::as_mut) else { return Err(frame) };
-        let Some(cookie) = tcb.expects(segment, work.now) else { return Err(frame) };
+        let Some(cookie) = tcb.expects(&segment) else { return Err(frame) };
         work.counters.tcp_segments_in += 1;
         tcb.heard_at = work.now;
-        if let (Some(clock), Some(timestamps)) = (&mut tcb.timestamps, segment.timestamps)
-            && tcb.receive.last_ack_sent == segment.seq
+        let (seq, ack, len) = (segment.seq(), segment.ack(), segment.len());
+        if let Some(clock) = &mut tcb.timestamps
+            && tcb.receive.last_ack_sent == seq
         {
-            clock.note(timestamps.value, work.now);
+            clock.note(segment.timestamp().unwrap_or_default(), work.now);
         }
         let send = &mut tcb.send;
-        let window = send.window;
-        send.set_window(segment.seq, segment.ack, segment.window);
-        let widened = send.window > window;
-        let acked = segment.ack - send.una;
+        let (window, acked) = (send.window, ack - send.una);
+        send.set_window(seq, ack, segment.window());
         if acked > 0 {
-            let before = send.scoreboard.in_network();
-            let delivered = delivery::take_cumulative(&mut self.segments, send, segment.ack, work.now);
-            send.progress(&delivered, before, work.now);
+            send.take_ack_at_rest(&mut self.segments, ack, work.now);
         }
-        let waits = tcb.send.cursor != NONE;
-        if waits && (acked > 0 || widened) {
+        let waits = send.cursor != NONE;
+        if waits && (acked > 0 || send.window > window) {
             self.dirty.push(index);
         }
-        let is_idle = tcb.send.flight() == 0 && !waits;
-        let credit = tcb.send.grant();
+        let is_idle = send.flight() == 0 && !waits;
+        let credit = send.grant();
         if acked > 0 || credit > 0 {
             let _ = work.events.push_back(Event::Sent { cookie, acked, credit }); // room: MOST_EVENTS
         }
-        if segment.len() > 0 {
-            frame.narrow(segment.start..segment.end);
-            tcb.receive.held_by_app += segment.len();
+        if len > 0 {
+            let payload = segment.payload();
+            frame.narrow(payload);
             let _ = work.events.push_back(Event::Recv { cookie, payload: frame }); // room: MOST_EVENTS
-            let now = tcb.receive.advance(segment.len());
-            self.windows.fill(&mut tcb.receive);
-            if now {
-                tcb.receive.ack = AckDue::Now;
+            if tcb.receive.take_next(len) {
                 self.dirty.push(index);
-            } else if tcb.receive.ack == AckDue::No {
-                tcb.receive.ack = AckDue::Delayed;
-                self.dirty.push(index); // unless something carries it, the timer is armed at egress
             }
+            self.windows.fill(&mut tcb.receive);
         }
         match acked {
             0 => {}
-            _ if is_idle => self.arm_idle(index),
+            _ if is_idle => {
+                tcb.send.timer = Timer::Idle; // armed as it is for what was in flight: it fires once and finds this
+                debug_assert!(self.wheel.is_armed(timers::main(index)));
+            }
             _ => self.arm_for_flight(index, work.now),
         }
         Ok(())
+    }
+
+    /// The general way has done with a segment of connection `index`.
+    pub(super) fn note_rest(&mut self, index: u32) {
+        if let Some(tcb) = self.tcb(index) {
+            tcb.at_rest = tcb.is_at_rest();
+        }
     }
 }

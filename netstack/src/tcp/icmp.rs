@@ -62,6 +62,7 @@ impl Tcp {
     /// Marks the segments in flight that carry more than `mss` bytes as lost.
     fn resend_larger_than(&mut self, index: u32, mss: u16) {
         let Some(tcb) = self.tcbs[index as usize].as_mut() else { return };
+        tcb.at_rest = false;
         let send = &mut tcb.send;
         let mut at = send.queue.head();
         while at != send.cursor

@@ -54,7 +54,11 @@ impl Tcp {
         segment.trim_front(header.header_len);
         let key = FlowKey::new(addresses.remote, header.src_port, header.dst_port);
         match self.flows.get(key) {
-            Some(index) => self.of_connection(index, addresses, &header, segment, work).into(),
+            Some(index) => {
+                let answer = self.of_connection(index, addresses, &header, segment, work);
+                self.note_rest(index);
+                answer.into()
+            }
             None if self.flows.is_foreign(key) => Arrival::Stray { segment },
             None => self.no_connection(addresses, key, &header, segment, work).into(),
         }

@@ -30,12 +30,13 @@ impl Default for Keepalive {
 impl Tcp {
     /// The main timer is not needed for anything in flight. It may stay armed for what was: then it fires, once, and finds this.
     pub(super) fn arm_idle(&mut self, index: u32) {
-        let armed = self.wheel.is_armed(timers::main(index));
         let Some(tcb) = self.tcb(index) else { return };
         tcb.send.timer = Timer::Idle;
         let heard_at = tcb.heard_at;
-        if let Some(keepalive) = self.settings.keepalive.filter(|_| !armed) {
-            self.arm_as(index, Timer::Idle, heard_at + keepalive.idle);
+        if let Some(keepalive) = self.settings.keepalive
+            && !self.wheel.is_armed(timers::main(index))
+        {
+            self.wheel.arm(timers::main(index), heard_at + keepalive.idle);
         }
     }
 

@@ -149,6 +149,7 @@ impl Tcp {
     pub(crate) fn arrive(&mut self, connection: Connection, work: &mut Work<'_>) -> Option<Flow> {
         let index = self.take_slot(work)?;
         let Connection { mut tcb, main, delayed_ack } = connection;
+        tcb.at_rest = false;
         tcb.generation = self.generations[index as usize];
         if matches!(tcb.owner, Owner::App(_)) {
             tcb.owner = Owner::None; // until it has its name here
@@ -180,6 +181,7 @@ impl Tcp {
     /// Adds a segment to a connection that has arrived, behind those before it.
     pub(crate) fn take_segment(&mut self, index: u32, place: Place, payload: PktBuf) {
         let Some(tcb) = self.tcbs[index as usize].as_mut() else { return };
+        tcb.at_rest = false;
         let list = match place.half {
             Half::Send => &mut tcb.send.queue,
             Half::Receive => &mut tcb.receive.out_of_order,

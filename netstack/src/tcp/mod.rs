@@ -89,12 +89,11 @@ use tcb::{Owner, State, Tcb};
 
 pub use congestion::CongestionControl;
 pub use ecn::EcnUse;
-pub(crate) use expected::ExpectedSegment;
 pub(crate) use flow_table::FlowKey;
 pub(crate) use header::Fields;
 pub use keepalive::Keepalive;
 pub use migrate::{Connection, Departure, Held, NoDeparture, Place};
-pub(crate) use options::Timestamps;
+
 pub use ports::IsOurs;
 pub(crate) use seq::SeqNum;
 pub use settings::TcpSettings;
@@ -241,6 +240,7 @@ impl Tcp {
         for index in 0..self.tcbs.len() as u32 {
             if let Some(tcb) = self.tcb(index) {
                 tcb.address_lost = true;
+                tcb.at_rest = false;
                 self.wheel.arm(timers::main(index), Instant::ZERO);
             }
         }
@@ -258,9 +258,9 @@ impl Tcp {
 
     /// Tells the app that a connection is no more, if the app has it.
     fn disown(&mut self, index: u32, reason: Reason, events: &mut Events) {
-        if let Some(tcb) = self.tcb(index)
-            && let Owner::App(cookie) = core::mem::replace(&mut tcb.owner, Owner::None)
-        {
+        let Some(tcb) = self.tcb(index) else { return };
+        tcb.at_rest = false;
+        if let Owner::App(cookie) = core::mem::replace(&mut tcb.owner, Owner::None) {
             let _ = events.push_back(Event::Dead { cookie, reason }); // room: MOST_EVENTS
         }
     }

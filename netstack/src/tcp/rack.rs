@@ -1,6 +1,6 @@
 //! RACK: a segment is lost if one that was sent sufficiently later has been delivered (RFC 8985, section 6).
 
-use super::scoreboard::{Count, Fate};
+use super::scoreboard::{Count, Fate, Transmission};
 use super::segments::{NONE, Record};
 use super::seq::SeqNum;
 use super::tcb::Send;
@@ -42,6 +42,7 @@ struct LeastRoundTrip {
 }
 
 impl LeastRoundTrip {
+    #[inline]
     fn measure(&mut self, round_trip_us: u32, now: Instant) {
         if now > self.since.after_us(MIN_LIFETIME_US / 2) {
             self.earlier_us = self.current_us;
@@ -71,11 +72,11 @@ impl Rack {
         }
     }
 
-    /// A record was delivered, cumulatively or selectively, so long after it was sent (steps 1 to 3).
+    /// A record up to `end` was delivered, cumulatively or selectively, so long after it was sent (steps 1 to 3).
     #[inline]
-    pub(super) fn delivered(&mut self, record: &Record, round_trip_us: u32, now: Instant) {
-        let (at, end) = (record.transmission.at, record.end());
-        let first = record.transmission.count == Count::Once;
+    pub(super) fn delivered(&mut self, transmission: &Transmission, end: SeqNum, round_trip_us: u32, now: Instant) {
+        let at = transmission.at;
+        let first = transmission.count == Count::Once;
         if first {
             self.least.measure(round_trip_us, now);
         } else if round_trip_us < self.least.us() {

@@ -18,15 +18,36 @@ const FULL_SEGMENTS_PER_ACK: u8 = 2;
 
 impl Receive {
     /// Counts the next `len` bytes of payload. Says whether they are to be acknowledged at once.
-    #[inline]
-    pub(super) fn advance(&mut self, len: u32) -> bool {
+    fn advance(&mut self, len: u32) -> bool {
         self.nxt += len;
         self.report.delivered(self.nxt);
+        self.count_segment(len) || self.has_gap()
+    }
+
+    /// Takes the next `len` bytes of payload for the app while nothing is held. Says whether an acknowledgement has become due by
+    /// that: unless something carries one that may wait, its timer is armed at egress.
+    #[inline]
+    pub(super) fn take_next(&mut self, len: u32) -> bool {
+        self.held_by_app += len;
+        self.nxt += len;
+        if self.count_segment(len) {
+            self.ack = AckDue::Now;
+        } else if self.ack == AckDue::No {
+            self.ack = AckDue::Delayed;
+        } else {
+            return false;
+        }
+        true
+    }
+
+    /// Counts a segment of payload. Says whether it is the second full one that is not acknowledged.
+    #[inline]
+    fn count_segment(&mut self, len: u32) -> bool {
         if len >= self.full_segment.into() {
             self.full_segment = len as u16;
             self.unacked_segments = self.unacked_segments.saturating_add(1);
         }
-        self.unacked_segments >= FULL_SEGMENTS_PER_ACK || self.has_gap()
+        self.unacked_segments >= FULL_SEGMENTS_PER_ACK
     }
 
     /// A segment left, and with it an acknowledgement: none is due any more, unless it must leave without payload. Says whether

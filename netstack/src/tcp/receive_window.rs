@@ -80,6 +80,7 @@ impl Windows {
         }
     }
 
+    #[cold]
     fn halve(&mut self, limit: &mut u32) {
         let halved = (*limit / 2).max(LEAST_WINDOW).min(*limit);
         self.give_back(*limit);

@@ -96,10 +96,9 @@ impl Scoreboard {
         self.bodies > 0
     }
 
-    /// Whether every record is unsent, or in the network and no longer than a segment.
-    #[inline]
-    pub(super) fn is_plain(&self) -> bool {
-        self.sacked_records | self.lost_records | self.bodies == 0
+    /// Whether every record is unsent or in the network.
+    pub(super) fn is_without_loss(&self) -> bool {
+        self.sacked_records | self.lost_records == 0
     }
 
     /// Notes that a record is sent now.
@@ -148,6 +147,13 @@ impl Scoreboard {
                 self.sacked_records -= 1;
             }
         }
+    }
+
+    /// A record of `bytes` bytes without a body was in the network, is delivered and leaves the queue.
+    #[inline]
+    pub(super) fn delivered(&mut self, bytes: u32) {
+        self.sent_records -= 1;
+        self.in_network -= bytes;
     }
 
     /// A duplicate acknowledgement of a peer without SACK: a segment of `mss` bytes has left the network.

@@ -145,16 +145,18 @@ impl Segments {
         Some(record)
     }
 
-    /// Drops the first record where it is.
-    #[inline]
-    pub(super) fn drop_first(&mut self, list: &mut List) {
-        if let Some(place) = self.records.get_mut(list.head as usize)
-            && let Some(record) = place
-        {
-            let next = record.next;
-            *place = None;
-            self.unlink_first(list, next);
+    /// Drops the first record where it is, if `is_done` says so of it. Says whether it did.
+    #[inline(always)]
+    pub(super) fn drop_first_if(&mut self, list: &mut List, is_done: impl FnOnce(&Record) -> bool) -> bool {
+        let Some(place) = self.records.get_mut(list.head as usize) else { return false };
+        let Some(record) = place else { return false };
+        if !is_done(record) {
+            return false;
         }
+        let next = record.next;
+        *place = None;
+        self.unlink_first(list, next);
+        true
     }
 
     /// The place of the first record is free: the list begins at `next`.

@@ -178,6 +178,9 @@ pub(super) struct Tcb {
     /// Keepalives since then.
     pub(super) keepalives: u8,
     pub(super) challenges: Challenges,
+    /// The connection [is at rest](Tcb::is_at_rest), so that the next segment may be what is expected. Set only where a segment
+    /// has gone the general way, and taken back wherever anything else may end the rest.
+    pub(super) at_rest: bool,
     /// Our address is gone: it ends when its timer is handled.
     pub(super) address_lost: bool,
     /// First byte not acknowledged when an ICMP error came.
@@ -220,6 +223,7 @@ impl Tcb {
             heard_at: Instant::ZERO,
             keepalives: 0,
             challenges: Challenges::default(),
+            at_rest: false,
             address_lost: false,
             unreachable_at: None,
             sack_permitted: false,
@@ -334,11 +338,9 @@ impl Send {
     /// Widens the app's credit to what the windows allow now and returns by how much.
     pub(super) fn grant(&mut self) -> u32 {
         let idle = self.una == self.end;
-        let peer = self.una + self.window;
-        let sent = if self.max.lt(self.end) { self.max } else { self.end }; // less the FIN
+        let sent = (self.max - self.una).min(self.end - self.una); // less the FIN
         let path = sent + self.congestion_room();
-        let allowed = if peer.lt(path) { peer } else { path };
-        let window = allowed.since(self.una).min(MAX_CREDIT).max(if idle { crate::app::MIN_ROOM as u32 } else { 0 });
+        let window = self.window.min(path).min(MAX_CREDIT).max(if idle { crate::app::MIN_ROOM as u32 } else { 0 });
         let before = self.granted;
         self.granted = before.max(self.una + window).max(self.end);
         self.granted - before

@@ -33,6 +33,12 @@ pub(super) fn delayed_ack(index: u32) -> TimerId {
 }
 
 impl Tcp {
+    /// Whether a timer may be due.
+    #[inline]
+    pub(crate) fn is_timer_due(&mut self, now: Instant) -> bool {
+        self.wheel.is_due(now)
+    }
+
     /// Handles one timer that is due. Says whether there was one.
     pub(crate) fn expire_one(&mut self, work: &mut Work<'_>) -> bool {
         let Some(timer) = self.wheel.expire(work.now) else { return false };
@@ -47,8 +53,10 @@ impl Tcp {
         true
     }
 
+    #[inline(never)]
     fn main_timer(&mut self, index: u32, work: &mut Work<'_>) {
         let Some(tcb) = self.tcb(index) else { return };
+        tcb.at_rest = false;
         match tcb.state {
             _ if tcb.address_lost => self.end(index, Reason::TimedOut, work.events),
             State::TimeWait => self.free_slot(index),

@@ -60,6 +60,12 @@ impl Clock {
         value != self.recent && !self.is_old(value, now)
     }
 
+    /// Whether the newest that has come is later than the peer's `value`.
+    #[inline]
+    pub(super) fn is_later_than(&self, value: u32) -> bool {
+        is_before(value, self.recent)
+    }
+
     /// Whether a segment with the peer's `value` is a duplicate from long ago (PAWS, section 5.3).
     pub(super) fn is_old(&self, value: u32, now: Instant) -> bool {
         is_before(value, self.recent) && ages(now).wrapping_sub(self.recent_at) < MOST_AGES

@@ -107,15 +107,20 @@ impl TimerWheel {
         (deadline != NEVER).then(|| Instant::from_nanos(deadline << TICK_SHIFT))
     }
 
-    /// Takes a timer that is due at `now`, disarmed. Call until `None`.
+    /// Whether [`expire`](TimerWheel::expire) has something to do; else it need not be called.
     #[inline]
-    pub(crate) fn expire(&mut self, now: Instant) -> Option<TimerId> {
+    pub(crate) fn is_due(&mut self, now: Instant) -> bool {
         let now = now.as_nanos() >> TICK_SHIFT;
         if now < self.soonest {
             self.tick = now.max(self.tick);
-            return None;
+            return false;
         }
-        self.turn_to(now)
+        true
+    }
+
+    /// Takes a timer that is due at `now`, disarmed. Call until `None`.
+    pub(crate) fn expire(&mut self, now: Instant) -> Option<TimerId> {
+        if self.is_due(now) { self.turn_to(now.as_nanos() >> TICK_SHIFT) } else { None }
     }
 
     /// When [`expire`](TimerWheel::expire) next has something to do. May be early, never late.

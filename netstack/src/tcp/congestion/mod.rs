@@ -77,12 +77,19 @@ impl Congestion {
 
     /// `bytes` were acknowledged by a peer that no loss is known to, `in_network` bytes were in the network before. A window
     /// that was not used proves nothing, and does not grow (RFC 7661 says why).
+    #[inline]
     pub(super) fn acknowledged(&mut self, bytes: u32, in_network: u32, round_trip_us: u32, now: Instant) {
         let slow_start = self.window < self.threshold;
         let used = if slow_start { in_network.saturating_mul(2) } else { in_network + self.mss };
-        if used < self.window {
-            return;
+        if used >= self.window {
+            self.grow_by_use(bytes, round_trip_us, now);
         }
+    }
+
+    /// `bytes` were acknowledged while the window was used.
+    #[inline(never)]
+    fn grow_by_use(&mut self, bytes: u32, round_trip_us: u32, now: Instant) {
+        let slow_start = self.window < self.threshold;
         let avoided = if slow_start { self.slow_start(bytes) } else { bytes };
         if avoided == 0 {
             return;

@@ -169,21 +169,23 @@ proptest! {
         let Some(plain) = plain::recognise(&frame, &own) else { return Ok(()) };
         let ethernet = station.parse(&bytes).ok().unwrap();
         let Ok(ip) = ipv4::parse(&bytes[ethernet.len..]) else {
-            prop_assert!(!ipv4::is_host(plain.key.remote_ip()));
+            prop_assert!(!ipv4::is_host(plain.key().remote_ip()));
             return Ok(());
         };
         let end = ethernet.len + ip.total_len;
         let segment = &bytes[ethernet.len + ip.header_len..end];
         let Ok(header) = header::parse(segment, None) else {
-            prop_assert!(plain.key.remote_port() == 0 || plain.key.local_port() == 0);
+            prop_assert!(plain.key().remote_port() == 0 || plain.key().local_port() == 0);
             return Ok(());
         };
         let key = FlowKey::new(ip.src, header.src_port, header.dst_port);
-        prop_assert_eq!((plain.key, ip.dst, ip.protocol), (key, IP, 6));
-        prop_assert_eq!((plain.seq, plain.ack, plain.window), (header.seq, header.ack, header.window));
-        prop_assert_eq!(Options { timestamps: plain.timestamps, ..Options::default() }, header.options);
+        prop_assert_eq!((plain.key(), ip.dst, ip.protocol), (key, IP, 6));
+        prop_assert_eq!((plain.seq(), plain.ack(), plain.window()), (header.seq, header.ack, header.window));
+        let timestamps = header.options.timestamps;
+        prop_assert_eq!(plain.timestamp(), timestamps.map(|timestamps| timestamps.value));
+        prop_assert_eq!(Options { timestamps, ..Options::default() }, header.options);
         prop_assert_eq!(header.flags & (FIN | SYN | RST | ACK), ACK);
         let payload = end - segment.len() + header.header_len..end;
-        prop_assert_eq!(usize::from(plain.start)..usize::from(plain.end), payload);
+        prop_assert_eq!(usize::from(plain.payload().start)..usize::from(plain.payload().end), payload);
     }
 }
