@@ -4,6 +4,7 @@ use std::env;
 use std::fs;
 use std::io::{Read, Seek, SeekFrom};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
@@ -26,6 +27,8 @@ const PARTING: Duration = Duration::from_secs(10);
 pub struct Memstorm {
     binary: PathBuf,
     state: TempDir,
+    /// Where its programs are looked for first.
+    programs: Option<PathBuf>,
 }
 
 /// The options of `memstorm run`.
@@ -147,13 +150,35 @@ impl Memstorm {
             None => host::repository().join("target/release/memstorm"),
         };
         ensure!(binary.is_file(), "{} is missing: run ./memstorm --version", binary.display());
-        Ok(Memstorm { binary, state: tempfile::Builder::new().prefix("memstorm-ci-").tempdir()? })
+        Ok(Memstorm { binary, state: tempfile::Builder::new().prefix("memstorm-ci-").tempdir()?, programs: None })
+    }
+
+    /// The same, with a QEMU that gives the network device `queues` queue pairs and its own steering; the tap has to have as many.
+    pub fn with_queues(queues: u32) -> Result<Memstorm> {
+        const NAME: &str = "qemu-system-x86_64";
+        let mut memstorm = Memstorm::new()?;
+        let qemu = host::find_program(NAME).context("there is no qemu-system-x86_64")?;
+        let folder = memstorm.state.path().join("programs");
+        let script = folder.join(NAME);
+        let options = "virtio-net-device,mq=on,rss=on,";
+        let arguments = format!("args=(\"${{@/#tap,id=net,/tap,id=net,queues={queues},}}\")");
+        let arguments = format!("{arguments}\nargs=(\"${{args[@]/#virtio-net-device,/{options}}}\")");
+        fs::create_dir(&folder)?;
+        fs::write(&script, format!("#!/bin/bash\n{arguments}\nexec {} \"${{args[@]}}\"\n", qemu.display()))?;
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
+        memstorm.programs = Some(folder);
+        Ok(memstorm)
     }
 
     /// A `memstorm` command, to be completed by its arguments.
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.binary);
         command.env("MEMSTORM_STATE_DIR", self.state.path()).current_dir(host::repository()).stdin(Stdio::null());
+        if let Some(programs) = &self.programs {
+            let path = env::var_os("PATH").unwrap_or_default();
+            let folders = [programs.clone()].into_iter().chain(env::split_paths(&path));
+            command.env("PATH", env::join_paths(folders).unwrap_or(path.clone()));
+        }
         command
     }
 

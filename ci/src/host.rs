@@ -34,7 +34,8 @@ pub fn missing_program(program: &str, what: &'static str) -> Missing {
     if find_program(program).is_some() { None } else { Some(what) }
 }
 
-fn find_program(program: &str) -> Option<PathBuf> {
+/// Where a program is on the path.
+pub fn find_program(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
     env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
 }

@@ -67,7 +67,10 @@ pub struct Options {
 pub fn migrations(options: &Options) -> Result<()> {
     let accel = options.accel.unwrap_or(if host::missing_kvm().is_none() { "kvm" } else { "tcg" });
     let namespace = Namespace::create_with(options.tap)?;
-    let memstorm = Memstorm::new()?;
+    let memstorm = match options.tap {
+        Tap::OneQueue => Memstorm::new()?,
+        Tap::ManyQueues => Memstorm::with_queues(options.cores)?,
+    };
     let memory = format!("{}M", options.memory_mib);
     let append = format!("exercise={}", options.exercise);
     let (cores, net) = (options.cores, Net::Tap);
@@ -114,6 +117,10 @@ fn load_and_watch(namespace: &Namespace, appliance: &Appliance<'_>, options: &Op
     println!("{findings}  {:<28}{:>12.1}", "seconds", elapsed.as_secs_f64());
     let moves = Moves::ask(server)?;
     print!("{moves}");
+    println!("  pauses of groups with connections: {}", moves.pauses);
+    if options.tap == Tap::ManyQueues {
+        println!("  waits for the NIC's old queue: {}", moves.nic_waits);
+    }
     println!("  {:<28}{:>12}", "client's retransmissions", client_retransmissions()?);
     let (ended, quiet) = watched?;
     findings.check()?;

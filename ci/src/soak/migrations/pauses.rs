@@ -23,14 +23,14 @@ const SHOWN: [&str; 12] = [
     "tcp_tail_probes",
     "tcp_timeouts",
 ];
-const PREFIX: &str = "migrate_pauses_below_";
-const LONGER: &str = "migrate_pauses_longer";
-
 /// Moves so far.
 pub(super) struct Moves {
     pub(super) groups: u64,
     pub(super) parkings: u64,
+    /// Of groups with connections.
     pub(super) pauses: Pauses,
+    /// Of frames that came by the NIC's new table.
+    pub(super) nic_waits: Pauses,
     others: Vec<(&'static str, u64)>,
 }
 
@@ -43,20 +43,11 @@ impl Moves {
     pub(super) fn ask(server: SocketAddr) -> Result<Moves> {
         let stats = statistics(server)?;
         let of = |wanted: &str| stats.iter().find(|(name, _)| name == wanted).map(|(_, value)| *value);
-        let below = |(name, count): &(String, u64)| {
-            let limit = match name.strip_prefix(PREFIX) {
-                Some(rest) => rest.strip_suffix("_us")?.parse().ok()?,
-                None if name == LONGER => u64::MAX,
-                None => return None,
-            };
-            Some((limit, *count))
-        };
-        let mut pauses: Vec<_> = stats.iter().filter_map(below).collect();
-        pauses.sort_unstable();
         Ok(Moves {
             groups: of("migrate_groups").context("no migrate_groups: one core?")?,
             parkings: of("cores_parkings").context("no cores_parkings")?,
-            pauses: Pauses(pauses),
+            pauses: Pauses::named(&stats, "migrate_pauses"),
+            nic_waits: Pauses::named(&stats, "migrate_nic_waits"),
             others: SHOWN.iter().map(|name| (*name, of(name).unwrap_or(0))).collect(),
         })
     }
@@ -74,6 +65,19 @@ impl Display for Moves {
 }
 
 impl Pauses {
+    fn named(stats: &[(String, u64)], prefix: &str) -> Pauses {
+        let below = |(name, count): &(String, u64)| {
+            let limit = match name.strip_prefix(prefix)?.strip_prefix('_')? {
+                "longer" => u64::MAX,
+                rest => rest.strip_prefix("below_")?.strip_suffix("_us")?.parse().ok()?,
+            };
+            Some((limit, *count))
+        };
+        let mut pauses: Vec<_> = stats.iter().filter_map(below).collect();
+        pauses.sort_unstable();
+        Pauses(pauses)
+    }
+
     /// The limit that such a part of the pauses stayed below.
     pub(super) fn below_us(&self, part: f64) -> u64 {
         let all: u64 = self.0.iter().map(|(_, count)| count).sum();
