@@ -59,6 +59,8 @@ pub enum Step {
     SetNic(u8, u8),
     /// It does.
     NicSet(u8),
+    /// All that the NIC has brought to the sender of a group that moved to the receiver was passed on.
+    Drained(u8),
     /// All of a connection was sent.
     Settle,
     /// All of the group was sent; frames may have waited since then.

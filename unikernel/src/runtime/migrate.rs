@@ -12,8 +12,18 @@
 //! ```
 //!
 //! All of it goes through the rings, so an answer also says that everything before it has arrived. The source serves the
-//! group until the last `Steered`; where the NIC steers, the first core sets its table meanwhile, and the source empties its
-//! own queue after that. Frames may wait from the first `Steer` to `Arrived`: that is the pause that is counted.
+//! group until the last `Steered`. Frames may wait from the first `Steer` to `Arrived`: that is the pause that is counted.
+//!
+//! Where the NIC steers, its table follows: until it does, the source passes on what the NIC still brings it.
+//!
+//! ```text
+//! source                    first core            target
+//!   -- Frame.. -----------------------------------> serves it
+//!   -- SetNic --------------> changes the table    (what comes by the new table waits)
+//!   <- NicSet ---------------
+//!   empties its queue
+//!   -- Frame.., Drained --------------------------> works off what has waited
+//! ```
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -22,7 +32,7 @@ use alloc::vec::Vec;
 use netdrv::pktbuf::PktBuf;
 use netstack::app::{Flow, Statistics};
 use netstack::stack::{Connection, Departure};
-use netstack::steering::{FLOW_GROUPS, GroupSet};
+use netstack::steering::FLOW_GROUPS;
 use netstack::time::Instant;
 
 use super::directory::Directory;
@@ -30,15 +40,18 @@ use super::mesh::CoreSet;
 use super::message::Crate;
 
 mod arrive;
+mod kept;
 mod leave;
+mod nic;
 mod pauses;
 
-use pauses::Pauses;
+use kept::Kept;
+pub(super) use kept::Way;
+use nic::NicChanges;
+use pauses::{NIC_WAITS, PAUSES, Pauses};
 
 /// Boxes for connections on their way from one core.
 const CRATES: usize = 16;
-/// Frames that are kept for groups on their way, at most.
-const MOST_KEPT: usize = 1024;
 
 /// What a crate holds.
 pub(super) struct Head<S> {
@@ -52,15 +65,16 @@ pub struct Migrations<S> {
     /// Groups to leave, with their targets, the first of which is leaving.
     queue: heapless::Deque<(u8, u8), FLOW_GROUPS>,
     leaving: Option<Leaving>,
-    /// Groups whose frames are kept, and those of them that have arrived.
-    keeping: GroupSet,
-    arrived: GroupSet,
-    kept: VecDeque<(u8, PktBuf)>,
+    kept: Kept,
+    /// Groups that have left before the NIC's table changed.
+    nic: NicChanges,
     /// What arrives, by the core that it comes from.
     arriving: Box<[Arriving<S>]>,
     crates: Vec<Crate>,
     counters: Counters,
     pauses: Pauses,
+    /// How long frames waited for the source of their group to empty its queue.
+    nic_waits: Pauses,
 }
 
 /// A group that leaves this core.
@@ -72,7 +86,6 @@ struct Leaving {
     since: Instant,
     /// Cores that may still send its frames here.
     unsteered: CoreSet,
-    nic: NicPhase,
     departure: Option<Departure>,
     input: VecDeque<PktBuf>,
 }
@@ -87,30 +100,19 @@ enum Phase {
     Moving,
 }
 
-/// What is known of the NIC's steering.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum NicPhase {
-    /// It steers to the target, or by rules that are not ours.
-    Done,
-    /// It was asked to.
-    Asked,
-    /// It does; what it brought before may still be in our queue.
-    Draining,
-}
-
 /// A connection that arrives.
 struct Arriving<S> {
     flow: Option<Flow>,
     state: Option<S>,
     input: Vec<PktBuf>,
+    /// Connections of the group so far.
+    connections: u64,
 }
 
 #[derive(Default)]
 struct Counters {
     groups: u64,
     connections: u64,
-    kept: u64,
-    kept_full: u64,
     turned_away: u64,
     refused: u64,
 }
@@ -119,19 +121,19 @@ impl<S: Send + 'static> Migrations<S> {
     /// The part of one of `cores` cores.
     pub fn new(directory: Directory, cores: usize) -> Migrations<S> {
         let empty = || Box::new(Head::<S> { connection: None, state: None }) as Crate;
-        let arriving = || Arriving { flow: None, state: None, input: Vec::new() };
+        let arriving = || Arriving { flow: None, state: None, input: Vec::new(), connections: 0 };
         let several = cores > 1;
         Migrations {
             directory,
             queue: heapless::Deque::new(),
             leaving: None,
-            keeping: 0,
-            arrived: 0,
-            kept: VecDeque::with_capacity(if several { MOST_KEPT } else { 0 }),
+            kept: Kept::new(cores),
+            nic: NicChanges::new(),
             arriving: (0..cores).map(|_| arriving()).collect(),
             crates: (0..if several { CRATES } else { 0 }).map(|_| empty()).collect(),
             counters: Counters::default(),
-            pauses: Pauses::default(),
+            pauses: Pauses::new(&PAUSES),
+            nic_waits: Pauses::new(&NIC_WAITS),
         }
     }
 
@@ -145,44 +147,51 @@ impl<S: Send + 'static> Migrations<S> {
         self.crates.push(empty);
     }
 
+    #[cfg(all(test, not(loom)))]
+    pub(super) fn directory(&self) -> Directory {
+        self.directory.clone()
+    }
+
+    /// A turn begins.
+    pub fn turn(&mut self, now: Instant) {
+        self.kept.turn(now);
+    }
+
     /// Whether frames of some groups are kept.
     pub fn is_keeping(&self) -> bool {
-        self.keeping != 0
+        self.kept.is_keeping()
     }
 
     /// Whether this core has something to do for a migration in its next turn.
     pub fn is_busy(&self) -> bool {
-        self.leaving.is_some() || self.arrived != 0
+        self.leaving.is_some() || self.kept.is_due() || self.nic.is_busy()
     }
 
-    /// Whether a group's frames are kept.
-    pub fn keeps(&self, group: u8) -> bool {
-        self.keeping >> group & 1 == 1
+    /// Keeps a frame, if others have to come before it.
+    pub(super) fn unless_kept(&mut self, group: u8, frame: PktBuf, way: Way) -> Option<PktBuf> {
+        self.kept.unless_kept(group, frame, way)
     }
 
-    /// Keeps a frame until its group has arrived.
-    pub fn keep(&mut self, group: u8, frame: PktBuf) {
-        if self.kept.len() == MOST_KEPT {
-            self.counters.kept_full += 1;
-            return;
-        }
-        self.counters.kept += 1;
-        self.kept.push_back((group, frame));
-    }
-
-    /// The next frame that was kept for a group that has arrived.
+    /// The next frame that was kept and need not wait any more.
     pub fn take_kept(&mut self) -> Option<PktBuf> {
-        if self.arrived == 0 {
-            return None;
+        self.kept.take()
+    }
+
+    /// The NIC steers a group to its target: what it brought before may still be in our queue.
+    pub fn nic_is_set(&mut self, group: u8) {
+        self.nic.is_set(group);
+    }
+
+    /// Our receive queue was emptied: what the NIC brought before was taken.
+    pub fn queue_was_emptied(&mut self) {
+        self.nic.queue_was_emptied();
+    }
+
+    /// The source of a group that came to this core has passed on all that the NIC brought it.
+    pub fn source_is_drained(&mut self, group: u8, now: Instant) {
+        if let Some(since) = self.kept.source_is_drained(group) {
+            self.nic_waits.add(now.since(since));
         }
-        let at = self.kept.iter().position(|(group, _)| self.arrived >> group & 1 == 1);
-        let Some(at) = at else {
-            // Nothing is left for any of them: what comes from now on need not be kept.
-            self.keeping &= !self.arrived;
-            self.arrived = 0;
-            return None;
-        };
-        self.kept.remove(at).map(|(_, frame)| frame)
     }
 }
 
@@ -190,10 +199,11 @@ impl<S> Statistics for Migrations<S> {
     fn visit(&self, visit: &mut dyn FnMut(&str, u64)) {
         visit("migrate_groups", self.counters.groups);
         visit("migrate_connections", self.counters.connections);
-        visit("migrate_frames_kept", self.counters.kept);
+        visit("migrate_frames_kept", self.kept.frames);
         visit("migrate_refused", self.counters.refused);
         visit("migrate_turned_away", self.counters.turned_away);
-        visit("drop_migrate_kept_full", self.counters.kept_full);
+        visit("drop_migrate_kept_full", self.kept.full);
         self.pauses.visit(visit);
+        self.nic_waits.visit(visit);
     }
 }

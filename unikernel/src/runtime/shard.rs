@@ -17,7 +17,7 @@ use super::control::Control;
 use super::directory::Directory;
 use super::mesh::{CoreSet, Port};
 use super::message::{Message, Power};
-use super::migrate::Migrations;
+use super::migrate::{Migrations, Way};
 use super::nic_steering::NicTable;
 use super::queues::Queues;
 use super::stages::{Stage, StageClock, Stages};
@@ -26,6 +26,9 @@ use below::Below;
 
 /// How soon buffers that are waited for are looked for again.
 const BUFFER_WAIT: Duration = Duration::from_millis(1);
+
+/// How soon the NIC's answer is looked for again: frames wait for it.
+const NIC_WAIT: Duration = Duration::from_micros(50);
 
 /// Whether a turn found anything to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -190,10 +193,11 @@ impl<R: RxQueue, T: TxQueue, A: Movable> Shard<R, T, A> {
     /// When the next turn is due, if nothing else happens. Buffers that the device gives back raise no interrupt, so whoever
     /// waits for them has to look.
     pub fn next_deadline(&self, now: Instant) -> Option<Instant> {
-        let waits = self.starved || self.port.is_waiting() || self.migrations.is_busy() || self.waits_for_nic();
+        let waits = self.starved || self.port.is_waiting() || self.migrations.is_busy();
         let soon = waits.then_some(now + BUFFER_WAIT);
+        let nic = self.waits_for_nic().then_some(now + NIC_WAIT);
         let control = self.control.as_ref().and_then(Control::next_deadline);
-        [self.stack.next_deadline(now), soon, control].into_iter().flatten().min()
+        [self.stack.next_deadline(now), soon, nic, control].into_iter().flatten().min()
     }
 
     fn waits_for_nic(&self) -> bool {
@@ -222,16 +226,15 @@ impl<R: RxQueue, T: TxQueue, A: Movable> Shard<R, T, A> {
     /// Takes frames from the device, and passes on what is for other cores. Returns how many came.
     fn receive(&mut self) -> usize {
         let received = self.queues.poll(&mut self.received, self.batch_limit);
-        if received == 0 {
-            self.queue_was_empty();
-            return 0;
+        if received < self.batch_limit {
+            self.migrations.queue_was_emptied();
         }
         self.steering.sort(&mut self.received, &mut self.port, self.pool);
         for _ in 0..self.received.len() {
             if !self.migrations.is_keeping() {
                 break;
             }
-            if let Some(frame) = self.received.pop_front().and_then(|frame| self.unless_kept(frame)) {
+            if let Some(frame) = self.received.pop_front().and_then(|frame| self.unless_kept(frame, Way::Queue)) {
                 let _ = self.received.push_back(frame); // its place is free
             }
         }

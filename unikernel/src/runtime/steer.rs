@@ -78,6 +78,11 @@ impl Steering {
         self.table[usize::from(group)] = core as u8;
     }
 
+    #[cfg(all(test, not(loom)))]
+    pub(super) fn be_steered_by_nic(&mut self) {
+        self.sorting = Sorting::WithoutFlows;
+    }
+
     /// Whether the NIC steers by our table.
     pub fn is_by_nic(&self) -> bool {
         self.sorting == Sorting::WithoutFlows

@@ -3,6 +3,7 @@
 
 mod apps;
 mod cache;
+mod switch;
 
 use core::net::Ipv4Addr;
 use core::time::Duration;
@@ -26,6 +27,7 @@ use super::shard::{Parts, Shard};
 use super::stages::StageClock;
 use super::steer::Steering;
 pub(super) use apps::{Caller, Echo};
+use switch::Switch;
 
 pub(super) const SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 pub(super) const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
@@ -63,6 +65,8 @@ pub(super) struct Testbed<A: Movable = Echo, C: Movable = Caller> {
     pub(super) cores: Vec<WireShard<A>>,
     pub(super) client: WireShard<C>,
     pub(super) now: Instant,
+    /// The NIC, where it steers.
+    switch: Option<Switch>,
     /// The client has a turn in one of so many rounds.
     pub(super) client_rest: usize,
     random: u64,
@@ -87,11 +91,24 @@ impl<A: Movable, C: Movable> Testbed<A, C> {
     ) -> Testbed<A, C> {
         let [near, far] = wire::pair();
         let client = shards(fixed(CLIENT), 2, vec![Queues::Own(far)], 4 * BUFFERS, client).pop().unwrap();
-        let queues =
-            core::iter::once(Queues::Own(near)).chain((1..cores).map(|_| Queues::Via { core: 0, no_buffer: 0 }));
-        let cores = shards(fixed(SERVER), 1, queues.collect(), buffers, server);
+        // With an odd seed the NIC has a queue pair for each core, and steers.
+        let steers = seed % 2 == 1 && cores > 1;
+        let (queues, switch) = if steers {
+            let (queues, switch) = Switch::before(near, cores);
+            (queues, Some(switch))
+        } else {
+            let via = (1..cores).map(|_| Queues::Via { core: 0, no_buffer: 0 });
+            (core::iter::once(Queues::Own(near)).chain(via).collect(), None)
+        };
+        let mut cores = shards(fixed(SERVER), 1, queues, buffers, server);
+        if let Some(switch) = &switch {
+            let count = cores.len();
+            cores.iter_mut().for_each(|core| core.steering.be_steered_by_nic());
+            let control = Control::new(cores[0].migrations.directory(), count, 0, 1);
+            cores[0].govern_by(control, Some(switch.nic_table(count)));
+        }
         let random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-        Testbed { cores, client, now: Instant::from_nanos(1_000_000_000), client_rest: 1, random }
+        Testbed { cores, client, switch, now: Instant::from_nanos(1_000_000_000), client_rest: 1, random }
     }
 
     pub(super) fn random(&mut self, below: usize) -> usize {
@@ -106,6 +123,9 @@ impl<A: Movable, C: Movable> Testbed<A, C> {
         self.now = self.now + STEP;
         if self.random(self.client_rest) == 0 {
             self.client.turn(self.now, 0);
+        }
+        if let Some(switch) = &mut self.switch {
+            switch.round();
         }
         let first = self.random(self.cores.len());
         for n in 0..self.cores.len() {
@@ -153,7 +173,7 @@ fn shards<A: Movable>(
     mut make_app: impl FnMut(&'static Pool) -> A,
 ) -> Vec<WireShard<A>> {
     let cores = queues.len();
-    let hash: &'static Toeplitz = Box::leak(Box::new(Toeplitz::new(&[0x5a; 40].map(|byte: u8| byte.wrapping_mul(37)))));
+    let hash = hash();
     let table = core::array::from_fn(|group| (group % cores) as u8);
     let directory = Directory::new(&table);
     let parts = mesh(cores).into_iter().zip(queues).enumerate();
@@ -174,6 +194,11 @@ fn shards<A: Movable>(
     let blocks = Blocks::new(cores, shards[0].statistics_len());
     shards.iter_mut().for_each(|shard| shard.publish_in(blocks.clone()));
     shards
+}
+
+/// The flow hash of all tests.
+fn hash() -> &'static Toeplitz {
+    Box::leak(Box::new(Toeplitz::new(&core::array::from_fn(|n| (n as u8).wrapping_mul(37) ^ 0x5a))))
 }
 
 /// A queue pair and its other end.

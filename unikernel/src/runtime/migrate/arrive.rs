@@ -6,14 +6,16 @@ use netstack::app::Movable;
 use netstack::time::Instant;
 
 use super::Head;
+use super::kept::Follows;
 use crate::runtime::message::{Crate, Message, Owner, Step};
 use crate::runtime::shard::Shard;
 
 impl<R: RxQueue, T: TxQueue, A: Movable> Shard<R, T, A> {
     /// A group will come: what comes for it until then is kept.
     pub(in crate::runtime) fn expect_group(&mut self, group: u8, from: usize) {
-        self.migrations.keeping |= 1 << group;
-        self.migrations.arrived &= !(1 << group);
+        let follows = if self.steering.is_by_nic() { Follows::Table } else { Follows::Nothing };
+        self.migrations.kept.expect(group, follows);
+        self.migrations.arriving[from].connections = 0;
         let _ = self.port.send(from, Message::Step(Step::Expecting(group)));
     }
 
@@ -47,6 +49,7 @@ impl<R: RxQueue, T: TxQueue, A: Movable> Shard<R, T, A> {
             return arriving.input.clear();
         };
         self.migrations.counters.connections += 1;
+        arriving.connections += 1;
         if let Some(state) = state {
             match self.app.import(flow, state, &mut arriving.input) {
                 Some(cookie) => self.stack.name(flow, cookie),
@@ -60,13 +63,16 @@ impl<R: RxQueue, T: TxQueue, A: Movable> Shard<R, T, A> {
     }
 
     /// A group has arrived whole.
-    pub(in crate::runtime) fn group_arrives(&mut self, group: u8, since: Instant, now: Instant) {
+    pub(in crate::runtime) fn group_arrives(&mut self, from: usize, group: u8, since: Instant, now: Instant) {
         let own = self.port.own();
         self.stack.adopt(group);
         self.steering.set(group, own);
         self.migrations.directory.set_owner(group, own);
-        self.migrations.arrived |= 1 << group;
+        self.migrations.kept.arrived(group);
         self.migrations.counters.groups += 1;
-        self.migrations.pauses.add(now.since(since));
+        // Nobody notices the pause of a group without connections.
+        if self.migrations.arriving[from].connections > 0 {
+            self.migrations.pauses.add(now.since(since));
+        }
     }
 }

@@ -8,7 +8,7 @@ use netstack::app::Movable;
 use netstack::stack::{Held, NoDeparture};
 use netstack::time::Instant;
 
-use super::{Head, Leaving, NicPhase, Phase};
+use super::{Head, Leaving, Phase};
 use crate::runtime::mesh::cores_of;
 use crate::runtime::message::{Message, Owner, Step};
 use crate::runtime::shard::Shard;
@@ -39,9 +39,12 @@ impl<R: RxQueue, T: TxQueue, A: Movable> Shard<R, T, A> {
     /// Goes on with the group that is leaving, or begins with the next. Called when the application has worked off everything that
     /// came in a turn.
     pub(in crate::runtime) fn advance_migration(&mut self, now: Instant) {
+        while let Some((group, to)) = self.migrations.nic.next_drained() {
+            let _ = self.port.send(to.into(), Message::Step(Step::Drained(group))); // too much waits only for a core that is stuck
+        }
         if self.migrations.leaving.is_none() {
             let Some((group, to)) = self.migrations.queue.pop_front() else { return };
-            if self.migrations.keeps(group) {
+            if self.migrations.kept.keeps(group) {
                 // It has only just come: what was kept for it comes first.
                 let _ = self.migrations.queue.push_back((group, to)); // its place is free
                 return;
@@ -49,8 +52,11 @@ impl<R: RxQueue, T: TxQueue, A: Movable> Shard<R, T, A> {
             self.announce(group, to.into(), now);
         }
         let Some(mut leaving) = self.migrations.leaving.take() else { return };
-        if leaving.phase == Phase::Steering && leaving.unsteered == 0 && leaving.nic == NicPhase::Done {
+        if leaving.phase == Phase::Steering && leaving.unsteered == 0 {
             leaving.phase = Phase::Moving;
+            if self.steering.is_by_nic() {
+                leaving.since = now; // until now it has come here
+            }
             self.steering.set(leaving.group, leaving.to);
             self.stack.release(leaving.group);
         }
@@ -77,36 +83,12 @@ impl<R: RxQueue, T: TxQueue, A: Movable> Shard<R, T, A> {
         for core in cores_of(others) {
             let _ = self.port.send(core, Message::Step(Step::Steer(group, to))); // room: asked for by `announce`
         }
-        if self.steering.is_by_nic() {
-            if let Some(leaving) = &mut self.migrations.leaving {
-                leaving.nic = NicPhase::Asked;
-            }
-            if self.port.own() == 0 {
-                self.ask_nic(group, to, 0);
-            } else {
-                let _ = self.port.send(0, Message::Step(Step::SetNic(group, to)));
-            }
-        }
     }
 
     /// A core has sent its last frame of the group to this one.
     pub(in crate::runtime) fn is_steered(&mut self, group: u8, core: usize) {
         if let Some(leaving) = self.migrations.leaving.as_mut().filter(|leaving| leaving.group == group) {
             leaving.unsteered &= !(1 << core);
-        }
-    }
-
-    /// The NIC steers the group to its target.
-    pub(in crate::runtime) fn nic_is_set(&mut self, group: u8) {
-        if let Some(leaving) = self.migrations.leaving.as_mut().filter(|leaving| leaving.group == group) {
-            leaving.nic = NicPhase::Draining;
-        }
-    }
-
-    /// Our receive queue was found empty: what the NIC brought before was taken.
-    pub(in crate::runtime) fn queue_was_empty(&mut self) {
-        if let Some(leaving) = self.migrations.leaving.as_mut().filter(|leaving| leaving.nic == NicPhase::Draining) {
-            leaving.nic = NicPhase::Done;
         }
     }
 
@@ -117,9 +99,8 @@ impl<R: RxQueue, T: TxQueue, A: Movable> Shard<R, T, A> {
             let _ = self.migrations.queue.push_front((group, to as u8)); // its place is free
             return;
         }
-        let (phase, nic) = (Phase::Announced, NicPhase::Done);
-        let input = VecDeque::new();
-        let leaving = Leaving { group, to, phase, since: now, unsteered: 0, nic, departure: None, input };
+        let (phase, input) = (Phase::Announced, VecDeque::new());
+        let leaving = Leaving { group, to, phase, since: now, unsteered: 0, departure: None, input };
         self.migrations.leaving = Some(leaving);
     }
 
@@ -173,8 +154,22 @@ impl<R: RxQueue, T: TxQueue, A: Movable> Shard<R, T, A> {
             Err(NoDeparture::None) => {
                 self.migrations.crates.push(crate_);
                 let _ = self.port.send(leaving.to, Message::Step(Step::Arrived(leaving.group, leaving.since)));
+                self.have_nic_follow(leaving.group, leaving.to);
                 None
             }
+        }
+    }
+
+    /// A group has moved: the NIC is to know, and what it brings until then is passed on.
+    fn have_nic_follow(&mut self, group: u8, to: usize) {
+        if !self.steering.is_by_nic() {
+            return;
+        }
+        self.migrations.nic.ask(group, to as u8);
+        if self.port.own() == 0 {
+            self.ask_nic(group, to as u8, 0);
+        } else {
+            let _ = self.port.send(0, Message::Step(Step::SetNic(group, to as u8)));
         }
     }
 }

@@ -1,33 +1,62 @@
-//! How long flow groups were served by no core.
+//! How long something had to wait: counts of pauses below limits in microseconds; the last also has those above.
 
 use core::time::Duration;
 
 use netstack::app::Statistics;
 
-/// Counts of pauses below each of these, in microseconds; the last also has those above.
-const NAMES: [(&str, u64); 8] = [
-    ("migrate_pauses_below_16_us", 16),
-    ("migrate_pauses_below_64_us", 64),
-    ("migrate_pauses_below_128_us", 128),
-    ("migrate_pauses_below_256_us", 256),
-    ("migrate_pauses_below_512_us", 512),
-    ("migrate_pauses_below_1024_us", 1024),
-    ("migrate_pauses_below_4096_us", 4096),
-    ("migrate_pauses_longer", u64::MAX),
-];
+/// The limits, each twice the last, but for the long ones.
+const LIMITS: [u64; 13] = [8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 16384, 65536, u64::MAX];
 
-/// The pauses of the groups that came to one core.
-#[derive(Default)]
+/// The names of the counts, and that of the sum.
+pub(super) struct Names {
+    below: [&'static str; LIMITS.len()],
+    total: &'static str,
+}
+
+macro_rules! names {
+    ($prefix:literal) => {
+        Names {
+            below: [
+                concat!($prefix, "_below_8_us"),
+                concat!($prefix, "_below_16_us"),
+                concat!($prefix, "_below_32_us"),
+                concat!($prefix, "_below_64_us"),
+                concat!($prefix, "_below_128_us"),
+                concat!($prefix, "_below_256_us"),
+                concat!($prefix, "_below_512_us"),
+                concat!($prefix, "_below_1024_us"),
+                concat!($prefix, "_below_2048_us"),
+                concat!($prefix, "_below_4096_us"),
+                concat!($prefix, "_below_16384_us"),
+                concat!($prefix, "_below_65536_us"),
+                concat!($prefix, "_longer"),
+            ],
+            total: concat!($prefix, "_us"),
+        }
+    };
+}
+
+/// Of groups with connections that were served by no core.
+pub(super) const PAUSES: Names = names!("migrate_pauses");
+/// Of frames that came by the NIC's new table before the last that came by the old one were passed on.
+pub(super) const NIC_WAITS: Names = names!("migrate_nic_waits");
+
+/// The pauses that one core has seen.
 pub(super) struct Pauses {
-    counts: [u64; NAMES.len()],
+    names: &'static Names,
+    counts: [u64; LIMITS.len()],
     total_us: u64,
 }
 
 impl Pauses {
+    pub(super) fn new(names: &'static Names) -> Pauses {
+        Pauses { names, counts: [0; LIMITS.len()], total_us: 0 }
+    }
+
     pub(super) fn add(&mut self, pause: Duration) {
         let us = pause.as_micros() as u64;
         self.total_us += us;
-        if let Some(at) = NAMES.iter().position(|(_, limit)| us < *limit) {
+        if let Some(at) = LIMITS.iter().position(|limit| us < *limit) {
             self.counts[at] += 1;
         }
     }
@@ -35,7 +64,7 @@ impl Pauses {
 
 impl Statistics for Pauses {
     fn visit(&self, visit: &mut dyn FnMut(&str, u64)) {
-        NAMES.iter().zip(&self.counts).for_each(|((name, _), count)| visit(name, *count));
-        visit("migrate_pauses_us", self.total_us);
+        self.names.below.iter().zip(&self.counts).for_each(|(name, count)| visit(name, *count));
+        visit(self.names.total, self.total_us);
     }
 }

@@ -9,6 +9,7 @@ use super::Shard;
 use crate::runtime::control::Action;
 use crate::runtime::mesh::cores_of;
 use crate::runtime::message::{Message, Power, Step};
+use crate::runtime::migrate::Way;
 
 /// Messages taken in a turn, so that a turn ends whatever the others do.
 const MOST_MESSAGES: usize = 256;
@@ -22,6 +23,7 @@ impl<R: RxQueue, T: TxQueue, A: Movable> Shard<R, T, A> {
             return 0;
         }
         self.port.collect_blanks(self.pool);
+        self.migrations.turn(now);
         self.replay();
         let mut messages = 0;
         while messages < MOST_MESSAGES
@@ -40,7 +42,7 @@ impl<R: RxQueue, T: TxQueue, A: Movable> Shard<R, T, A> {
         match message {
             Message::Frame(parcel) => {
                 if let Some(frame) = self.admit(from, parcel)
-                    && let Some(frame) = self.unless_kept(frame)
+                    && let Some(frame) = self.unless_kept(frame, Way::Passed)
                 {
                     let _ = self.passed.push_back(frame); // room: asked for before the message was taken
                 }
@@ -78,9 +80,10 @@ impl<R: RxQueue, T: TxQueue, A: Movable> Shard<R, T, A> {
             }
             Step::Steered(group) => self.is_steered(group, from),
             Step::SetNic(group, to) => self.ask_nic(group, to, from),
-            Step::NicSet(group) => self.nic_is_set(group),
+            Step::NicSet(group) => self.migrations.nic_is_set(group),
+            Step::Drained(group) => self.migrations.source_is_drained(group, now),
             Step::Settle => self.settle_connection(from, now),
-            Step::Arrived(group, since) => self.group_arrives(group, since, now),
+            Step::Arrived(group, since) => self.group_arrives(from, group, since, now),
         }
     }
 
@@ -94,16 +97,13 @@ impl<R: RxQueue, T: TxQueue, A: Movable> Shard<R, T, A> {
         }
     }
 
-    /// Keeps a frame whose group is on its way to this core.
-    pub(super) fn unless_kept(&mut self, frame: PktBuf) -> Option<PktBuf> {
+    /// Keeps a frame of a group before which others have to come.
+    pub(super) fn unless_kept(&mut self, frame: PktBuf, way: Way) -> Option<PktBuf> {
         if !self.migrations.is_keeping() {
             return Some(frame);
         }
         match self.steering.group_of(&frame) {
-            Some(group) if self.migrations.keeps(group) => {
-                self.migrations.keep(group, frame);
-                None
-            }
+            Some(group) => self.migrations.unless_kept(group, frame, way),
             _ => Some(frame),
         }
     }
@@ -125,9 +125,9 @@ impl<R: RxQueue, T: TxQueue, A: Movable> Shard<R, T, A> {
 
     /// The first core sees to what is wanted of the others, and to the NIC's table.
     pub(super) fn govern(&mut self, now: Instant) {
-        if let Some((group, core)) = self.nic_table.as_mut().and_then(|table| table.poll()) {
+        while let Some((group, core)) = self.nic_table.as_mut().and_then(|table| table.poll()) {
             if core == self.port.own() {
-                self.nic_is_set(group);
+                self.migrations.nic_is_set(group);
             } else {
                 let _ = self.port.send(core, Message::Step(Step::NicSet(group)));
             }
@@ -150,7 +150,7 @@ impl<R: RxQueue, T: TxQueue, A: Movable> Shard<R, T, A> {
     pub(in crate::runtime) fn ask_nic(&mut self, group: u8, to: u8, asked_by: usize) {
         match &mut self.nic_table {
             Some(table) => table.ask(group, to, asked_by),
-            None if asked_by == self.port.own() => self.nic_is_set(group),
+            None if asked_by == self.port.own() => self.migrations.nic_is_set(group),
             None => {
                 let _ = self.port.send(asked_by, Message::Step(Step::NicSet(group)));
             }

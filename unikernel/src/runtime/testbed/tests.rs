@@ -26,7 +26,7 @@ impl Testbed {
             self.round();
         }
         for core in 0..self.cores.len() {
-            let ring = if core == 0 { 256 } else { 0 };
+            let ring = if core == 0 || self.switch.is_some() { 256 } else { 0 };
             let (free, all) = (self.statistic(core, "packet_buffers_free"), self.statistic(core, "packet_buffers"));
             assert!(free + ring >= all - 8, "core {core}: {free} of {all} free");
         }
