@@ -27,8 +27,9 @@ pub struct Blocks(Arc<[Block]>);
 struct Block(Box<[AtomicU64]>);
 
 impl Blocks {
-    /// Blocks for `cores` cores of `values` values each.
-    pub fn new(cores: usize, values: usize) -> Blocks {
+    /// Blocks for `cores` cores of as many values as `count` counts. One core alone needs none.
+    pub fn new(cores: usize, count: impl FnOnce() -> usize) -> Blocks {
+        let values = if cores > 1 { count() } else { 0 };
         Blocks((0..cores).map(|_| Block((0..values).map(|_| AtomicU64::new(0)).collect())).collect())
     }
 
@@ -52,11 +53,19 @@ impl Publisher {
 
     /// Whether the block is so old that it should be written.
     pub fn is_due(&self, now: Instant) -> bool {
-        now >= self.due && self.blocks.0.len() > 1
+        now >= self.due && self.has_readers()
     }
 
-    /// Writes the block.
+    /// Whether there are other cores.
+    fn has_readers(&self) -> bool {
+        self.blocks.0.len() > 1
+    }
+
+    /// Writes the block, if anybody reads it.
     pub fn publish(&mut self, now: Instant, statistics: &dyn Statistics) {
+        if !self.has_readers() {
+            return;
+        }
         self.due = now + AGE;
         let mut values = self.blocks.0[self.own].0.iter();
         statistics.visit(&mut |_, count| {
@@ -124,7 +133,7 @@ mod tests {
     #[test]
     fn sums_and_cores() {
         let [first, second] = [Fixed(&[("a", 1), ("stage_b", 2)]), Fixed(&[("a", 10), ("stage_b", 20)])];
-        let blocks = Blocks::new(2, count(&first));
+        let blocks = Blocks::new(2, || count(&first));
         let mut publishers = [0, 1].map(|core| Publisher::new(blocks.clone(), core));
         publishers[1].publish(Instant::ZERO, &second);
         assert!(publishers[0].is_due(Instant::ZERO) && !publishers[1].is_due(Instant::ZERO));
@@ -137,7 +146,8 @@ mod tests {
     #[test]
     fn a_core_alone_publishes_nothing() {
         let first = Fixed(&[("stage_b", 2)]);
-        let publisher = Publisher::new(Blocks::new(1, 1), 0);
+        let mut publisher = Publisher::new(Blocks::new(1, || unreachable!()), 0);
+        publisher.publish(Instant::ZERO, &first);
         assert!(!publisher.is_due(Instant::ZERO));
         let mut seen = Vec::new();
         publisher.total(&first).visit(&mut |name, value| seen.push((name.to_owned(), value)));

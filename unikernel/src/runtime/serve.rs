@@ -58,7 +58,7 @@ where
     A: Movable + 'static,
 {
     let cores = shards.len();
-    let blocks = Blocks::new(cores, shards.first().map_or(0, |shard| shard.statistics_len()));
+    let blocks = Blocks::new(cores, || shards.first().map_or(0, |shard| shard.statistics_len()));
     shards.iter_mut().for_each(|shard| shard.publish_in(blocks.clone()));
     for core in (1..cores).rev() {
         let Some(shard) = shards.pop() else { break };

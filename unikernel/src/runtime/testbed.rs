@@ -191,7 +191,7 @@ fn shards<A: Movable>(
         })
         .collect();
     shards[0].govern_by(Control::new(directory, cores, 0, 1), None);
-    let blocks = Blocks::new(cores, shards[0].statistics_len());
+    let blocks = Blocks::new(cores, || shards[0].statistics_len());
     shards.iter_mut().for_each(|shard| shard.publish_in(blocks.clone()));
     shards
 }
