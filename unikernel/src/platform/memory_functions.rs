@@ -1,7 +1,7 @@
 //! The memory functions that compilers call by name; a hosted target has them in its C library.
 //!
 //! Small sizes, which rule in packet processing, take a few overlapping moves; large ones the CPU's string
-//! instructions, which run at full bandwidth. Everything is loaded before anything that may overlap it is stored, so
+//! instructions, which run at full bandwidth, eight bytes at a time: a translator does one after the other. Everything is loaded before anything that may overlap it is stored, so
 //! `memcpy` serves for a `memmove` to a lower address too.
 
 #![allow(unsafe_code)] // they are raw memory access
@@ -62,8 +62,12 @@ memcpy:
     mov [rdi + r9], r10b
     mov [rdi + rdx - 1], r8b
 6:  ret
-8:  mov rcx, rdx
-    rep movsb
+8:  mov r8, [rsi + rdx - 8]
+    lea r9, [rdi + rdx - 8]
+    mov rcx, rdx
+    shr rcx, 3
+    rep movsq
+    mov [r9], r8
     ret
 9:  mov rax, rdi
     mov rcx, rdx
@@ -79,10 +83,10 @@ memcpy:
 memset:
     mov r9, rdi
     movzx eax, sil
-    cmp rdx, 256
-    ja 5f
     mov rcx, 0x0101010101010101
     imul rax, rcx
+    cmp rdx, 256
+    ja 5f
     cmp rdx, 16
     jb 2f
     movq xmm0, rax
@@ -108,8 +112,11 @@ memset:
     jmp 3b
 4:  mov rax, r9
     ret
-5:  mov rcx, rdx
-    rep stosb
+5:  lea r8, [rdi + rdx - 8]
+    mov rcx, rdx
+    shr rcx, 3
+    rep stosq
+    mov [r8], rax
     mov rax, r9
     ret
 
