@@ -40,6 +40,18 @@ pub(crate) struct Route {
     pub(crate) to: Mac,
 }
 
+/// A next hop as it was found, to be kept by those who send to it again and again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hop {
+    to: Mac,
+    edition: u32,
+}
+
+impl Hop {
+    /// None was found yet.
+    pub(crate) const UNKNOWN: Hop = Hop { to: Mac([0; 6]), edition: 0 };
+}
+
 /// The link.
 pub(crate) struct Link {
     station: Station,
@@ -105,6 +117,23 @@ impl Link {
             Lookup::Known(to) => Some(Route { local: own.ip, remote, from: self.station, to }),
             _ => None,
         }
+    }
+
+    /// What to keep of a route, for [`route_by`](Link::route_by).
+    pub(crate) fn hop_of(&self, route: &Route, now: Instant) -> Hop {
+        Hop { to: route.to, edition: self.neighbors.edition(now) }
+    }
+
+    /// Whether frames to a next hop that was found before are untagged, and it need not be looked up again.
+    #[inline]
+    pub(crate) fn is_plain_to(&self, hop: &Hop, now: Instant) -> bool {
+        hop.edition == self.neighbors.edition(now) && self.station.vlan.is_none()
+    }
+
+    /// The way to `remote` by that.
+    #[inline]
+    pub(crate) fn route_by(&self, hop: &Hop, remote: Ipv4Addr) -> Option<Route> {
+        Some(Route { local: self.address?.ip, remote, from: self.station, to: hop.to })
     }
 
     /// Sends a datagram's packet to `remote`, at once or when its next hop is known. If that does not answer, or too much

@@ -18,13 +18,16 @@ use crate::checksum::Sum;
 use crate::ethernet::{Mac, Station};
 use crate::ipv4::protocol;
 use crate::link::Route;
-use crate::tcp::{Fields, FlowKey, SeqNum};
+use crate::tcp::{FlowKey, SeqNum, Timestamps};
+
+/// Bytes of the headers that are [written](emit).
+pub(crate) const HEADERS_LEN: usize = 66;
 
 /// Where headers begin, and payload without options and with timestamps.
 const IP_AT: usize = 14;
 const TCP_AT: usize = 34;
 const OPTIONS_AT: usize = 54;
-const STAMPED_AT: usize = 66;
+const STAMPED_AT: usize = HEADERS_LEN;
 
 /// EtherType; version and header length without options.
 const IPV4: u16 = 0x0800;
@@ -171,19 +174,31 @@ fn bytes_at<const N: usize, const ALL: usize>(bytes: &[u8; ALL], at: usize) -> [
     core::array::from_fn(|i| bytes[at + i])
 }
 
-/// Writes the headers of a plain segment with timestamps in front of its payload. The device completes its checksum. `None` if
-/// the headroom is too small or the buffer is shared, or for a segment without timestamps.
-#[inline]
-pub(crate) fn emit(payload: &mut PktBuf, fields: &Fields, route: &Route) -> Option<Checksum> {
-    let timestamps = fields.options.timestamps?;
-    let segment_len = payload.frame_len() + (STAMPED_AT - TCP_AT);
+/// What a plain segment says that we send.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plain {
+    pub(crate) src_port: u16,
+    pub(crate) dst_port: u16,
+    pub(crate) seq: SeqNum,
+    pub(crate) ack: SeqNum,
+    pub(crate) flags: u8,
+    pub(crate) window: u16,
+    pub(crate) timestamps: Timestamps,
+}
+
+/// The state of their checksum: the device completes it.
+pub(crate) const CHECKSUM: Checksum = Checksum::Partial { start: TCP_AT as u8, field: 16 };
+
+/// Writes the headers of a plain segment with `len` bytes of payload.
+#[inline(always)] // on the way of nearly every segment
+pub(crate) fn emit(header: &mut [u8; HEADERS_LEN], len: usize, fields: &Plain, route: &Route) {
+    let segment_len = len + (STAMPED_AT - TCP_AT);
     let addresses = Sum::addresses(route.local, route.remote);
     let total_len = (segment_len + (TCP_AT - IP_AT)) as u16;
     let fixed = Sum::new().add_word(0x4500).add_word(DONT_FRAGMENT).add_word(TTL_AND_TCP);
     let ip_checksum = fixed.add_sum(addresses).add_word(total_len).checksum();
     let partial = addresses.add_word(protocol::TCP.into()).add_word(segment_len as u16).partial();
 
-    let header: &mut [u8; STAMPED_AT] = payload.prepend(STAMPED_AT)?.first_chunk_mut()?;
     let mut put = |at: usize, bytes: &[u8]| header[at..at + bytes.len()].copy_from_slice(bytes);
     put(0, &route.to.0);
     put(6, &route.from.mac.0);
@@ -203,9 +218,8 @@ pub(crate) fn emit(payload: &mut PktBuf, fields: &Fields, route: &Route) -> Opti
     put(50, &partial);
     put(52, &[0; 2]);
     put(OPTIONS_AT, &TIMESTAMPS.to_be_bytes());
-    put(58, &timestamps.value.to_be_bytes());
-    put(62, &timestamps.echo.to_be_bytes());
-    Some(Checksum::Partial { start: TCP_AT as u8, field: 16 })
+    put(58, &fields.timestamps.value.to_be_bytes());
+    put(62, &fields.timestamps.echo.to_be_bytes());
 }
 
 #[cfg(test)]

@@ -117,6 +117,18 @@ impl PktBuf {
         self.writable(self.start, n as u16)
     }
 
+    /// Another handle of the memory, with `N` bytes more at its front, which `write` fills in. `None`, and no change, if the
+    /// headroom is too small or the memory is shared.
+    #[inline(always)] // on the way of nearly every segment
+    pub fn framed<const N: usize>(&mut self, write: impl FnOnce(&mut [u8; N])) -> Option<PktBuf> {
+        let start = self.start.checked_sub(N as u16)?;
+        write(self.writable(start, N as u16)?.first_chunk_mut()?);
+        let mut frame = self.clone();
+        frame.start = start;
+        frame.len += N as u16;
+        Some(frame)
+    }
+
     /// Adds `n` bytes at the end and returns them, with what the memory held before. `None`, and no change, if the
     /// tailroom is too small or the memory is shared.
     pub fn append(&mut self, n: usize) -> Option<&mut [u8]> {
@@ -179,13 +191,13 @@ impl PktBuf {
         self.slot.memory.get().as_ptr() as u64 + u64::from(self.start)
     }
 
-    /// `len` bytes from `start`, if this is the sole handle.
+    /// `len` bytes from `start`, which end no later than these, if this is the sole handle.
     fn writable(&mut self, start: u16, len: u16) -> Option<&mut [u8]> {
         if !self.is_unique() {
             return None;
         }
         // SAFETY:
-        // - callers pass a range within start..start+len, hence within the slot's BUF_BYTES of initialised memory;
+        // - callers pass a range that ends at start+len at most, hence within the slot's BUF_BYTES of initialised memory;
         // - this is the only handle (checked above), and it is mutably borrowed for as long as the slice lives.
         Some(unsafe { slice::from_raw_parts_mut(self.slot.memory.get().as_ptr().add(start.into()), len.into()) })
     }

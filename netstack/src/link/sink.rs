@@ -18,11 +18,13 @@ impl<'a> Sink<'a> {
     }
 
     /// Whether one more frame fits.
+    #[inline]
     pub(crate) fn has_room(&self) -> bool {
         self.room > 0 && !self.batch.is_full()
     }
 
     /// Takes a frame, for which there must be room.
+    #[inline(always)]
     pub(crate) fn push(&mut self, frame: PktBuf) {
         // One with something attached counts as two: see `TxQueue::room`.
         self.room = self.room.saturating_sub(if frame.has_attachment() { 2 } else { 1 });

@@ -35,6 +35,9 @@ const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// Requests a second, for all addresses together: what strangers with made-up addresses can make us broadcast.
 const ASKS_PER_SECOND: u32 = 256;
 
+/// Nanoseconds of an edition, as a power of two.
+const EDITION_SHIFT: u32 = 30;
+
 /// What is known of an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lookup {
@@ -55,11 +58,18 @@ pub(crate) struct Neighbors {
     known: Known,
     pending: Pending,
     asks: RateLimit,
+    /// Times that something has changed.
+    changes: u32,
 }
 
 impl Neighbors {
     pub(crate) fn new(keys: &mut Keys) -> Neighbors {
-        Neighbors { known: Known::new(keys), pending: Pending::new(keys), asks: RateLimit::new(ASKS_PER_SECOND) }
+        Neighbors {
+            known: Known::new(keys),
+            pending: Pending::new(keys),
+            asks: RateLimit::new(ASKS_PER_SECOND),
+            changes: 1,
+        }
     }
 
     /// What is known of `ip`, which is about to be sent to. A request that it wants is taken as sent.
@@ -78,6 +88,13 @@ impl Neighbors {
         Lookup::Ask
     }
 
+    /// What [`lookup`](Neighbors::lookup) has found holds while this is the same. It never is for much longer than a second: who
+    /// goes on sending is to look again, so that entries in use are confirmed, and expire.
+    #[inline]
+    pub(crate) fn edition(&self, now: Instant) -> u32 {
+        self.changes.wrapping_add((now.as_nanos() >> EDITION_SHIFT) as u32)
+    }
+
     /// Keeps a packet for a neighbor that was asked for, until it answers or is given up.
     pub(crate) fn hold(&mut self, ip: Ipv4Addr, packet: PktBuf, counters: &mut Counters) {
         self.pending.hold(ip, packet, counters);
@@ -90,6 +107,7 @@ impl Neighbors {
 
     /// Notes a neighbor's address. If it was not known before, returns the packets that waited for it, if any.
     pub(crate) fn learn(&mut self, ip: Ipv4Addr, mac: Mac, now: Instant, counters: &mut Counters) -> Option<Held> {
+        self.changes = self.changes.wrapping_add(1);
         if self.known.update(ip, mac, now) {
             return None;
         }
@@ -99,6 +117,7 @@ impl Neighbors {
 
     /// Notes that a neighbor has moved, if it is known. Says whether it is.
     pub(crate) fn update(&mut self, ip: Ipv4Addr, mac: Mac, now: Instant) -> bool {
+        self.changes = self.changes.wrapping_add(1);
         self.known.update(ip, mac, now)
     }
 
@@ -114,6 +133,7 @@ impl Neighbors {
 
     /// Forgets everybody: we are in another network now.
     pub(crate) fn clear(&mut self, counters: &mut Counters) {
+        self.changes = self.changes.wrapping_add(1);
         self.known.clear();
         self.pending.clear(counters);
     }

@@ -10,7 +10,7 @@ use crate::checksum::Sum;
 use crate::ethernet::Payload;
 use crate::ipv4::{self, Codepoint, protocol};
 use crate::link::{Route, Sink};
-use crate::plain;
+use crate::plain::{self, Plain};
 
 /// Where the segments of one connection go.
 pub(super) struct Egress<'a, 'b> {
@@ -43,11 +43,18 @@ impl Egress<'_, '_> {
 
 /// Writes TCP, IPv4 and Ethernet headers in front of a payload. Says who completes the checksum; `None` if the headroom is
 /// too small or the buffer is shared.
-#[inline(always)]
 pub(super) fn wrap(payload: &mut PktBuf, fields: &Fields, route: &Route, tx_checksum: TxChecksum) -> Option<Checksum> {
     let is_unmarked = fields.mark == Codepoint::NotCapable && route.from.vlan.is_none();
-    if tx_checksum == TxChecksum::Device && is_unmarked && fields.options.are_timestamps() {
-        return plain::emit(payload, fields, route);
+    if tx_checksum == TxChecksum::Device
+        && is_unmarked
+        && fields.options.are_timestamps()
+        && let Some(timestamps) = fields.options.timestamps
+    {
+        let Fields { src_port, dst_port, seq, ack, flags, window, .. } = *fields;
+        let len = payload.frame_len();
+        let header = payload.prepend(plain::HEADERS_LEN)?.first_chunk_mut()?;
+        plain::emit(header, len, &Plain { src_port, dst_port, seq, ack, flags, window, timestamps }, route);
+        return Some(plain::CHECKSUM);
     }
     wrap_any(payload, fields, route, tx_checksum)
 }

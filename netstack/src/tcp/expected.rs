@@ -13,7 +13,7 @@ use crate::plain::{self, PlainSegment, Recipient};
 impl Tcb {
     /// Whether nothing but the next payload, or the acknowledgement of what is in flight, is to be expected: the connection is open
     /// in both directions, and no loss, gap, probe or shut window is to be looked after.
-    fn is_at_rest(&self) -> bool {
+    pub(super) fn is_at_rest(&self) -> bool {
         let (send, receive) = (&self.send, &self.receive);
         self.state == State::Established
             && matches!(self.owner, Owner::App(_))

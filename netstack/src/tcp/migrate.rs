@@ -17,6 +17,7 @@ use super::seq::SeqNum;
 use super::tcb::{Owner, State, Tcb};
 use super::{Tcp, Work, timers};
 use crate::app::{Cookie, Event, Flow, MAX_SEND};
+use crate::link::Hop;
 use crate::steering::GroupSet;
 use crate::time::Instant;
 
@@ -151,6 +152,7 @@ impl Tcp {
         let Connection { mut tcb, main, delayed_ack } = connection;
         tcb.at_rest = false;
         tcb.generation = self.generations[index as usize];
+        tcb.hop = Hop::UNKNOWN; // of another core's link
         if matches!(tcb.owner, Owner::App(_)) {
             tcb.owner = Owner::None; // until it has its name here
         }

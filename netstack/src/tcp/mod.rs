@@ -13,7 +13,8 @@
 //!                tail_probe: asks when nothing tells      recovery, rate_reduction: until it is made up for
 //! how much       congestion (NewReno, CUBIC), ecn       when    rto, timers, keepalive
 //! the app        calls: what it asks for
-//! out            output: what is sent, in one place, at egress      fit, cut: how much of it in one frame
+//! out            ready: what nearly all of it is, in one pass
+//!                output: what is sent, in one place, at egress      fit, cut: how much of it in one frame
 //!                egress: headers in front, and into the batch
 //! ```
 //!
@@ -44,6 +45,7 @@ mod path_mtu;
 mod ports;
 mod rack;
 mod rate_reduction;
+mod ready;
 mod reassembly;
 mod receive;
 mod receive_window;
@@ -90,10 +92,10 @@ use tcb::{Owner, State, Tcb};
 pub use congestion::CongestionControl;
 pub use ecn::EcnUse;
 pub(crate) use flow_table::FlowKey;
-pub(crate) use header::Fields;
 pub use keepalive::Keepalive;
 pub use migrate::{Connection, Departure, Held, NoDeparture, Place};
 
+pub(crate) use options::Timestamps;
 pub use ports::IsOurs;
 pub(crate) use seq::SeqNum;
 pub use settings::TcpSettings;
@@ -214,6 +216,9 @@ impl Tcp {
 
     /// Lets some of those that waited for a next hop try again: a share in each turn, as they may be many.
     fn retry_unresolved(&mut self) {
+        if self.retry_unresolved == 0 {
+            return;
+        }
         let retries = self.retry_unresolved.min(MOST_RETRIES);
         self.retry_unresolved -= retries;
         for _ in 0..retries {

@@ -27,6 +27,14 @@ enum Progress {
     Unresolved,
 }
 
+/// What was in flight before a connection sends what it has to.
+pub(super) struct Before {
+    /// Nothing.
+    pub(super) idle: bool,
+    /// Up to this.
+    pub(super) max: SeqNum,
+}
+
 /// Why a segment was not sent.
 pub(super) enum Stop {
     /// The window is full.
@@ -43,7 +51,8 @@ impl Tcp {
         self.retry_unresolved();
         while sink.has_room() {
             let Some(index) = self.dirty.pop() else { return };
-            match self.output_of(index, link, sink, work) {
+            let Some(before) = self.send_ready(index, link, sink, work) else { continue };
+            match self.output_of(index, before, link, sink, work) {
                 Progress::Done => {}
                 Progress::Later => {
                     self.dirty.push(index);
@@ -62,8 +71,16 @@ impl Tcp {
         Some(frame)
     }
 
-    fn output_of(&mut self, index: u32, link: &mut Link, sink: &mut Sink<'_>, work: &mut Work<'_>) -> Progress {
-        let Some(tcb) = &self.tcbs[index as usize] else { return Progress::Done };
+    #[inline(never)]
+    fn output_of(
+        &mut self,
+        index: u32,
+        before: Before,
+        link: &mut Link,
+        sink: &mut Sink<'_>,
+        work: &mut Work<'_>,
+    ) -> Progress {
+        let Some(tcb) = self.tcbs[index as usize].as_mut() else { return Progress::Done };
         let remote = tcb.key.remote_ip();
         let resets = tcb.receive.ack == AckDue::Reset;
         let Some(route) = link.route(remote, work.now, work.counters) else {
@@ -72,7 +89,7 @@ impl Tcp {
             }
             return Progress::Unresolved;
         };
-        let (idle, before) = (!tcb.is_waiting_for_ack(), tcb.send.max);
+        tcb.hop = link.hop_of(&route, work.now);
         self.widen_path(index, work.now);
         let out = &mut Egress { route, tx_checksum: self.tx_checksum, sink };
         if resets {
@@ -83,8 +100,8 @@ impl Tcp {
         }
         let progress = self.output_segments(index, out, work);
         // When idle, the timer may be armed for the window.
-        let is_new = self.tcbs[index as usize].as_ref().is_some_and(|tcb| tcb.send.max != before);
-        if is_new && (idle || !self.is_retransmission_armed(index)) {
+        let is_new = self.tcbs[index as usize].as_ref().is_some_and(|tcb| tcb.send.max != before.max);
+        if is_new && (before.idle || !self.is_retransmission_armed(index)) {
             self.arm_for_flight(index, work.now);
         } else if !self.is_main_armed(index) {
             self.arm_retransmit(index, work.now);

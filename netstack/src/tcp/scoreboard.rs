@@ -110,6 +110,14 @@ impl Scoreboard {
         self.set(record, Fate::InNetwork);
     }
 
+    /// Notes that a record without a body is sent now, for the first time.
+    #[inline]
+    pub(super) fn sent_first(&mut self, record: &mut Record, now: Instant) {
+        record.transmission = Transmission { fate: Fate::InNetwork, count: Count::Once, at: now };
+        self.in_network += record.payload.len() as u32;
+        self.sent_records += 1;
+    }
+
     /// Gives a record another fate.
     pub(super) fn set(&mut self, record: &mut Record, fate: Fate) {
         self.remove(record);

@@ -42,6 +42,7 @@ pub(super) enum Verdict {
 
 impl Send {
     /// After how many microseconds to probe; `None` if the retransmission timer is to do.
+    #[inline]
     pub(super) fn probe_timeout_us(&self, sack_permitted: bool) -> Option<u32> {
         let open = !self.recovery.is_under_way() && self.scoreboard.sacked() == 0 && self.tail_probe.is_none();
         let in_flight = self.scoreboard.in_network();

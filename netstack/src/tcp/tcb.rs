@@ -28,6 +28,7 @@ use super::seq::SeqNum;
 use super::tail_probe::TailProbe;
 use super::timestamps::Clock;
 use crate::app::{Cookie, Flow};
+use crate::link::Hop;
 use crate::time::Instant;
 
 /// The states of RFC 9293, section 3.3.2, less LISTEN and CLOSED, in which there is no connection.
@@ -170,6 +171,8 @@ pub(super) struct Receive {
 /// A connection.
 pub(super) struct Tcb {
     pub(super) key: FlowKey,
+    /// The next hop, as it was when a segment went the general way.
+    pub(super) hop: Hop,
     pub(super) generation: u32,
     pub(super) state: State,
     pub(super) owner: Owner,
@@ -217,6 +220,7 @@ impl Tcb {
         let first = iss + 1;
         Tcb {
             key,
+            hop: Hop::UNKNOWN,
             generation,
             state: State::SynReceived,
             owner: Owner::None,

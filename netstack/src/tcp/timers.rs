@@ -153,14 +153,10 @@ impl Tcp {
     /// before the retransmission.
     pub(super) fn arm_for_flight(&mut self, index: u32, now: Instant) {
         let Some(tcb) = self.tcbs[index as usize].as_mut() else { return };
-        let (timer, timeout_us) = match tcb.send.probe_timeout_us(tcb.sack_permitted) {
-            Some(timeout_us) => (Timer::TailProbe, timeout_us),
-            None if tcb.is_waiting_for_ack() && tcb.state != State::TimeWait && !tcb.address_lost => {
-                (Timer::Retransmission, tcb.send.rto.timeout_us())
-            }
-            None => return self.arm_retransmit(index, now),
-        };
-        tcb.send.timer = timer;
+        if !tcb.is_waiting_for_ack() || tcb.state == State::TimeWait || tcb.address_lost {
+            return self.arm_retransmit(index, now);
+        }
+        let timeout_us = tcb.flight_timeout_us();
         self.wheel.arm(main(index), now.after_us(timeout_us));
     }
 
@@ -206,6 +202,16 @@ impl Tcp {
 
     pub(super) fn restart_time_wait(&mut self, index: u32, now: Instant) {
         self.wheel.arm(main(index), now + TIME_WAIT);
+    }
+}
+
+impl Tcb {
+    /// Decides what the main timer is for while something is in flight. Returns after how many microseconds.
+    #[inline]
+    pub(super) fn flight_timeout_us(&mut self) -> u32 {
+        let probe_us = self.send.probe_timeout_us(self.sack_permitted);
+        self.send.timer = if probe_us.is_some() { Timer::TailProbe } else { Timer::Retransmission };
+        probe_us.unwrap_or_else(|| self.send.rto.timeout_us())
     }
 }
 

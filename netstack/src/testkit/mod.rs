@@ -61,7 +61,11 @@ pub(crate) struct Kit {
 impl Kit {
     /// A stack with a static address that knows the peer.
     pub(crate) fn new() -> Kit {
-        let mut kit = Kit::with(Addressing::Static { ip: IP, prefix: 24, gateway: None }, 8);
+        Kit::of(|_| {}).introduced()
+    }
+
+    fn introduced(self) -> Kit {
+        let mut kit = self;
         kit.frame(&arp(1, PEER_MAC, PEER_IP, IP));
         kit.frames();
         kit
@@ -84,7 +88,7 @@ impl Kit {
             mac: MAC,
             vlan: None,
             mtu: 1500,
-            tx_checksum: TxChecksum::Software,
+            tx_checksum: TxChecksum::Device,
             tso: None,
             address: Addressing::Static { ip: IP, prefix: 24, gateway: None },
             listen: &[PORT],
@@ -132,7 +136,12 @@ impl Kit {
 
     /// A connection that the app has accepted, opened by this SYN.
     pub(crate) fn opened(syn: Seg) -> Kit {
-        let mut kit = Kit::new();
+        Kit::opened_with(syn, TxChecksum::Device)
+    }
+
+    /// The same, where so completes checksums.
+    pub(crate) fn opened_with(syn: Seg, tx_checksum: TxChecksum) -> Kit {
+        let mut kit = Kit::of(|config| config.tx_checksum = tx_checksum).introduced();
         let stamps = syn.stamps;
         kit.recv(syn);
         kit.out();

@@ -123,7 +123,7 @@ fn asks_three_times_and_then_leaves_it() {
 
 #[test]
 fn a_busy_flow_does_not_wait_for_confirmation() {
-    let mut kit = Kit::connected(65_535, 1460);
+    let mut kit = Kit::opened(seg(SYN, 0, 0).stamps(1, 0));
     kit.wait(Duration::from_secs(3));
     kit.frames(); // the announcement
     let (mut acked, mut confirmations) = (1, 0);
@@ -141,7 +141,7 @@ fn a_busy_flow_does_not_wait_for_confirmation() {
             kit.frame(&arp(2, PEER_MAC, PEER_IP, IP));
         }
         acked += 1;
-        kit.recv(seg(ACK, 1, acked));
+        kit.recv(seg(ACK, 1, acked).stamps(1, 0));
         kit.events.clear();
     }
     assert_eq!(confirmations, 6, "once a minute");
@@ -149,7 +149,9 @@ fn a_busy_flow_does_not_wait_for_confirmation() {
 
 #[test]
 fn a_neighbor_that_moves_takes_its_flow_along() {
-    let mut kit = Kit::connected(65_535, 1460);
+    let mut kit = Kit::opened(seg(SYN, 0, 0).stamps(1, 0));
+    kit.send("x");
+    assert_eq!(kit.frames()[0][..6], PEER_MAC);
     let elsewhere = [2, 0, 0, 0, 0, 9];
     let mut announcement = arp(1, elsewhere, PEER_IP, PEER_IP);
     kit.frame(&announcement);

@@ -1,8 +1,9 @@
-//! Segments that are plain and were expected mean the same and have the same effect as on the general way. IPv4 options, which
-//! mean nothing, make a frame take that.
+//! Segments that are plain and were expected mean the same and have the same effect as on the general way, and so do records
+//! that are ready. IPv4 options, which mean nothing, make a frame take that way, and the lack of checksum offload a record.
 
 use core::time::Duration;
 
+use netdrv::nic::TxChecksum;
 use netdrv::pktbuf::{Checksum, Pool, PoolMemory};
 use proptest::prelude::*;
 
@@ -60,7 +61,8 @@ impl Side {
     fn new(detour: bool, stamps: bool, sack: bool) -> Side {
         let clock = 1000;
         let syn = Seg { shift: Some(7), sack_permitted: sack, mss: Some(1460), ..seg(SYN, 0, 0) };
-        let kit = Kit::opened(if stamps { syn.stamps(clock, 0) } else { syn });
+        let tx_checksum = if detour { TxChecksum::Software } else { TxChecksum::Device };
+        let kit = Kit::opened_with(if stamps { syn.stamps(clock, 0) } else { syn }, tx_checksum);
         Side { kit, detour, stamps, next: 1, sent: 1, clock }
     }
 
