@@ -197,17 +197,25 @@ impl Stack {
     pub fn execute(&mut self, calls: &mut Calls, now: Instant, events: &mut Events) {
         while has_room(events) {
             let Some(call) = calls.pop_front() else { return };
+            let mut work = Work { now, counters: &mut self.counters, events };
             match call {
-                Call::UdpSend { local_port, remote, payload } => {
-                    let datagram = Datagram { local_port, remote, payload };
-                    self.udp.send(datagram, &mut self.link, now, &mut self.counters);
-                }
-                Call::Connect { cookie, remote } => {
-                    let mut work = Work { now, counters: &mut self.counters, events };
-                    self.tcp.connect(cookie, remote, self.link.address(), &mut work);
-                }
-                call => self.tcp.call(call, &mut Work { now, counters: &mut self.counters, events }),
+                Call::Send { flow, payload } => self.tcp.send(flow, payload, &mut work),
+                Call::RecvDone { flow, bytes } => self.tcp.received(flow, bytes, &mut work),
+                call => self.rare_call(call, now, events),
             }
+        }
+    }
+
+    #[inline(never)]
+    fn rare_call(&mut self, call: Call, now: Instant, events: &mut Events) {
+        let mut work = Work { now, counters: &mut self.counters, events };
+        match call {
+            Call::UdpSend { local_port, remote, payload } => {
+                let datagram = Datagram { local_port, remote, payload };
+                self.udp.send(datagram, &mut self.link, now, work.counters);
+            }
+            Call::Connect { cookie, remote } => self.tcp.connect(cookie, remote, self.link.address(), &mut work),
+            call => self.tcp.call(call, &mut work),
         }
     }
 

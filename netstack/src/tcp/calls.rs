@@ -8,18 +8,13 @@ use super::{Tcp, Work};
 use crate::app::{Call, Event, Flow, MAX_SEND, Reason};
 
 impl Tcp {
-    /// Carries out a call.
+    /// Carries out a call, but for [`send`](Tcp::send) and [`received`](Tcp::received).
     pub(crate) fn call(&mut self, call: Call, work: &mut Work<'_>) {
-        let (Call::Accept { flow, .. }
-        | Call::Reject { flow }
-        | Call::Send { flow, .. }
-        | Call::RecvDone { flow, .. }
-        | Call::Close { flow }
-        | Call::Abort { flow }) = call
+        let (Call::Accept { flow, .. } | Call::Reject { flow } | Call::Close { flow } | Call::Abort { flow }) = call
         else {
             return; // not of a connection
         };
-        if self.owned(flow).is_none() {
+        if owned(&mut self.tcbs, flow).is_none() {
             work.counters.app_stale_calls += 1;
             // It died between its knock and this call: the app is told, or the cookie would never be free.
             if let Call::Accept { cookie, .. } = call {
@@ -29,17 +24,9 @@ impl Tcp {
         }
         match call {
             Call::Accept { cookie, .. } => self.accept(flow.index, cookie, work),
-            Call::Send { payload, .. } => self.send(flow.index, payload, work),
-            Call::RecvDone { bytes, .. } => self.received(flow.index, bytes),
             Call::Close { .. } => self.close(flow.index),
-            Call::Reject { .. } | Call::Abort { .. } => self.abort(flow.index, Reason::Closed, work),
-            Call::Connect { .. } | Call::UdpSend { .. } => {}
+            _ => self.abort(flow.index, Reason::Closed, work),
         }
-    }
-
-    /// The connection, if the app has it.
-    fn owned(&mut self, flow: Flow) -> Option<&mut Tcb> {
-        self.tcb(flow.index).filter(|tcb| tcb.generation == flow.generation && tcb.owner != Owner::None)
     }
 
     fn accept(&mut self, index: u32, cookie: u32, work: &mut Work<'_>) {
@@ -56,20 +43,20 @@ impl Tcp {
     }
 
     /// Queues payload. It leaves at egress, as far as the window allows.
-    fn send(&mut self, index: u32, payload: PktBuf, work: &mut Work<'_>) {
-        let Some(tcb) = self.tcbs[index as usize].as_mut() else { return };
-        let len = payload.frame_len() as u32;
-        let open = matches!(tcb.state, State::Established | State::CloseWait) && tcb.send.fin == Fin::No;
-        let usable = payload.is_unique() && payload.headroom() >= HEADROOM && payload.len() <= MAX_SEND && len > 0;
-        if !open || !usable || len > tcb.send.room() || !matches!(tcb.owner, Owner::App(_)) {
-            work.counters.app_violations += 1;
-            return self.abort(index, Reason::Closed, work);
-        }
+    #[inline]
+    pub(crate) fn send(&mut self, flow: Flow, payload: PktBuf, work: &mut Work<'_>) {
+        let Some(tcb) = owned(&mut self.tcbs, flow) else { return work.counters.app_stale_calls += 1 };
         let send = &mut tcb.send;
-        if send.una == send.max && work.now.us_since(send.sent_at) > send.rto.timeout_us() {
+        let len = payload.frame_len() as u32;
+        let open = matches!(tcb.state, State::Established | State::CloseWait) && send.fin == Fin::No;
+        let usable = payload.is_unique() && payload.headroom() >= HEADROOM && payload.len() <= MAX_SEND && len > 0;
+        if !open || !usable || len > send.room() || !matches!(tcb.owner, Owner::App(_)) {
+            return self.violated(flow.index, work);
+        }
+        if send.una == send.max && work.now > send.sent_at.after_us(send.rto.timeout_us()) {
             send.congestion.idle();
         }
-        if joins_last(&mut self.segments, send, &payload) {
+        if send.scoreboard.sent_records() >= MAX_SENT_RECORDS && joins_last(&mut self.segments, send, &payload) {
             send.end += len;
             return;
         }
@@ -79,14 +66,18 @@ impl Tcp {
                     send.cursor = at;
                 }
                 send.end += len;
-                self.dirty.push(index);
+                self.dirty.push(flow.index);
             }
             // There are as many records as buffers, so this takes a buffer of another pool.
-            Err(_) => {
-                work.counters.app_violations += 1;
-                self.abort(index, Reason::Closed, work);
-            }
+            Err(_) => self.violated(flow.index, work),
         }
+    }
+
+    /// The app has broken the contract: its connection is aborted.
+    #[cold]
+    fn violated(&mut self, index: u32, work: &mut Work<'_>) {
+        work.counters.app_violations += 1;
+        self.abort(index, Reason::Closed, work);
     }
 
     fn close(&mut self, index: u32) {
@@ -123,10 +114,17 @@ impl Tcp {
     }
 }
 
+/// The connection, if the app has it.
+#[inline]
+pub(super) fn owned(tcbs: &mut [Option<Tcb>], flow: Flow) -> Option<&mut Tcb> {
+    let tcb = tcbs.get_mut(flow.index as usize)?.as_mut()?;
+    (tcb.generation == flow.generation && tcb.owner != Owner::None).then_some(tcb)
+}
+
 /// Copies a small payload behind the last that waits, where as much is in flight as may be: a peer that asks for little, again and
 /// again, and acknowledges nothing does not get a buffer for each answer. Says whether it did.
 fn joins_last(segments: &mut Segments, send: &Send, payload: &PktBuf) -> bool {
-    if send.scoreboard.sent_records() < MAX_SENT_RECORDS || send.cursor == NONE {
+    if send.cursor == NONE {
         return false;
     }
     let Some(last) = segments.get_mut(send.queue.tail()) else { return false };

@@ -6,9 +6,11 @@
 
 use netdrv::pktbuf::Pool;
 
-use super::Tcp;
+use super::calls::owned;
 use super::seq::SeqNum;
 use super::tcb::Receive;
+use super::{Tcp, Work};
+use crate::app::Flow;
 
 /// The window to begin with: what a SYN can offer, which scales nothing.
 pub(super) const INITIAL_WINDOW: u32 = 65_535;
@@ -129,8 +131,9 @@ impl Tcp {
     }
 
     /// The app is done with `bytes` received bytes.
-    pub(super) fn received(&mut self, index: u32, bytes: u32) {
-        let Some(tcb) = self.tcbs[index as usize].as_mut() else { return };
+    #[inline]
+    pub(crate) fn received(&mut self, flow: Flow, bytes: u32, work: &mut Work<'_>) {
+        let Some(tcb) = owned(&mut self.tcbs, flow) else { return work.counters.app_stale_calls += 1 };
         let receive = &mut tcb.receive;
         receive.held_by_app = receive.held_by_app.saturating_sub(bytes);
         if receive.window_filled && receive.held_by_app < receive.limit / 4 && !self.windows.are_buffers_short() {
@@ -138,7 +141,7 @@ impl Tcp {
             self.windows.grow(&mut receive.limit);
         }
         if receive.update_is_due(tcb.send.mss) && tcb.may_receive() {
-            self.ack_now(index);
+            self.ack_now(flow.index);
         }
     }
 }
