@@ -45,6 +45,7 @@ impl<R: RxQueue, T: TxQueue, A: App> Core<R, T, A> {
     }
 
     /// One turn. Returns how much there was to do: 0 if nothing.
+    #[inline(never)]
     pub fn turn(&mut self, now: Instant) -> usize {
         let mut work = self.reclaim() + self.expire(now) + self.receive();
         loop {

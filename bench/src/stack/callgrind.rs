@@ -18,8 +18,8 @@ const STAGES: [(&str, &[&str]); 7] = [
     ("egress", &["egress"]),
     ("tx", &["reclaim", "submit", "doorbell"]),
 ];
-/// What is left of a turn: the loop around the stages.
-const REST: &str = "turn";
+/// The function that calls them, and what is left of it: the loop around the stages.
+const TURN: &str = "turn";
 
 /// Instructions of a request by stage, in the order of a turn.
 pub type Stages = Vec<(&'static str, f64)>;
@@ -65,19 +65,21 @@ impl Instructions {
 
     /// Reads a profile (Callgrind's format, "cl-format": names and positions written out).
     fn read(profile: &str, requests: u64) -> Result<Instructions, Error> {
-        let total = profile.lines().find_map(|line| line.strip_prefix("totals: "));
-        let total = total.and_then(|total| total.trim().parse::<u64>().ok()).filter(|_| requests > 0);
-        let total = total.ok_or_else(|| Error::Callgrind("the profile has no totals".to_owned()))?;
         let inclusive = collect_calls(profile);
         let of = |function: &str| -> u64 {
             inclusive.iter().filter(|(name, _)| is_of_core(name, function)).map(|(_, cost)| cost).sum()
         };
+        // Not the profile's total, which has a part of what switches the collection on and off.
+        let total = of(TURN);
+        if total == 0 || requests == 0 {
+            return Err(Error::Callgrind("the profile has no turns".to_owned()));
+        }
         let mut stages: Stages = STAGES
             .iter()
             .map(|(stage, functions)| (*stage, functions.iter().map(|f| of(f)).sum::<u64>() as f64 / requests as f64))
             .collect();
         let per_rpc = total as f64 / requests as f64;
-        stages.push((REST, per_rpc - stages.iter().map(|(_, cost)| cost).sum::<f64>()));
+        stages.push((TURN, per_rpc - stages.iter().map(|(_, cost)| cost).sum::<f64>()));
         Ok(Instructions { per_rpc, stages })
     }
 }
@@ -101,9 +103,8 @@ fn collect_calls(profile: &str) -> BTreeMap<&str, u64> {
 /// Whether a mangled name, old style or new, is that of a function of `turn::Core`.
 fn is_of_core(mangled: &str, function: &str) -> bool {
     let name = format!("{}{function}", function.len());
-    mangled.contains("5bench4turn")
-        && mangled.contains("4Core") | mangled.contains("Core$LT$")
-        && mangled.contains(&name)
+    let method = mangled.split_once("5bench4turn").and_then(|(_, path)| path.split_once("Core"));
+    method.is_some_and(|(_, method)| method.contains(&name))
 }
 
 #[cfg(test)]
@@ -112,6 +113,11 @@ mod tests {
 
     const PROFILE: &str = "\
 events: Ir
+fn=_ZN5bench5stack7measure5Bench4turn17h0123456789abcdefE
+9 40
+cfn=_ZN5bench4turn17Core$LT$R$C$T$C$A$GT$4turn17h0123456789abcdefE
+calls=2 4
+10 1500
 fn=_ZN5bench4turn17Core$LT$R$C$T$C$A$GT$4turn17h0123456789abcdefE
 10 50
 cfn=_ZN5bench4turn17Core$LT$R$C$T$C$A$GT$7ingress17h0123456789abcdefE
@@ -128,7 +134,7 @@ fn=_RNvMs_NtCs1_5bench4turnINtB4_4CorepppE7receiveB6_
 cfn=memcpy
 calls=1 1
 5 9
-totals: 1500
+totals: 1540
 ";
 
     #[test]
