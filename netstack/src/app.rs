@@ -6,8 +6,9 @@
 //! Flow control is explicit, in both directions:
 //!
 //! - **Sending** works on credit. [`Event::Connected`] and [`Event::Sent`] give `credit`, bytes that the app may send on the
-//!   flow beside those it may send already; it adds them up and subtracts what it sends. The stack never takes credit
-//!   back. A flow with nothing unacknowledged always has at least [`MIN_ROOM`] bytes of credit, whatever the peer's window,
+//!   flow beside those it may send already; it adds them up and subtracts what it sends. Credit is told in parts: not with
+//!   every acknowledgement, but once there is an eighth of a window to be told, or the app has less than [`MIN_ROOM`]. The
+//!   stack never takes credit back. A flow with nothing unacknowledged always has at least [`MIN_ROOM`] bytes of credit, whatever the peer's window,
 //!   so an app with one small reply never has to split it. What the credit does not cover stays with the app. A flow
 //!   that sends beyond its credit is aborted and counted.
 //! - **Receiving** opens the window by [`Call::RecvDone`] and nothing else: data that the app has not done with closes it.
@@ -93,7 +94,7 @@ pub enum Event {
         /// The payload, at least one byte.
         payload: PktBuf,
     },
-    /// Payload was acknowledged, or the window opened.
+    /// Payload was acknowledged, or the window opened, by so much that it is worth telling.
     Sent {
         /// The app's name for the connection.
         cookie: Cookie,

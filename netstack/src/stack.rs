@@ -231,6 +231,11 @@ impl Stack {
     }
 
     #[cfg(test)]
+    pub(crate) fn tcp_mut(&mut self) -> &mut Tcp {
+        &mut self.tcp
+    }
+
+    #[cfg(test)]
     pub(crate) fn tcp(&self) -> &Tcp {
         &self.tcp
     }

@@ -92,10 +92,9 @@ impl Tcp {
         send.adapt_window(&delivered, in_network, found, now);
         if delivered.acked > 0 {
             send.rto.progress();
-            // The FIN takes a sequence number too, but is no payload.
-            let acked = delivered.acked - u32::from(tcb.fin_acknowledged()).min(delivered.acked);
-            if let Owner::App(cookie) = tcb.owner {
-                let credit = tcb.send.grant();
+            if let Owner::App(cookie) = tcb.owner
+                && let Some((acked, credit)) = send.news()
+            {
                 let _ = work.events.push_back(Event::Sent { cookie, acked, credit }); // room: MOST_EVENTS
             }
         }
@@ -109,9 +108,8 @@ impl Tcp {
     fn offer_credit(&mut self, index: u32, work: &mut Work<'_>) {
         let Some(tcb) = self.tcb(index) else { return };
         let Owner::App(cookie) = tcb.owner else { return };
-        let credit = tcb.send.grant();
-        if credit > 0 {
-            let _ = work.events.push_back(Event::Sent { cookie, acked: 0, credit }); // room: MOST_EVENTS
+        if let Some((acked, credit)) = tcb.send.news() {
+            let _ = work.events.push_back(Event::Sent { cookie, acked, credit }); // room: MOST_EVENTS
         }
     }
 

@@ -84,8 +84,7 @@ impl Tcp {
             self.dirty.push(index);
         }
         let is_idle = send.flight() == 0 && !waits;
-        let credit = send.grant();
-        if acked > 0 || credit > 0 {
+        if let Some((acked, credit)) = send.news() {
             let _ = work.events.push_back(Event::Sent { cookie, acked, credit }); // room: MOST_EVENTS
         }
         if len > 0 {

@@ -227,6 +227,12 @@ impl Tcp {
         }
     }
 
+    /// What the app was not told yet, as it was not worth it: bytes acknowledged and credit, which it has now.
+    #[cfg(test)]
+    pub(crate) fn all_news(&mut self, index: u32) -> (u32, u32) {
+        self.tcb(index).map_or((0, 0), |tcb| tcb.send.all_news())
+    }
+
     /// Slots in use, in O(n).
     pub(crate) fn connections(&self) -> usize {
         self.tcbs.iter().flatten().count()

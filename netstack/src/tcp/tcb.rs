@@ -27,7 +27,7 @@ use super::segments::{List, NONE};
 use super::seq::SeqNum;
 use super::tail_probe::TailProbe;
 use super::timestamps::Clock;
-use crate::app::{Cookie, Flow};
+use crate::app::{Cookie, Flow, MIN_ROOM};
 use crate::link::Hop;
 use crate::time::Instant;
 
@@ -81,6 +81,8 @@ pub(super) struct Send {
     pub(super) end: SeqNum,
     /// What the app was told it may fill.
     pub(super) granted: SeqNum,
+    /// Up to where it was told of acknowledgements.
+    pub(super) told: SeqNum,
     /// The peer's window, its largest so far, and where it was last updated.
     pub(super) window: u32,
     pub(super) largest_window: u32,
@@ -207,6 +209,9 @@ pub(super) const MAX_CREDIT: u32 = 128 * BUF_BYTES as u32;
 /// of which takes a whole buffer and a step of every walk along the queue.
 pub(super) const MAX_SENT_RECORDS: u32 = 192;
 
+/// Credit is told in such parts of the window: of every small reply's acknowledgement the app need not hear.
+const CREDIT_SHARE: u32 = 8;
+
 impl Tcb {
     /// A connection whose SYN has arrived, with sequence number `irs`.
     pub(super) fn new(
@@ -240,6 +245,7 @@ impl Tcb {
                 max: iss,
                 end: first,
                 granted: first,
+                told: first,
                 window: 0,
                 largest_window: 0,
                 window_seq: irs,
@@ -341,13 +347,37 @@ impl Send {
 
     /// Widens the app's credit to what the windows allow now and returns by how much.
     pub(super) fn grant(&mut self) -> u32 {
+        let granted = self.grantable();
+        let before = core::mem::replace(&mut self.granted, granted);
+        granted - before
+    }
+
+    /// What the app is to be told now: bytes acknowledged since the last time, and further credit, which it has then. Nothing
+    /// while the credit would grow by less than a share of the window, unless it is short of any.
+    #[inline]
+    pub(super) fn news(&mut self) -> Option<(u32, u32)> {
+        let granted = self.grantable();
+        let is_short = self.room() < MIN_ROOM as u32;
+        let is_due = is_short || granted - self.granted >= (granted - self.una) / CREDIT_SHARE;
+        (is_due && granted != self.granted).then(|| self.all_news())
+    }
+
+    /// The same, however little it is.
+    #[inline]
+    pub(super) fn all_news(&mut self) -> (u32, u32) {
+        let acked = self.una.min(self.end).since(self.told);
+        self.told += acked;
+        (acked, self.grant())
+    }
+
+    /// Up to where the windows allow the app to fill.
+    #[inline]
+    fn grantable(&self) -> SeqNum {
         let idle = self.una == self.end;
         let sent = (self.max - self.una).min(self.end - self.una); // less the FIN
         let path = sent + self.congestion_room();
-        let window = self.window.min(path).min(MAX_CREDIT).max(if idle { crate::app::MIN_ROOM as u32 } else { 0 });
-        let before = self.granted;
-        self.granted = before.max(self.una + window).max(self.end);
-        self.granted - before
+        let window = self.window.min(path).min(MAX_CREDIT).max(if idle { MIN_ROOM as u32 } else { 0 });
+        self.granted.max(self.una + window).max(self.end)
     }
 
     /// Whether there is something to send, should the windows allow it.

@@ -296,9 +296,12 @@ impl Kit {
         saw
     }
 
-    /// Bytes acknowledged and further credit since the last time; nothing else may have happened.
+    /// Bytes acknowledged and further credit since the last time, whether it was worth telling or not; nothing else may have
+    /// happened.
     pub(crate) fn credited(&mut self) -> (u32, u32) {
-        self.saw().into_iter().fold((0, 0), |(acked, credit), saw| match saw {
+        let index = self.flow.index;
+        let untold = self.stack().tcp_mut().all_news(index);
+        self.saw().into_iter().fold(untold, |(acked, credit), saw| match saw {
             Saw::Sent { acked: more, credit: further } => (acked + more, credit + further),
             other => panic!("{other:?}"),
         })

@@ -44,6 +44,27 @@ fn a_window_that_is_used_grows() {
 }
 
 #[test]
+fn small_replies_are_credited_in_parts() {
+    let mut kit = Kit::new();
+    let (window, mut credit, mut told) = (10 * u32::from(MSS), kit.connect(65_535, MSS), 0);
+    for n in 0..1000 {
+        let sent = 1 + 50 * (n + 1);
+        kit.send([0; 50]);
+        credit -= 50;
+        kit.out();
+        kit.recv(seg(ACK, 1, sent));
+        for saw in kit.saw() {
+            let Saw::Sent { acked, credit: further } = saw else { panic!("{saw:?}") };
+            assert_eq!(acked, further);
+            credit += further;
+            told += 1;
+        }
+        assert!(credit > window - window / 8 && credit <= window, "{credit} of {window}");
+    }
+    assert_eq!(told, 50_000 / (window / 8));
+}
+
+#[test]
 fn credit_is_never_more_than_the_window() {
     let mut kit = Kit::new();
     let credit = kit.connect(3000, MSS);

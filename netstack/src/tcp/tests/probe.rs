@@ -86,7 +86,7 @@ fn a_window_that_shrinks_below_what_is_in_flight() {
     }
     kit.out();
     kit.recv(seg(ACK, 1, 1001).window(0));
-    kit.saw();
+    kit.credited();
     // It stays shut for long, and the peer says so.
     for _ in 0..30 {
         let sent = kit.wait(SECOND * 61);
