@@ -338,7 +338,7 @@ impl Connection {
             self.sent = self.sent.wrapping_add(len as u32);
             self.wanted -= len as u32;
             self.credit -= len as u32;
-            let _ = calls.push_back(Call::Send { flow, payload });
+            let _ = calls.push_back(Call::Send { flow, payload, done: 0 });
         }
         lent
     }

@@ -11,7 +11,8 @@
 //!   stack never takes credit back. A flow with nothing unacknowledged always has at least [`MIN_ROOM`] bytes of credit, whatever the peer's window,
 //!   so an app with one small reply never has to split it. What the credit does not cover stays with the app. A flow
 //!   that sends beyond its credit is aborted and counted.
-//! - **Receiving** opens the window by [`Call::RecvDone`] and nothing else: data that the app has not done with closes it.
+//! - **Receiving** opens the window by [`Call::RecvDone`], or [`Call::Send`] on the way, and nothing else: data that the app has
+//!   not done with closes it.
 
 use alloc::vec::Vec;
 use core::net::SocketAddrV4;
@@ -160,6 +161,9 @@ pub enum Call {
         flow: Flow,
         /// The payload, at least one byte.
         payload: PktBuf,
+        /// Received bytes that the app is done with, as by [`Call::RecvDone`]: a reply tells of its request. None, if that is told
+        /// otherwise.
+        done: u32,
     },
     /// The app is done with this many received bytes: opens the window.
     RecvDone {

@@ -199,7 +199,7 @@ impl Stack {
             let Some(call) = calls.pop_front() else { return };
             let mut work = Work { now, counters: &mut self.counters, events };
             match call {
-                Call::Send { flow, payload } => self.tcp.send(flow, payload, &mut work),
+                Call::Send { flow, payload, done } => self.tcp.send(flow, payload, done, &mut work),
                 Call::RecvDone { flow, bytes } => self.tcp.received(flow, bytes, &mut work),
                 call => self.rare_call(call, now, events),
             }

@@ -1,7 +1,7 @@
 //! The service: protocol sessions over the stack's events and calls.
 //!
 //! ```text
-//! Event::Recv -> (input chain) -> Session::advance -> Outbox -> Call::Send      what was consumed -> Call::RecvDone
+//! Event::Recv -> (input chain) -> Session::advance -> Outbox -> Call::Send, with what was consumed, or else Call::RecvDone
 //! Event::Sent -> credit -> sessions that wait for room           call array full, pool empty -> ready queue -> next run
 //! ```
 //!
@@ -211,10 +211,10 @@ impl Service {
         let end = pump.run(connection, payload);
         let served = pump.finish();
         connection.room = served.credit;
-        let mut consumed = served.consumed;
+        let mut done = served.untold;
         match end {
             End::Wait(Waiting::Input) if connection.peer_closed => {
-                consumed += connection.close(&mut self.inputs, &mut self.server);
+                done += connection.close(&mut self.inputs, &mut self.server);
                 call(calls, Call::Close { flow });
             }
             End::Wait(waiting) => {
@@ -225,7 +225,7 @@ impl Service {
                 }
             }
             End::Close => {
-                consumed += connection.close(&mut self.inputs, &mut self.server);
+                done += connection.close(&mut self.inputs, &mut self.server);
                 call(calls, Call::Close { flow });
             }
             End::Abort => {
@@ -233,8 +233,8 @@ impl Service {
                 return call(calls, Call::Abort { flow });
             }
         }
-        if consumed > 0 {
-            call(calls, Call::RecvDone { flow, bytes: consumed });
+        if done > 0 {
+            call(calls, Call::RecvDone { flow, bytes: done });
         }
     }
 

@@ -17,6 +17,16 @@ pub(super) enum Limit {
     Buffers,
 }
 
+/// What an outbox has come to.
+pub(super) struct Finished {
+    /// The credit left.
+    pub(super) credit: u32,
+    /// Bytes written.
+    pub(super) written: u32,
+    /// Bytes of input that are done with, and that no buffer told of.
+    pub(super) untold: u32,
+}
+
 /// The output of one flow, for one round of work. Small replies share a buffer.
 pub(super) struct Outbox<'a> {
     pool: &'static Pool,
@@ -49,10 +59,11 @@ impl<'a> Outbox<'a> {
         }
     }
 
-    /// Sends what is left. Returns the credit left, and the bytes written.
-    pub(super) fn finish(mut self) -> (u32, u32) {
-        self.flush();
-        (self.credit, self.written)
+    /// Sends what is left, which tells that `consumed` bytes of input are done with.
+    pub(super) fn finish(mut self, consumed: u32) -> Finished {
+        let untold = if self.open.is_some() { 0 } else { consumed };
+        self.flush(consumed);
+        Finished { credit: self.credit, written: self.written, untold }
     }
 
     /// Send calls that can be added, beyond the one that the open buffer needs.
@@ -68,9 +79,10 @@ impl<'a> Outbox<'a> {
         self.open.as_ref().map_or(0, |buffer| FULL_SEGMENT - buffer.len())
     }
 
-    fn flush(&mut self) {
+    /// Sends the open buffer, if there is one. It tells that `done` bytes of input are done with.
+    fn flush(&mut self, done: u32) {
         if let Some(payload) = self.open.take() {
-            let added = self.calls.push_back(Call::Send { flow: self.flow, payload });
+            let added = self.calls.push_back(Call::Send { flow: self.flow, payload, done });
             debug_assert!(added.is_ok(), "a place is reserved for the open buffer");
         }
     }
@@ -80,7 +92,7 @@ impl<'a> Outbox<'a> {
         if self.buffers == 0 || self.free_calls() == 0 {
             return None;
         }
-        self.flush();
+        self.flush(0);
         self.open = Some(self.pool.alloc()?);
         self.buffers -= 1;
         Some(())
@@ -133,7 +145,7 @@ impl Output for Outbox<'_> {
         }
         self.credit -= len;
         self.written += len;
-        self.flush(); // a body ends its buffer
+        self.flush(0); // a body ends its buffer
     }
 
     #[inline]

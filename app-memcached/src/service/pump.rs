@@ -5,7 +5,7 @@ use netdrv::pktbuf::PktBuf;
 use super::Below;
 use super::connection::{Connection, Waiting};
 use super::input::{Inputs, NoBuffers};
-use super::outbox::{Limit, Outbox};
+use super::outbox::{Finished, Limit, Outbox};
 use crate::protocol::{Server, Session, Status};
 
 /// What is to become of a connection.
@@ -21,8 +21,8 @@ pub(super) enum End {
 
 /// What serving a connection has come to.
 pub(super) struct Served {
-    /// Bytes of the input that are done with.
-    pub(super) consumed: u32,
+    /// Bytes of the input that are done with, of which the stack is still to be told.
+    pub(super) untold: u32,
     /// Bytes that may still be sent.
     pub(super) credit: u32,
     /// What keeps more from being written.
@@ -64,10 +64,10 @@ impl<'a, 'c> Pump<'a, 'c> {
     /// Sends what was written.
     pub(super) fn finish(self) -> Served {
         let limit = self.outbox.limit();
-        let (credit, written) = self.outbox.finish();
+        let Finished { credit, written, untold } = self.outbox.finish(self.consumed);
         self.server.connections.bytes_written.add(u64::from(written));
         self.server.connections.bytes_read.add(u64::from(self.consumed));
-        Served { consumed: self.consumed, credit, limit }
+        Served { untold, credit, limit }
     }
 
     /// Parses a buffer where it is, and keeps what is left of it. The hot path.

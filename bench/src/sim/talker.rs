@@ -217,7 +217,7 @@ impl End {
             conversation.wrote(bytes, now_ns);
             self.credit -= bytes;
             self.unacknowledged += bytes;
-            let _ = calls.push_back(Call::Send { flow, payload });
+            let _ = calls.push_back(Call::Send { flow, payload, done: 0 });
         }
         if calls.is_full() {
             return Progress::More;

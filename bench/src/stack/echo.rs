@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use netdrv::pktbuf::{PktBuf, Pool};
-use netstack::app::{App, Call, Calls, Cookie, Event, Events, Flow, MAX_SEND, Progress, Turn};
+use netstack::app::{App, Call, Calls, Cookie, Event, Events, Flow, Progress, Turn};
 
 /// The application.
 pub(super) struct Echo {
@@ -21,9 +21,6 @@ struct Connection {
     credit: u32,
 }
 
-/// Calls that one received buffer causes at most.
-const CALLS_PER_BUFFER: usize = 3;
-
 impl Echo {
     /// For at most so many connections.
     pub(super) fn new(connections: usize, pool: &'static Pool) -> Echo {
@@ -36,16 +33,13 @@ impl Echo {
     fn echo(&mut self, cookie: Cookie, received: PktBuf, calls: &mut Calls) -> Option<PktBuf> {
         let connection = self.connections.get_mut(cookie as usize)?;
         let (flow, len) = (connection.flow, received.len());
-        if connection.credit < len as u32 || calls.capacity() - calls.len() < CALLS_PER_BUFFER {
+        if connection.credit < len as u32 || calls.is_full() {
             return Some(received);
         }
-        for part in received.bytes().chunks(MAX_SEND) {
-            let Some(mut payload) = self.pool.alloc() else { return Some(received) };
-            payload.extend_from_slice(part)?;
-            let _ = calls.push_back(Call::Send { flow, payload });
-        }
+        let Some(mut payload) = self.pool.alloc() else { return Some(received) };
+        payload.extend_from_slice(received.bytes())?; // what came in one buffer leaves in one
         connection.credit -= len as u32;
-        let _ = calls.push_back(Call::RecvDone { flow, bytes: len as u32 });
+        let _ = calls.push_back(Call::Send { flow, payload, done: len as u32 });
         None
     }
 
@@ -92,7 +86,7 @@ impl App for Echo {
             let later = self.echo(cookie, payload, calls);
             self.waiting.extend(later.map(|payload| (cookie, payload)));
         }
-        while calls.capacity() - calls.len() >= CALLS_PER_BUFFER {
+        while !calls.is_full() {
             let Some(event) = events.pop_front() else { return Progress::Done };
             self.handle(event, calls);
         }

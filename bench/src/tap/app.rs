@@ -100,7 +100,7 @@ impl Connection {
                 let Some(mut payload) = pool.alloc() else { return Progress::Starved };
                 let filled = payload.append(len).map_or(0, |room| self.exchange.give(room));
                 self.credit -= filled as u32;
-                Call::Send { flow: self.flow, payload }
+                Call::Send { flow: self.flow, payload, done: 0 }
             };
             let _ = calls.push_back(call); // room: checked above
         }

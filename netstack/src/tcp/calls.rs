@@ -2,6 +2,7 @@
 
 use netdrv::pktbuf::{HEADROOM, PktBuf};
 
+use super::receive_window::Opened;
 use super::segments::{NONE, Segments};
 use super::tcb::{AckDue, Fin, MAX_SENT_RECORDS, Owner, Send, State, Tcb};
 use super::{Tcp, Work};
@@ -42,10 +43,14 @@ impl Tcp {
         self.take_fin(index, work);
     }
 
-    /// Queues payload. It leaves at egress, as far as the window allows.
+    /// Queues payload. It leaves at egress, as far as the window allows. The app is done with `done` received bytes.
     #[inline]
-    pub(crate) fn send(&mut self, flow: Flow, payload: PktBuf, work: &mut Work<'_>) {
+    pub(crate) fn send(&mut self, flow: Flow, payload: PktBuf, done: u32, work: &mut Work<'_>) {
         let Some(tcb) = owned(&mut self.tcbs, flow) else { return work.counters.app_stale_calls += 1 };
+        if done > 0 && self.windows.open(tcb, done) == Opened::Tell {
+            tcb.receive.ack = AckDue::Now;
+            self.dirty.push(flow.index);
+        }
         let send = &mut tcb.send;
         let len = payload.frame_len() as u32;
         let open = matches!(tcb.state, State::Established | State::CloseWait) && send.fin == Fin::No;

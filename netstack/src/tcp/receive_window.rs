@@ -8,7 +8,7 @@ use netdrv::pktbuf::Pool;
 
 use super::calls::owned;
 use super::seq::SeqNum;
-use super::tcb::Receive;
+use super::tcb::{Receive, Tcb};
 use super::{Tcp, Work};
 use crate::app::Flow;
 
@@ -30,6 +30,15 @@ pub(super) struct Windows {
     /// Bytes by which windows may still grow.
     growth: u32,
     pool: &'static Pool,
+}
+
+/// By how much a window has opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Opened {
+    /// By so much that the peer is to be told.
+    Tell,
+    /// By less.
+    Little,
 }
 
 impl Windows {
@@ -80,6 +89,18 @@ impl Windows {
         if self.are_buffers_short() {
             self.halve(&mut receive.limit);
         }
+    }
+
+    /// The app is done with `bytes` received bytes.
+    #[inline]
+    pub(super) fn open(&mut self, tcb: &mut Tcb, bytes: u32) -> Opened {
+        let receive = &mut tcb.receive;
+        receive.held_by_app = receive.held_by_app.saturating_sub(bytes);
+        if receive.window_filled && receive.held_by_app < receive.limit / 4 && !self.are_buffers_short() {
+            receive.window_filled = false;
+            self.grow(&mut receive.limit);
+        }
+        if receive.update_is_due(tcb.send.mss) && tcb.may_receive() { Opened::Tell } else { Opened::Little }
     }
 
     #[cold]
@@ -134,13 +155,7 @@ impl Tcp {
     #[inline]
     pub(crate) fn received(&mut self, flow: Flow, bytes: u32, work: &mut Work<'_>) {
         let Some(tcb) = owned(&mut self.tcbs, flow) else { return work.counters.app_stale_calls += 1 };
-        let receive = &mut tcb.receive;
-        receive.held_by_app = receive.held_by_app.saturating_sub(bytes);
-        if receive.window_filled && receive.held_by_app < receive.limit / 4 && !self.windows.are_buffers_short() {
-            receive.window_filled = false;
-            self.windows.grow(&mut receive.limit);
-        }
-        if receive.update_is_due(tcb.send.mss) && tcb.may_receive() {
+        if self.windows.open(tcb, bytes) == Opened::Tell {
             self.ack_now(flow.index);
         }
     }

@@ -202,7 +202,7 @@ impl Kit {
 
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let payload = self.buffer(bytes.as_ref());
-        self.call(Call::Send { flow: self.flow, payload });
+        self.call(Call::Send { flow: self.flow, payload, done: 0 });
     }
 
     pub(crate) fn close(&mut self) {

@@ -399,7 +399,7 @@ fn a_body_that_the_device_cut_too_large_is_cut_smaller() {
     let body: &'static [u8] = (0..8000).map(|n| (n % 251) as u8).collect::<Vec<_>>().leak();
     let mut payload = kit.buffer(b"head");
     payload.attach(Attachment { body: Some(Fragment::lent_for_ever(body)), segmentation: None }).unwrap();
-    kit.call(Call::Send { flow: kit.flow, payload });
+    kit.call(Call::Send { flow: kit.flow, payload, done: 0 });
     // The first segment of the first frame, as the router saw it.
     let mut segment = kit.frames_held()[0].bytes()[..42].to_vec();
     segment[16..18].copy_from_slice(&1500u16.to_be_bytes());

@@ -120,7 +120,7 @@ impl Echo {
             let bytes: Vec<u8> = self.waiting.drain(..n).collect();
             let payload = kit.buffer(&bytes);
             self.credit -= n;
-            kit.call(Call::Send { flow, payload });
+            kit.call(Call::Send { flow, payload, done: 0 });
             kit.call(Call::RecvDone { flow, bytes: n as u32 });
         }
         if self.peer_closed && self.waiting.is_empty() {

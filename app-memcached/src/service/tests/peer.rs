@@ -196,11 +196,12 @@ impl Stack {
             match call {
                 Call::Accept { flow, cookie } => self.peers[flow.index as usize].cookie = Some(cookie),
                 Call::Reject { flow } => self.peers[flow.index as usize].rejected = true,
-                Call::Send { flow, payload } => self.peers[flow.index as usize].take(payload),
-                Call::RecvDone { flow, bytes } => {
+                Call::Send { flow, payload, done } => {
                     let peer = &mut self.peers[flow.index as usize];
-                    peer.window_used = peer.window_used.checked_sub(bytes).expect("done with more than received");
+                    peer.take(payload);
+                    peer.is_done_with(done);
                 }
+                Call::RecvDone { flow, bytes } => self.peers[flow.index as usize].is_done_with(bytes),
                 Call::Close { flow } => self.peers[flow.index as usize].closed = true,
                 Call::Abort { flow } => self.peers[flow.index as usize].aborted = true,
                 Call::Connect { remote, .. } => panic!("a connection to {remote}"),
@@ -241,6 +242,10 @@ impl Stack {
 }
 
 impl Peer {
+    fn is_done_with(&mut self, bytes: u32) {
+        self.window_used = self.window_used.checked_sub(bytes).expect("done with more than received");
+    }
+
     fn take(&mut self, payload: PktBuf) {
         assert!(payload.len() <= MAX_SEND && payload.frame_len() > 0 && payload.is_unique());
         assert!(!self.closed, "sent after closing");

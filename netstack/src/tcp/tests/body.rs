@@ -38,7 +38,7 @@ fn item(len: usize) -> &'static [u8] {
 fn send(kit: &mut Kit, head: &[u8], body: &'static [u8]) {
     let mut payload = kit.buffer(head);
     payload.attach(Attachment { body: Some(Fragment::lent_for_ever(body)), segmentation: None }).unwrap();
-    kit.call(Call::Send { flow: kit.flow, payload });
+    kit.call(Call::Send { flow: kit.flow, payload, done: 0 });
 }
 
 /// Bytes of bodies that came back.

@@ -105,7 +105,7 @@ fn buffers_that_break_the_contract_are_violations() {
         let mut kit = Kit::connected(65_535, 1460);
         let payload = make(&mut kit);
         let _other = (n == 0).then(|| payload.clone());
-        kit.call(Call::Send { flow: kit.flow, payload });
+        kit.call(Call::Send { flow: kit.flow, payload, done: 0 });
         assert_eq!((kit.counters().app_violations, kit.saw()), (1, vec![Saw::Dead(Reason::Closed)]), "{n}");
     }
 }
@@ -128,7 +128,7 @@ fn calls_on_what_is_no_more_are_ignored() {
     for flow in [old, Flow { index: u32::MAX, generation: 0 }, Flow { generation: kit.flow.generation + 1, ..kit.flow }]
     {
         let payload = kit.buffer(b"x");
-        kit.call(Call::Send { flow, payload });
+        kit.call(Call::Send { flow, payload, done: 0 });
         kit.call(Call::RecvDone { flow, bytes: 1 });
         kit.call(Call::Close { flow });
         kit.call(Call::Abort { flow });

@@ -53,7 +53,7 @@ impl Echo {
             let Some(payload) = buffer(pool, connection.backlog.drain(..len)) else { panic!("the pool is empty") };
             connection.credit -= len as u32;
             self.bytes += len as u64;
-            calls.push_back(Call::Send { flow: connection.flow, payload }).unwrap();
+            calls.push_back(Call::Send { flow: connection.flow, payload, done: 0 }).unwrap();
         }
         if connection.peer_closed && connection.backlog.is_empty() {
             connection.peer_closed = false;
@@ -173,7 +173,7 @@ impl Caller {
             };
             connection.sent += len;
             connection.credit -= len as u32;
-            calls.push_back(Call::Send { flow, payload }).unwrap();
+            calls.push_back(Call::Send { flow, payload, done: 0 }).unwrap();
         }
         if self.closing && !connection.closing && connection.checked == connection.sent && connection.sent == self.limit
         {

@@ -153,7 +153,7 @@ impl Asker {
             let bytes: Vec<u8> = asking.unsent.drain(..len).collect();
             payload.extend_from_slice(&bytes).unwrap();
             asking.credit -= len as u32;
-            calls.push_back(Call::Send { flow, payload }).unwrap();
+            calls.push_back(Call::Send { flow, payload, done: 0 }).unwrap();
         }
     }
 
