@@ -117,15 +117,20 @@ impl PktBuf {
         self.writable(self.start, n as u16)
     }
 
-    /// Another handle of the memory, with `N` bytes more at its front, which `write` fills in. `None`, and no change, if the
-    /// headroom is too small or the memory is shared.
-    #[inline(always)] // on the way of nearly every segment
-    pub fn framed<const N: usize>(&mut self, write: impl FnOnce(&mut [u8; N])) -> Option<PktBuf> {
+    /// The last `N` bytes of the headroom, to write headers there. `None` if it is too small or the memory is shared.
+    #[inline]
+    pub fn headers_mut<const N: usize>(&mut self) -> Option<&mut [u8; N]> {
         let start = self.start.checked_sub(N as u16)?;
-        write(self.writable(start, N as u16)?.first_chunk_mut()?);
+        self.writable(start, N as u16)?.first_chunk_mut()
+    }
+
+    /// Another handle of the memory, with the last `n` bytes of the headroom at its front. `None` if it is too small.
+    #[inline]
+    pub fn with_headers(&self, n: usize) -> Option<PktBuf> {
+        let start = self.headroom().checked_sub(n)? as u16;
         let mut frame = self.clone();
         frame.start = start;
-        frame.len += N as u16;
+        frame.len += n as u16;
         Some(frame)
     }
 

@@ -34,6 +34,21 @@ fn bytes_grow_at_both_ends() {
 }
 
 #[test]
+fn headers_lie_in_front_of_the_payload() {
+    let pool = Pool::leak(PoolMemory::leak(1));
+    let mut payload = pool.alloc().unwrap();
+    payload.extend_from_slice(b"payload").unwrap();
+    *payload.headers_mut().unwrap() = *b"head";
+    let frame = payload.with_headers(4).unwrap();
+    assert_eq!((frame.bytes(), payload.bytes()), (&b"headpayload"[..], &b"payload"[..]));
+    assert!(payload.headers_mut::<4>().is_none(), "shared");
+    drop(frame);
+    assert!(payload.headers_mut::<{ HEADROOM + 1 }>().is_none() && payload.with_headers(HEADROOM + 1).is_none());
+    drop(payload);
+    assert_eq!(pool.available(), pool.capacity());
+}
+
+#[test]
 fn shared_bytes_are_read_only() {
     let pool = Pool::leak(PoolMemory::leak(1));
     let mut buf = pool.alloc().unwrap();

@@ -30,7 +30,7 @@ impl Tcp {
         if self.tx_checksum != TxChecksum::Device || !tcb.send_one(&mut self.segments, link, sink, work) {
             return Some(before);
         }
-        while tcb.send.cursor != NONE && tcb.send_another(&mut self.segments, link, sink, work) {}
+        while tcb.send.cursor != NONE && sink.has_room() && tcb.send_another(&mut self.segments, link, sink, work) {}
         if tcb.receive.acknowledged() {
             self.wheel.cancel(timers::delayed_ack(index));
         }
@@ -47,15 +47,11 @@ impl Tcp {
 }
 
 impl Tcb {
-    /// Sends the next record, if it is ready. Says whether it was.
+    /// Sends the next record, for which there is room, if it is ready. Says whether it was.
     #[inline(always)] // on the way of nearly every segment
     fn send_one(&mut self, segments: &mut Segments, link: &Link, sink: &mut Sink<'_>, work: &mut Work<'_>) -> bool {
         let Some(record) = segments.get_mut(self.send.cursor) else { return false };
-        if !self.sends_plainly()
-            || !link.is_plain_to(&self.hop, work.now)
-            || !self.send.takes(record)
-            || !sink.has_room()
-        {
+        if !self.sends_plainly() || !link.is_plain_to(&self.hop, work.now) || !self.send.takes(record) {
             return false;
         }
         let Some(frame) = self.frame(record, link, work.now) else { return false };
@@ -99,7 +95,8 @@ impl Tcb {
         };
         let route = link.route_by(&self.hop, self.key.remote_ip())?;
         let len = record.payload.len();
-        let mut frame = record.payload.framed(|header| plain::emit(header, len, &plain, &route))?;
+        plain::emit(record.payload.headers_mut()?, len, &plain, &route);
+        let mut frame = record.payload.with_headers(plain::HEADERS_LEN)?;
         frame.set_checksum(plain::CHECKSUM);
         Some(frame)
     }

@@ -114,6 +114,7 @@ impl Segments {
 
     /// Adds a record behind `before` (at the front if that is [`NONE`]) and returns where it is; the payload comes back if
     /// there is no record.
+    #[inline(always)] // on the way of nearly every segment
     pub(super) fn insert(&mut self, list: &mut List, before: u32, seq: SeqNum, payload: PktBuf) -> Result<u32, PktBuf> {
         let at = self.free;
         if at == NONE {
@@ -133,6 +134,7 @@ impl Segments {
     }
 
     /// Adds a record at the end.
+    #[inline]
     pub(super) fn push(&mut self, list: &mut List, seq: SeqNum, payload: PktBuf) -> Result<u32, PktBuf> {
         self.insert(list, list.tail, seq, payload)
     }
