@@ -21,6 +21,7 @@ impl Whole {
     }
 
     /// The `len` bytes from `start` on, as they are now; none if the buffer has not so many.
+    #[inline(always)] // a few moves
     pub fn into_view(self, start: u16, len: u16, checksum: Checksum) -> Option<PktBuf> {
         if usize::from(start) + usize::from(len) > BUF_BYTES {
             return None;

@@ -38,16 +38,17 @@ pub(super) struct Rack {
 struct LeastRoundTrip {
     earlier_us: u32,
     current_us: u32,
-    since: Instant,
+    /// The end of the current half.
+    until: Instant,
 }
 
 impl LeastRoundTrip {
     #[inline]
     fn measure(&mut self, round_trip_us: u32, now: Instant) {
-        if now > self.since.after_us(MIN_LIFETIME_US / 2) {
+        if now > self.until {
             self.earlier_us = self.current_us;
             self.current_us = round_trip_us;
-            self.since = now;
+            self.until = now.after_us(MIN_LIFETIME_US / 2);
         }
         self.current_us = self.current_us.min(round_trip_us);
     }
@@ -63,7 +64,7 @@ impl Rack {
             newest_at: Instant::ZERO,
             newest_end: iss,
             round_trip_us: 0,
-            least: LeastRoundTrip { earlier_us: u32::MAX, current_us: u32::MAX, since: Instant::ZERO },
+            least: LeastRoundTrip { earlier_us: u32::MAX, current_us: u32::MAX, until: Instant::ZERO },
             highest: iss,
             reordering_seen: false,
             quarters: 1,

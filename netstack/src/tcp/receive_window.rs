@@ -30,6 +30,8 @@ pub(super) struct Windows {
     /// Bytes by which windows may still grow.
     growth: u32,
     pool: &'static Pool,
+    /// Buffers are short when fewer than so many are free.
+    short: usize,
 }
 
 /// By how much a window has opened.
@@ -49,6 +51,7 @@ impl Windows {
             largest: largest.clamp(INITIAL_WINDOW, u32::from(u16::MAX) << super::options::MAX_SHIFT),
             growth: u32::try_from(growth).unwrap_or(u32::MAX),
             pool,
+            short: pool.capacity() / SHORT_SHARE,
         }
     }
 
@@ -58,7 +61,7 @@ impl Windows {
     }
 
     fn are_buffers_short(&self) -> bool {
-        self.pool.available() < self.pool.capacity() / SHORT_SHARE
+        self.pool.available() < self.short
     }
 
     /// Takes back what a window has grown by.

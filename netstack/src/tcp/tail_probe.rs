@@ -41,9 +41,9 @@ pub(super) enum Verdict {
 }
 
 impl Send {
-    /// After how many microseconds to probe; `None` if the retransmission timer is to do.
+    /// After how many microseconds to probe; `None` if the retransmission timer, due after `rto_us`, is to do.
     #[inline]
-    pub(super) fn probe_timeout_us(&self, sack_permitted: bool) -> Option<u32> {
+    pub(super) fn probe_timeout_us(&self, sack_permitted: bool, rto_us: u32) -> Option<u32> {
         let open = !self.recovery.is_under_way() && self.scoreboard.sacked() == 0 && self.tail_probe.is_none();
         let in_flight = self.scoreboard.in_network();
         if !sack_permitted || !open || in_flight == 0 || self.rto.is_unmeasured() {
@@ -51,7 +51,7 @@ impl Send {
         }
         let delayed = if in_flight <= self.mss.into() { WORST_DELAYED_ACK_US } else { 0 };
         let timeout_us = (2 * self.rto.smoothed_us()).max(LEAST_US) + delayed;
-        (timeout_us < self.rto.timeout_us()).then_some(timeout_us)
+        (timeout_us < rto_us).then_some(timeout_us)
     }
 
     /// Takes an acknowledgement while a probe is under way (section 7.4.2).

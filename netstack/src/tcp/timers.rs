@@ -209,9 +209,10 @@ impl Tcb {
     /// Decides what the main timer is for while something is in flight. Returns after how many microseconds.
     #[inline]
     pub(super) fn flight_timeout_us(&mut self) -> u32 {
-        let probe_us = self.send.probe_timeout_us(self.sack_permitted);
+        let rto_us = self.send.rto.timeout_us();
+        let probe_us = self.send.probe_timeout_us(self.sack_permitted, rto_us);
         self.send.timer = if probe_us.is_some() { Timer::TailProbe } else { Timer::Retransmission };
-        probe_us.unwrap_or_else(|| self.send.rto.timeout_us())
+        probe_us.unwrap_or(rto_us)
     }
 }
 
