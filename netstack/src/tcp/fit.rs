@@ -6,6 +6,9 @@ use super::segments::Record;
 use super::tcb::{MAX_SENT_RECORDS, Probe, Send};
 use super::{Tcp, Work};
 
+/// The share of the packet buffers that cutting what was never sent leaves free. As much as the app leaves.
+const SHARE_KEPT: usize = 8;
+
 impl Tcp {
     /// Cuts the record at `at`, which was never sent, to what MSS and windows allow; [`Stop::Window`] if that is nothing worth
     /// sending (sender's silly window avoidance, RFC 9293, section 3.8.6.2.1).
@@ -15,8 +18,10 @@ impl Tcp {
         let Some(record) = self.segments.get(at) else { return Err(Stop::Window) };
         match tcb.send.fits(record, self.tso) {
             0 => Err(Stop::Window),
-            fits if fits < record.len() => self.cut(index, at, fits, work),
-            _ => Ok(()),
+            fits if fits >= record.len() => Ok(()),
+            // The rest takes a buffer. Were the last ones taken so, the acknowledgements that free them could not come in.
+            _ if self.pool.available() <= self.pool.capacity() / SHARE_KEPT => Err(Stop::NoBuffer),
+            fits => self.cut(index, at, fits, work),
         }
     }
 

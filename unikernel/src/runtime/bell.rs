@@ -16,6 +16,8 @@ use super::sync::atomic::{AtomicBool, Ordering, fence};
 #[repr(align(128))]
 pub struct Bell {
     halted: AtomicBool,
+    /// Few packet buffers are left to it.
+    short: AtomicBool,
 }
 
 impl Default for Bell {
@@ -27,7 +29,7 @@ impl Default for Bell {
 impl Bell {
     /// The bell of a core that runs.
     pub fn new() -> Bell {
-        Bell { halted: AtomicBool::new(false) }
+        Bell { halted: AtomicBool::new(false), short: AtomicBool::new(false) }
     }
 
     /// Says that the core is about to halt. What it waits for has to be looked at after this.
@@ -39,6 +41,18 @@ impl Bell {
     /// Says that the core runs again.
     pub fn get_up(&self) {
         self.halted.store(false, Ordering::Relaxed);
+    }
+
+    /// Says whether few packet buffers are left to the core.
+    pub fn say_short(&self, short: bool) {
+        if self.short.load(Ordering::Relaxed) != short {
+            self.short.store(short, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether few packet buffers were left to the core lately.
+    pub fn is_short(&self) -> bool {
+        self.short.load(Ordering::Relaxed)
     }
 
     /// Whether the core has to be interrupted, after something was published for it. Says so to one of all that ask.

@@ -239,6 +239,16 @@ impl<M: Send> Port<M> {
         halted
     }
 
+    /// Tells the other cores whether few packet buffers are left to this one.
+    pub fn say_short(&self, short: bool) {
+        self.bells[self.own].say_short(short);
+    }
+
+    /// Whether few packet buffers were left to a core lately.
+    pub fn is_short(&self, core: usize) -> bool {
+        self.bells.get(core).is_some_and(Bell::is_short)
+    }
+
     /// Whether messages wait at this core for room in a ring.
     pub fn is_waiting(&self) -> bool {
         self.addressed != 0

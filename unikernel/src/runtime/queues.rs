@@ -7,6 +7,9 @@ use netstack::app::Statistics;
 use super::mesh::Port;
 use super::message::Message;
 
+/// The share of the packet buffers that copies for another core leave free.
+const COPIES_SHARE_KEPT: usize = 8;
+
 /// A core's way to the NIC.
 pub enum Queues<R, T> {
     /// A queue pair of its own.
@@ -44,11 +47,15 @@ impl<R: RxQueue, T: TxQueue> Queues<R, T> {
         }
     }
 
-    /// Frames that [`submit`](Queues::submit) would take now.
-    pub fn room(&self, port: &mut Port<Message>) -> usize {
+    /// Frames that [`submit`](Queues::submit) would take now. Each that goes through another core takes a copy: that leaves some
+    /// buffers, or what frees them could not come in.
+    pub fn room(&self, port: &mut Port<Message>, pool: &'static Pool) -> usize {
         match self {
             Queues::Own(pair) => pair.tx.room(),
-            Queues::Via { core, .. } => port.room(*core),
+            Queues::Via { core, .. } => {
+                let spare = pool.available().saturating_sub(pool.capacity() / COPIES_SHARE_KEPT);
+                port.room(*core).min(spare)
+            }
         }
     }
 

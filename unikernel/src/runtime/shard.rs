@@ -30,6 +30,9 @@ const BUFFER_WAIT: Duration = Duration::from_millis(1);
 /// How soon the NIC's answer is looked for again: frames wait for it.
 const NIC_WAIT: Duration = Duration::from_micros(50);
 
+/// A core with less than this share of its packet buffers free gets no more groups.
+const SHORT_SHARE: usize = 4;
+
 /// Whether a turn found anything to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
@@ -183,6 +186,7 @@ impl<R: RxQueue, T: TxQueue, A: Movable> Shard<R, T, A> {
         self.run(now, unix_seconds);
         self.advance_migration(now);
         self.queues.refill(self.pool);
+        self.port.say_short(self.pool.available() < self.pool.capacity() / SHORT_SHARE);
         let sent = self.send(now);
         self.stages.end(Stage::Egress, sent);
         let work = reclaimed + messages + expired + received + sent;
@@ -290,7 +294,7 @@ impl<R: RxQueue, T: TxQueue, A: Movable> Shard<R, T, A> {
     fn send(&mut self, now: Instant) -> usize {
         let mut sent = self.queues.submit(&mut self.relayed, &mut self.port, self.pool);
         loop {
-            let room = self.queues.room(&mut self.port);
+            let room = self.queues.room(&mut self.port, self.pool);
             self.stack.egress(now, room, &mut self.outgoing, &mut self.events);
             let full = self.outgoing.is_full();
             let submitted = self.queues.submit(&mut self.outgoing, &mut self.port, self.pool);

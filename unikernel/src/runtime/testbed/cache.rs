@@ -50,6 +50,8 @@ pub(super) struct Asker {
     opened: usize,
     random: u64,
     pool: &'static Pool,
+    /// One in so many requests is a set.
+    pub(super) gets_per_set: usize,
     /// No more is asked.
     pub(super) ending: bool,
     /// A connection that died.
@@ -85,6 +87,7 @@ impl Asker {
             opened: 0,
             random: seed.wrapping_mul(0xd134_2543_de82_ef95) | 1,
             pool,
+            gets_per_set: 3,
             ending: false,
             dead: None,
             replies: vec![0; connections],
@@ -121,7 +124,7 @@ impl Asker {
     }
 
     fn ask(&mut self, number: usize) {
-        let (key, sets) = (self.random(KEYS), self.random(3) == 0);
+        let (key, sets) = (self.random(KEYS), self.random(self.gets_per_set) == 0);
         let len = if self.random(2) == 0 { 1 + self.random(200) } else { 1 + self.random(MOST_BYTES) };
         let asking = &mut self.connections[number];
         let name = format!("key-{number}-{key}");

@@ -167,6 +167,32 @@ impl<A: Movable, C: Movable> Testbed<A, C> {
     }
 }
 
+/// Many large values on their way to a client that rests, on cores without a queue pair of their own: some buffers are always
+/// left, or what frees the others could not come in.
+#[test]
+fn large_values_leave_buffers_to_acknowledgements() {
+    let mut bed = cache::cache(4, 40, 0);
+    bed.client.app_mut().gets_per_set = 40;
+    bed.client_rest = 20;
+    for round in 0..4_000 {
+        match round % 800 {
+            0 => (2..4).for_each(|core| bed.cores[0].control().unwrap().park(core)),
+            400 => (2..4).for_each(|core| bed.cores[0].control().unwrap().unpark(core)),
+            _ => {
+                let group = bed.random(FLOW_GROUPS) as u8;
+                bed.cores[0].control().unwrap().migrate(group, 1);
+            }
+        }
+        bed.round();
+        assert_eq!(bed.client.app_mut().dead, None, "round {round}");
+        for core in 0..4 {
+            let (free, all) = (bed.cores[core].pool.available(), bed.cores[core].pool.capacity());
+            assert!(free >= all / 16, "round {round}: {free} buffers left to core {core}");
+        }
+    }
+    assert!(bed.sum("migrate_connections") > 0);
+}
+
 #[test]
 fn caches_that_move() {
     move_caches(4, 60, 1);
