@@ -31,6 +31,10 @@ enum Lease {
     Lent,
 }
 
+// SAFETY: whoever has one may only read the bytes, which stay as they are while it lives, whichever core it is on; what is lent
+// is given back by whoever has it last.
+unsafe impl Send for Fragment {}
+
 impl Fragment {
     /// The `len` bytes at `start`.
     ///
@@ -135,6 +139,16 @@ impl PktBuf {
         Some(())
     }
 
+    /// Takes what is attached off the buffer, and returns the body of it, which whoever asks has to attach to another one.
+    /// `None`, and no change, while another handle shares the memory.
+    pub fn detach(&mut self) -> Option<Fragment> {
+        if !self.is_unique() || !self.has_attachment() {
+            return None;
+        }
+        self.marks = self.marks.without_attachment();
+        self.slot.attachment()?.take().body
+    }
+
     /// What is attached to the buffer, if anything was since it came from its pool or was last
     /// [`reset`](PktBuf::reset).
     pub fn attachment(&self) -> Option<Attachment> {
@@ -214,6 +228,24 @@ mod tests {
         buf.attach(body(b"item")).unwrap();
         drop(buf);
         assert_eq!((pool.take_back(), pool.available()), (None, 2), "nobody waits for what is permanent");
+    }
+
+    #[test]
+    fn a_body_goes_from_one_buffer_to_another() {
+        let [here, there] = [1, 1].map(|buffers| Pool::leak(PoolMemory::leak(buffers)));
+        let mut buf = here.alloc().unwrap();
+        let lent = Fragment::lent_for_ever(b"item");
+        buf.attach(Attachment { body: Some(lent), segmentation: None }).unwrap();
+        let other = buf.clone();
+        assert_eq!((buf.detach(), buf.has_attachment()), (None, true), "shared");
+        drop(other);
+        assert_eq!((buf.detach(), buf.has_attachment(), buf.detach()), (Some(lent), false, None));
+        drop(buf);
+        assert_eq!((here.take_back(), here.available()), (None, 1), "it was not given back");
+        let mut buf = there.alloc().unwrap();
+        buf.attach(Attachment { body: Some(lent), segmentation: None }).unwrap();
+        drop(buf);
+        assert_eq!((there.take_back(), there.take_back(), there.available()), (Some(lent), None, 1));
     }
 
     #[test]

@@ -35,6 +35,11 @@ impl Marks {
         Marks(self.0 & !CHECKSUM | Marks::of(checksum).0)
     }
 
+    /// With nothing attached.
+    pub(super) const fn without_attachment(self) -> Marks {
+        Marks(self.0 & !ATTACHED)
+    }
+
     /// With something attached.
     #[inline]
     pub(super) const fn with_attachment(self) -> Marks {

@@ -60,7 +60,7 @@ pub struct Departure {
 
 /// What a departure holds next.
 pub enum Held {
-    /// A segment, in a buffer of which this is the only handle.
+    /// A segment, in a buffer of which this is the only handle, and the body that is attached to it.
     Segment(Place, PktBuf),
     /// A segment that has to be copied, for which there is no buffer: try again.
     NoBuffer,
@@ -127,13 +127,13 @@ impl Tcp {
                     return Held::Nothing;
                 };
                 let place = Place { seq, half, transmission };
-                if payload.is_unique() && !payload.has_attachment() {
+                if payload.is_unique() {
                     return Held::Segment(place, payload);
                 }
                 (place, payload, 0)
             }
         };
-        // The transmit ring may still hold it, or its body lies in memory that is lent to this core.
+        // The transmit ring still holds it.
         let Some(piece) = copy(&payload, copied, self.pool) else {
             departure.rest = Some((place, payload, copied));
             return Held::NoBuffer;
@@ -221,7 +221,7 @@ impl Tcp {
     fn copies(&self, mut at: u32) -> usize {
         let mut copies = 0;
         while let Some(record) = self.segments.get(at) {
-            if !record.payload.is_unique() || record.payload.has_attachment() {
+            if !record.payload.is_unique() {
                 copies += record.payload.frame_len().div_ceil(MAX_SEND);
             }
             at = self.segments.next(at);

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use core::any::Any;
 
-use netdrv::pktbuf::Parcel;
+use netdrv::pktbuf::{Fragment, Parcel};
 use netstack::stack::{Identity, Place};
 use netstack::time::Instant;
 
@@ -21,6 +21,8 @@ pub enum Message {
     Step(Step),
     /// A connection of the group that is migrating; what it holds follows, and then [`Step::Settle`].
     Connection(Crate),
+    /// The body of the payload that comes next.
+    Body(Fragment),
     /// Payload of that connection.
     Payload(Owner, Parcel),
     /// A crate comes back empty.

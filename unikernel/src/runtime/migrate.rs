@@ -29,7 +29,7 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use netdrv::pktbuf::PktBuf;
+use netdrv::pktbuf::{Fragment, PktBuf};
 use netstack::app::{Flow, Statistics};
 use netstack::stack::{Connection, Departure};
 use netstack::steering::FLOW_GROUPS;
@@ -105,6 +105,8 @@ struct Arriving<S> {
     flow: Option<Flow>,
     state: Option<S>,
     input: Vec<PktBuf>,
+    /// Of the payload that comes next.
+    body: Option<Fragment>,
     /// Connections of the group so far.
     connections: u64,
 }
@@ -121,7 +123,7 @@ impl<S: Send + 'static> Migrations<S> {
     /// The part of one of `cores` cores.
     pub fn new(directory: Directory, cores: usize) -> Migrations<S> {
         let empty = || Box::new(Head::<S> { connection: None, state: None }) as Crate;
-        let arriving = || Arriving { flow: None, state: None, input: Vec::new(), connections: 0 };
+        let arriving = || Arriving { flow: None, state: None, input: Vec::new(), body: None, connections: 0 };
         let several = cores > 1;
         Migrations {
             directory,
@@ -164,7 +166,7 @@ impl<S: Send + 'static> Migrations<S> {
 
     /// Whether this core has something to do for a migration in its next turn.
     pub fn is_busy(&self) -> bool {
-        self.leaving.is_some() || self.kept.is_due() || self.nic.is_busy()
+        self.leaving.is_some() || !self.queue.is_empty() || self.kept.is_due() || self.nic.is_busy()
     }
 
     /// Keeps a frame, if others have to come before it.

@@ -1,7 +1,7 @@
 //! The target's side of a migration.
 
 use netdrv::nic::{RxQueue, TxQueue};
-use netdrv::pktbuf::PktBuf;
+use netdrv::pktbuf::{Attachment, Fragment, PktBuf};
 use netstack::app::Movable;
 use netstack::time::Instant;
 
@@ -30,9 +30,17 @@ impl<R: RxQueue, T: TxQueue, A: Movable> Shard<R, T, A> {
         arriving.input.clear();
     }
 
+    /// The body of the payload that comes next.
+    pub(in crate::runtime) fn body_arrives(&mut self, from: usize, body: Fragment) {
+        self.migrations.arriving[from].body = Some(body);
+    }
+
     /// Payload of that connection arrives.
-    pub(in crate::runtime) fn payload_arrives(&mut self, from: usize, owner: Owner, payload: PktBuf) {
+    pub(in crate::runtime) fn payload_arrives(&mut self, from: usize, owner: Owner, mut payload: PktBuf) {
         let arriving = &mut self.migrations.arriving[from];
+        if let Some(body) = arriving.body.take() {
+            let _ = payload.attach(Attachment { body: Some(body), segmentation: None }); // nobody shares what arrives
+        }
         match (owner, arriving.flow) {
             (Owner::App, _) => arriving.input.push(payload),
             (Owner::Stack(place), Some(flow)) => self.stack.take_segment(flow, place, payload),

@@ -93,8 +93,10 @@ impl<R: RxQueue, T: TxQueue, A: Movable> Shard<R, T, A> {
     }
 
     fn announce(&mut self, group: u8, to: usize, now: Instant) {
-        // What follows needs a few places with each core: not while messages wait there.
-        let crowded = cores_of(self.port.others()).any(|core| self.port.message_room(core) < 8);
+        // What follows needs a few places with each core: not while messages wait there. What connections hold takes buffers of
+        // the target: not while it is short of them. Nothing waits for the group yet.
+        let crowded =
+            self.port.is_short(to) || cores_of(self.port.others()).any(|core| self.port.message_room(core) < 8);
         if crowded || self.port.send(to, Message::Step(Step::Expect(group))).is_err() {
             let _ = self.migrations.queue.push_front((group, to as u8)); // its place is free
             return;
@@ -107,7 +109,8 @@ impl<R: RxQueue, T: TxQueue, A: Movable> Shard<R, T, A> {
     /// Sends the next message of a group that moves; `None` after the last.
     fn send_next(&mut self, leaving: &mut Leaving) -> Option<Pace> {
         let to = leaving.to;
-        if self.port.room(to) == 0 || self.port.message_room(to) < 2 {
+        // For a body and its payload, or a few messages.
+        if self.port.room(to) < 2 || self.port.message_room(to) < 2 {
             return Some(Pace::Wait);
         }
         let Some(departure) = &mut leaving.departure else { return self.send_head(leaving) };
@@ -116,7 +119,10 @@ impl<R: RxQueue, T: TxQueue, A: Movable> Shard<R, T, A> {
             return Some(Pace::On);
         }
         match self.stack.next_segment(departure) {
-            Held::Segment(place, buffer) => {
+            Held::Segment(place, mut buffer) => {
+                if let Some(body) = buffer.detach() {
+                    let _ = self.port.send(to, Message::Body(body)); // room: asked for above
+                }
                 let message = |parcel| Message::Payload(Owner::Stack(place), parcel);
                 let _ = self.port.send_buffer(to, buffer, self.pool, message); // room: asked for above
                 Some(Pace::On)

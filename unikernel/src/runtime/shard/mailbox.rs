@@ -59,6 +59,7 @@ impl<R: RxQueue, T: TxQueue, A: Movable> Shard<R, T, A> {
             Message::Following => self.following |= 1 << from,
             Message::Step(step) => self.step(from, step, now),
             Message::Connection(head) => self.connection_arrives(from, head, now),
+            Message::Body(body) => self.body_arrives(from, body),
             Message::Payload(owner, parcel) => {
                 if let Some(payload) = self.admit(from, parcel) {
                     self.payload_arrives(from, owner, payload);
