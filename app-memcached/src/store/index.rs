@@ -8,7 +8,8 @@
 //! - A look-up loads: the number of buckets, the bucket, and the key of an item with the same tag. It never waits or writes.
 //! - A change is a compare-and-swap of one slot from what was read: it fails if another core was faster, and the caller looks
 //!   again. [`insert`] adds a key, [`split`] grows the table, [`carry`] lets a copy take an item's place.
-//! - Linear hashing: beyond [`LOAD`] items a bucket, the next bucket is split off the one it shares its hashes with. Buckets
+//! - Linear hashing: beyond [`LOAD`] items a bucket, the next bucket is split off the one it shares its hashes with; where that
+//!   had to wait, the core that added items splits a few at its next turns. Buckets
 //!   live in segments that the store lends as the table grows, so nothing is set aside for items that are not there:
 //!   about 15 bytes an item, overflow included.
 //!
@@ -30,6 +31,7 @@ use super::item::{ALIGN, Addr};
 use super::sync::{AtomicU64, Ordering};
 pub(super) use insert::Insert;
 pub(super) use lines::Lines;
+pub(super) use split::Size;
 use split::{Stage, State};
 
 /// Slots of a bucket.

@@ -41,7 +41,7 @@ use alloc::sync::Arc;
 use clean::Cleaner;
 use counters::Counts;
 pub use counters::StoreCounters;
-use index::{Entry, Lines, Scope};
+use index::{Entry, Lines, Scope, Size};
 use item::Addr;
 pub use item::NewItem;
 use log::Heads;
@@ -108,6 +108,8 @@ pub struct Handle {
     heads: Heads,
     cleaner: Cleaner,
     lines: Lines,
+    /// Whether the index has buckets for what this core has added.
+    buckets: Size,
     /// Items that other cores have added, as of some insertions ago.
     items_elsewhere: u64,
     estimate_age: u32,
@@ -124,6 +126,7 @@ impl Handle {
             heads: Heads::default(),
             cleaner: Cleaner::default(),
             lines: Lines::default(),
+            buckets: Size::Enough,
             items_elsewhere: 0,
             estimate_age: 0,
         }
@@ -137,6 +140,9 @@ impl Handle {
         match self.presence {
             Presence::Online => self.shared.epochs.pass(self.core),
             Presence::Offline => self.online(),
+        }
+        if self.buckets == Size::Behind {
+            self.catch_up();
         }
     }
 

@@ -1,8 +1,11 @@
 //! Writing items: reserve, fill, publish.
 
-use super::index::{Entry, Insert};
+use super::index::{Entry, Insert, Size};
 use super::item::{Addr, CRLF, NewItem, footprint};
 use super::{ESTIMATE_AGE, Handle, Shared};
+
+/// Buckets that are split at the end of a turn, at most, where the table is behind: each takes a few hundred instructions.
+const SPLITS_A_TURN: usize = 8;
 
 /// Memory is full: nothing could be, or may be, cleaned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -213,16 +216,29 @@ impl Handle {
         self.provide_buckets(items);
         let inserted = self.change_index(|shared, scope| {
             let key = shared.arena.key(addr);
-            let inserted = shared
+            shared
                 .index
-                .insert(scope, hash, addr, |other| other != addr && super::same_bytes(shared.arena.key(other), key));
-            if inserted == Insert::Done {
-                shared.index.grow(scope, items + 1);
-            }
-            inserted
+                .insert(scope, hash, addr, |other| other != addr && super::same_bytes(shared.arena.key(other), key))
         });
-        self.counts().items.add(u64::from(inserted == Insert::Done));
+        if inserted == Insert::Done {
+            self.buckets = self.change_index(|shared, scope| shared.index.grow(scope, items + 1));
+            self.counts().items.add(1);
+        }
         inserted
+    }
+
+    /// Splits some buckets, where insertions could not. Nothing that a look-up returned is in use.
+    #[cold]
+    pub(super) fn catch_up(&mut self) {
+        let items = self.estimate_items();
+        for _ in 0..SPLITS_A_TURN {
+            self.provide_lines();
+            self.provide_buckets(items);
+            self.buckets = self.change_index(|shared, scope| shared.index.grow(scope, items));
+            if self.buckets == Size::Enough {
+                return;
+            }
+        }
     }
 
     /// How many items there are, or were some insertions ago.

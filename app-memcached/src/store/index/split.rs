@@ -38,6 +38,15 @@ pub(super) enum Stage {
     Starved,
 }
 
+/// How many buckets there are, for the items that there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Size {
+    /// As many as there should be, or as memory is lent for.
+    Enough,
+    /// Fewer: a doubling had to wait.
+    Behind,
+}
+
 /// Buckets in use, and the stage of the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct State {
@@ -86,16 +95,17 @@ impl Index {
         true
     }
 
-    /// Splits one bucket, if `items` items ask for it and it can be done now.
+    /// Splits one bucket, if `items` items ask for it and it can be done now. Says whether that was enough.
     #[inline]
-    pub(in super::super) fn grow<H: Fn(Addr) -> u64>(&self, scope: &mut Scope<'_, H>, items: usize) {
+    pub(in super::super) fn grow<H: Fn(Addr) -> u64>(&self, scope: &mut Scope<'_, H>, items: usize) -> Size {
         let State { buckets, stage } = self.state();
-        if items < buckets * LOAD || stage != Stage::Ready {
-            return;
+        if items < buckets * LOAD {
+            return Size::Enough;
         }
-        if !buckets.is_power_of_two() || self.may_double(scope.epochs, scope.core) {
+        if stage == Stage::Ready && (!buckets.is_power_of_two() || self.may_double(scope.epochs, scope.core)) {
             self.split(scope, buckets);
         }
+        if items < (buckets + 1) * LOAD || stage == Stage::Starved { Size::Enough } else { Size::Behind }
     }
 
     /// Whether nobody is left who could disturb a new doubling. The calling core is at the end of its turn, as far as the index

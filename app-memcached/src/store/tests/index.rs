@@ -40,3 +40,26 @@ fn it_grows_one_bucket_at_a_time() {
     assert_eq!(store.len(), 20_000);
     store.check();
 }
+
+#[test]
+fn a_doubling_that_had_to_wait_is_made_up_for() {
+    let config = StoreConfig { cores: 2, when_full: WhenFull::Evict, seed: 7 };
+    let shared = Shared::new(StoreMemory::leak(8 << 20), config).unwrap();
+    let [mut busy, mut late] = [(); 2].map(|()| shared.handle().unwrap());
+    busy.pass();
+    late.pass();
+    for i in 0..4096u32 {
+        busy.put(&i.to_le_bytes(), b"").unwrap(); // while the other core does not end its turn
+    }
+    let behind = busy.index_size().0 / arena::LINE;
+    assert!(behind < 4096 / 5 / 2, "{behind} buckets");
+    for _ in 0..200 {
+        late.pass();
+        busy.pass();
+    }
+    let buckets = busy.index_size().0 / arena::LINE;
+    assert!((4096 / 5..=4096 / 5 + 2).contains(&buckets), "{buckets} buckets");
+    for i in 0..4096u32 {
+        assert!(busy.get(&i.to_le_bytes()).is_ok());
+    }
+}
