@@ -14,6 +14,8 @@ mod account;
 mod load;
 mod machine;
 
+use std::path::Path;
+
 use anyhow::{Context, Result, ensure};
 
 use self::account::{Account, Reading};
@@ -27,8 +29,10 @@ use crate::namespace::{Namespace, Tap};
 const MOST_DIFFERENCE: f64 = 5.0;
 /// Turns that may be left out, in percent: long ones are likelier to be.
 const MOST_LEFT_OUT: f64 = 1.0;
-/// What their batches may differ by, in percent: beyond that instructions say nothing about cores.
+/// What their batches may differ by, in percent: beyond that instructions say nothing about cores, and all is measured once
+/// more, so many times in all.
 const MOST_BATCH_DIFFERENCE: f64 = 25.0;
+const ATTEMPTS: u32 = 6;
 
 /// How many, and how much.
 #[derive(Clone, Debug)]
@@ -47,19 +51,33 @@ pub fn instructions(options: &Options) -> Result<()> {
     let folder = tempfile::tempdir()?;
     memstorm.call(&["build", "--format", "elf", "-o", &folder.path().display().to_string()])?;
     let image = folder.path().join("memstorm.elf");
+    for attempt in 1.. {
+        let accounts = account_for(&image, options)?;
+        let batches = largest_difference(&accounts, Account::mean_batch);
+        if batches <= MOST_BATCH_DIFFERENCE {
+            memstorm.finish()?;
+            return check(&accounts);
+        }
+        println!("batches differ by {batches:.1} %, as on a busy machine: that says nothing about cores");
+        ensure!(attempt < ATTEMPTS, "batches were never alike");
+    }
+    Ok(())
+}
+
+/// What a request takes on each core of each number of cores.
+fn account_for(image: &Path, options: &Options) -> Result<Vec<Account>> {
     println!("{}", Account::HEAD);
     let mut accounts = Vec::new();
     for &cores in &options.cores {
         let namespace = Namespace::create_with(if cores == 1 { Tap::OneQueue } else { Tap::ManyQueues })?;
         let of_cores = namespace.run(|| {
-            let machine = Machine::boot(&image, cores)?;
+            let machine = Machine::boot(image, cores)?;
             measure(cores as usize, options).with_context(|| format!("console:\n{}", machine.console()))
         })?;
         of_cores.iter().for_each(|account| println!("{account}"));
         accounts.extend(of_cores);
     }
-    memstorm.finish()?;
-    check(&accounts)
+    Ok(accounts)
 }
 
 fn measure(cores: usize, options: &Options) -> Result<Vec<Account>> {
@@ -82,7 +100,6 @@ fn check(accounts: &[Account]) -> Result<()> {
         "largest difference: {difference:.2} % in instructions per request, {batches:.1} % in batches; left out: {left_out:.2} % of turns"
     );
     ensure!(left_out <= MOST_LEFT_OUT, "{left_out:.2} % of a core's turns were left out, more than {MOST_LEFT_OUT} %");
-    ensure!(batches <= MOST_BATCH_DIFFERENCE, "batches differ by {batches:.1} %: is the machine busy?");
     ensure!(difference <= MOST_DIFFERENCE, "instructions per request differ by {difference:.2} %");
     Ok(())
 }
