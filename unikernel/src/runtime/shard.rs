@@ -24,11 +24,10 @@ use super::stages::{Stage, StageClock, Stages};
 use super::steer::Steering;
 use below::Below;
 
-/// How soon buffers that are waited for are looked for again.
+/// How soon buffers that are waited for are looked for again, and what a migration or the NIC's table waits for: no interrupt
+/// tells of them.
 const BUFFER_WAIT: Duration = Duration::from_millis(1);
-
-/// How soon the NIC's answer is looked for again: frames wait for it.
-const NIC_WAIT: Duration = Duration::from_micros(50);
+const MIGRATION_WAIT: Duration = Duration::from_micros(50);
 
 /// A core with less than this share of its packet buffers free gets no more groups.
 const SHORT_SHARE: usize = 4;
@@ -197,11 +196,10 @@ impl<R: RxQueue, T: TxQueue, A: Movable> Shard<R, T, A> {
     /// When the next turn is due, if nothing else happens. Buffers that the device gives back raise no interrupt, so whoever
     /// waits for them has to look.
     pub fn next_deadline(&self, now: Instant) -> Option<Instant> {
-        let waits = self.starved || self.port.is_waiting() || self.migrations.is_busy();
-        let soon = waits.then_some(now + BUFFER_WAIT);
-        let nic = self.waits_for_nic().then_some(now + NIC_WAIT);
+        let buffers = (self.starved || self.port.is_waiting()).then_some(now + BUFFER_WAIT);
+        let migration = (self.migrations.is_busy() || self.waits_for_nic()).then_some(now + MIGRATION_WAIT);
         let control = self.control.as_ref().and_then(Control::next_deadline);
-        [self.stack.next_deadline(now), soon, nic, control].into_iter().flatten().min()
+        [self.stack.next_deadline(now), buffers, migration, control].into_iter().flatten().min()
     }
 
     fn waits_for_nic(&self) -> bool {

@@ -34,6 +34,12 @@ pub(super) struct Moves {
     others: Vec<(&'static str, u64)>,
 }
 
+/// What frames of moved groups waited for, over some time.
+pub(super) struct Waits {
+    pub(super) pauses: Pauses,
+    pub(super) nic_waits: Pauses,
+}
+
 /// Counts of pauses below limits in microseconds, in ascending order; the last has none.
 #[derive(Clone)]
 pub(super) struct Pauses(Vec<(u64, u64)>);
@@ -50,6 +56,19 @@ impl Moves {
             nic_waits: Pauses::named(&stats, "migrate_nic_waits"),
             others: SHOWN.iter().map(|name| (*name, of(name).unwrap_or(0))).collect(),
         })
+    }
+
+    /// What frames have waited for so far.
+    pub(super) fn waits(&self) -> Waits {
+        Waits { pauses: self.pauses.clone(), nic_waits: self.nic_waits.clone() }
+    }
+}
+
+impl Sub for Waits {
+    type Output = Waits;
+
+    fn sub(self, earlier: Waits) -> Waits {
+        Waits { pauses: self.pauses - earlier.pauses, nic_waits: self.nic_waits - earlier.nic_waits }
     }
 }
 

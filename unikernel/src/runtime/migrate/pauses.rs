@@ -5,7 +5,7 @@ use core::time::Duration;
 use netstack::app::Statistics;
 
 /// The limits, each twice the last, but for the long ones.
-const LIMITS: [u64; 13] = [8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 16384, 65536, u64::MAX];
+const LIMITS: [u64; 13] = [8, 16, 32, 64, 125, 250, 500, 1000, 2000, 4000, 16_000, 64_000, u64::MAX];
 
 /// The names of the counts, and that of the sum.
 pub(super) struct Names {
@@ -21,14 +21,14 @@ macro_rules! names {
                 concat!($prefix, "_below_16_us"),
                 concat!($prefix, "_below_32_us"),
                 concat!($prefix, "_below_64_us"),
-                concat!($prefix, "_below_128_us"),
-                concat!($prefix, "_below_256_us"),
-                concat!($prefix, "_below_512_us"),
-                concat!($prefix, "_below_1024_us"),
-                concat!($prefix, "_below_2048_us"),
-                concat!($prefix, "_below_4096_us"),
-                concat!($prefix, "_below_16384_us"),
-                concat!($prefix, "_below_65536_us"),
+                concat!($prefix, "_below_125_us"),
+                concat!($prefix, "_below_250_us"),
+                concat!($prefix, "_below_500_us"),
+                concat!($prefix, "_below_1000_us"),
+                concat!($prefix, "_below_2000_us"),
+                concat!($prefix, "_below_4000_us"),
+                concat!($prefix, "_below_16000_us"),
+                concat!($prefix, "_below_64000_us"),
                 concat!($prefix, "_longer"),
             ],
             total: concat!($prefix, "_us"),
