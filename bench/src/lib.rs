@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! turn   one core's turn, as the appliance takes it
+//! load   the load generator
 //! stack  what an echo costs the server
 //! sim    two stacks back to back over a link that loses, reorders, duplicates and corrupts, on a virtual clock
 //! tap    the stack in real time against Linux, on a tap device or behind a forwarder that loses and delays
@@ -10,6 +11,7 @@
 //! Called by `cli` and `ci`; calls `netstack` and `netdrv`, whose test kit it runs against. smoltcp's TCP, which shares
 //! nothing with ours, is the other peer.
 
+pub mod load;
 pub mod sim;
 pub mod stack;
 pub mod tap;
