@@ -5,6 +5,7 @@
 //! load   the load generator
 //! stack  what an echo costs the server
 //! sim    two stacks back to back over a link that loses, reorders, duplicates and corrupts, on a virtual clock
+//! vhost  the other end of a guest's virtio-net, in memory that the two share
 //! tap    the stack in real time against Linux, on a tap device or behind a forwarder that loses and delays
 //! ```
 //!
@@ -16,3 +17,4 @@ pub mod sim;
 pub mod stack;
 pub mod tap;
 pub mod turn;
+pub mod vhost;

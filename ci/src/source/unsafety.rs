@@ -11,6 +11,8 @@ const ALLOWED: &[(&str, &str)] = &[
     ("bench/src/stack/memory.rs", "an allocator that counts"),
     ("bench/src/stack/processor.rs", "the cycle counter, and requests to Callgrind"),
     ("bench/src/tap/device.rs", "ioctls of tap devices"),
+    ("bench/src/vhost/memory.rs", "memory shared with a guest"),
+    ("bench/src/vhost/ring.rs", "rings shared with a guest"),
     ("netdrv/src/dma.rs", "memory shared with devices"),
     ("netdrv/src/fifo.rs", "slots of a ring, filled or not"),
     ("netdrv/src/pktbuf/attachment.rs", "item memory lent to frames"),

@@ -324,6 +324,11 @@ impl NetDevice {
         state.interrupt(queue, wanted);
     }
 
+    /// Where the rings of a queue are, for another device to work on them.
+    pub fn rings(&self, queue: usize) -> RingAddresses {
+        self.running().queue(queue).addresses()
+    }
+
     /// Does something to a queue.
     pub fn with_queue<A>(&self, queue: usize, act: impl FnOnce(&mut DeviceQueue) -> A) -> A {
         act(self.running().queue(queue))

@@ -85,6 +85,11 @@ impl DeviceQueue {
         DeviceQueue { rings, suppression, next_avail: 0, next_used: 0, signalled: 0, lied: false }
     }
 
+    /// Where it is.
+    pub fn addresses(&self) -> RingAddresses {
+        self.rings
+    }
+
     /// Number of descriptors.
     pub fn size(&self) -> u16 {
         self.rings.size
