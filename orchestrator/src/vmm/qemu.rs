@@ -91,11 +91,24 @@ fn network(plan: &Plan, name: &str, line: &mut CommandLine) {
         }
         Net::VhostUser(socket) => {
             line.option("-chardev", with_path("socket,id=net-back-end,path=", socket, ""));
-            line.option("-netdev", "vhost-user,id=net,chardev=net-back-end");
+            let pairs = plan.cores;
+            line.option("-netdev", format!("vhost-user,id=net,chardev=net-back-end,queues={pairs}"));
             name
         }
     };
-    line.option("-device", device(plan, "virtio-net", &format!(",netdev=net,mac={}", mac(seed))));
+    let options = format!(",netdev=net,mac={}{}", mac(seed), queue_pairs(plan));
+    line.option("-device", device(plan, "virtio-net", &options));
+}
+
+/// Options of a network device with a queue pair for each core, where the back end has as many.
+fn queue_pairs(plan: &Plan) -> String {
+    let several = matches!(plan.net, Net::VhostUser(_)) && plan.cores > 1;
+    match plan.machine {
+        _ if !several => String::new(),
+        Machine::Microvm => ",mq=on".to_owned(),
+        // An interrupt for each queue, for the control queue, and for changes of the configuration.
+        Machine::Pc | Machine::Q35 => format!(",mq=on,vectors={}", 2 * plan.cores + 2),
+    }
 }
 
 /// A virtio device, on the bus that the machine has.

@@ -66,6 +66,18 @@ fn vhost_user_shares_the_memory() {
 }
 
 #[test]
+fn vhost_user_has_a_queue_pair_for_each_core() {
+    let net = Net::VhostUser(PathBuf::from("/tmp/a"));
+    let two = line(&Plan { net: net.clone(), ..plan() });
+    assert!(two.contains("chardev=net-back-end,queues=2 "), "{two}");
+    assert!(two.contains(",mq=on -device virtio-rng-device"), "{two}");
+    let one = line(&Plan { net: net.clone(), cores: 1, ..plan() });
+    assert!(one.contains("chardev=net-back-end,queues=1 ") && !one.contains("mq=on"), "{one}");
+    let pci = line(&Plan { net, machine: Machine::Q35, ..plan() });
+    assert!(pci.contains(",mq=on,vectors=6 "), "{pci}");
+}
+
+#[test]
 fn the_forwarded_port_follows_the_guests_configuration() {
     let mut guest = Config::default();
     guest.apply("port=11300 ip=10.0.2.99/24").unwrap();
