@@ -6,7 +6,7 @@ use netdrv::pktbuf::{PktBuf, Pool};
 use netstack::app::{App, Call, Calls, Cookie, Event, Events, Flow, Progress, Turn};
 
 /// The application.
-pub(super) struct Echo {
+pub(crate) struct Echo {
     pool: &'static Pool,
     /// By cookie.
     connections: Box<[Connection]>,
@@ -23,7 +23,7 @@ struct Connection {
 
 impl Echo {
     /// For at most so many connections.
-    pub(super) fn new(connections: usize, pool: &'static Pool) -> Echo {
+    pub(crate) fn new(connections: usize, pool: &'static Pool) -> Echo {
         let none = Connection { flow: Flow { index: 0, generation: 0 }, credit: 0 };
         let free = (0..connections as u32).rev().collect();
         Echo { pool, connections: vec![none; connections].into(), free, waiting: VecDeque::new() }

@@ -8,7 +8,7 @@
 
 mod callgrind;
 mod client;
-mod echo;
+pub(crate) mod echo;
 mod measure;
 mod memory;
 mod processor;

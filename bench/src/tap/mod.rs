@@ -23,6 +23,7 @@ mod stack;
 
 pub use device::{Tap, disable_offloads};
 pub use forwarder::{Forwarded, Forwarder, Path};
+pub use queue::{FrameRx, FrameTx, queue_pair};
 pub use stack::{StackOptions, run_stack};
 
 use std::io;

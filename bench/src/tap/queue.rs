@@ -15,7 +15,7 @@ const POSTED: usize = 2 * BATCH;
 const FRAME_ROOM: usize = 1600;
 
 /// A queue pair on a descriptor that does not block.
-pub(super) fn queue_pair(fd: &Rc<OwnedFd>) -> QueuePair<FrameRx, FrameTx> {
+pub fn queue_pair(fd: &Rc<OwnedFd>) -> QueuePair<FrameRx, FrameTx> {
     QueuePair {
         rx: FrameRx { fd: Rc::clone(fd), empty: VecDeque::new(), counters: RxCounters::default() },
         tx: FrameTx { fd: Rc::clone(fd), is_full: false, counters: TxCounters::default() },
@@ -23,14 +23,14 @@ pub(super) fn queue_pair(fd: &Rc<OwnedFd>) -> QueuePair<FrameRx, FrameTx> {
 }
 
 /// The receiving half.
-pub(super) struct FrameRx {
+pub struct FrameRx {
     fd: Rc<OwnedFd>,
     empty: VecDeque<PktBuf>,
     counters: RxCounters,
 }
 
 /// The sending half.
-pub(super) struct FrameTx {
+pub struct FrameTx {
     fd: Rc<OwnedFd>,
     /// The descriptor took no more. Looked at again once a turn.
     is_full: bool,
