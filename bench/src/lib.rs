@@ -7,12 +7,16 @@
 //! sim    two stacks back to back over a link that loses, reorders, duplicates and corrupts, on a virtual clock
 //! vhost  the other end of a guest's virtio-net, in memory that the two share
 //! tap    the stack in real time against Linux, on a tap device or behind a forwarder that loses and delays
+//! peers  servers to compare with, started and ended
+//! namespace  network namespaces with wires of our own
 //! ```
 //!
 //! Called by `cli` and `ci`; calls `netstack` and `netdrv`, whose test kit it runs against. smoltcp's TCP, which shares
 //! nothing with ours, is the other peer.
 
 pub mod load;
+pub mod namespace;
+pub mod peers;
 pub mod sim;
 pub mod stack;
 pub mod tap;

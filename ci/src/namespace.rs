@@ -2,17 +2,11 @@
 //! else is on, and that loses nothing.
 
 use std::fmt::{self, Display, Formatter};
-use std::fs::{self, File};
+use std::fs;
 use std::net::Ipv4Addr;
 use std::ops::Sub;
-use std::panic;
-use std::path::Path;
-use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::thread;
 
-use anyhow::{Context, Result, ensure};
-use nix::sched::{CloneFlags, setns};
+use anyhow::{Context, Result};
 
 /// The tap of every namespace.
 pub const TAP: &str = "tap0";
@@ -26,7 +20,7 @@ pub const PREFIX: u8 = 24;
 /// whenever the VMM is off its core for a moment, and what is lost there is no fault of the appliance.
 const QUEUE_FRAMES: &str = "10000";
 
-const NAME_PREFIX: &str = "memstorm-ci-";
+const NAME_PREFIX: &str = "memstorm-ci";
 
 /// What a tap offers the VMM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,10 +37,10 @@ impl Display for Tap {
     }
 }
 
-/// A network namespace, removed with this value.
+/// A network namespace with a tap in it, removed with this value.
 #[derive(Debug)]
 pub struct Namespace {
-    name: String,
+    namespace: bench::namespace::Namespace,
 }
 
 impl Namespace {
@@ -57,12 +51,7 @@ impl Namespace {
 
     /// Makes a namespace with a persistent tap of this kind in it. Needs root.
     pub fn create_with(tap: Tap) -> Result<Namespace> {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        remove_abandoned()?;
-        let name = format!("{NAME_PREFIX}{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-        ip(&["netns", "add", &name])?;
-        let namespace = Namespace { name };
-        namespace.ip(&["link", "set", "lo", "up"])?;
+        let namespace = Namespace { namespace: bench::namespace::Namespace::create(NAME_PREFIX)? };
         let kind: &[&str] = if tap == Tap::ManyQueues { &["multi_queue"] } else { &[] };
         namespace.ip(&[&["tuntap", "add", "dev", TAP, "mode", "tap"], kind].concat())?;
         namespace.ip(&["addr", "add", &format!("{HOST}/{PREFIX}"), "dev", TAP])?;
@@ -70,28 +59,14 @@ impl Namespace {
         Ok(namespace)
     }
 
-    /// Runs `body` in a thread whose sockets, and whose child processes, belong to the namespace.
-    pub fn run<T: Send>(&self, body: impl FnOnce() -> Result<T> + Send) -> Result<T> {
-        let file = File::open(format!("/run/netns/{}", self.name)).context("cannot open the network namespace")?;
-        thread::scope(|scope| {
-            let thread = scope.spawn(move || {
-                setns(file, CloneFlags::CLONE_NEWNET).context("cannot enter the network namespace")?;
-                body()
-            });
-            thread.join().unwrap_or_else(|cause| panic::resume_unwind(cause))
-        })
+    /// Runs `body`, whose sockets and child processes belong to the namespace.
+    pub fn run<T>(&self, body: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.namespace.enter(body).context("cannot enter the network namespace")?
     }
 
     /// Runs `ip` on the namespace, say `ip -n NAME neigh flush dev tap0`.
     pub fn ip(&self, arguments: &[&str]) -> Result<()> {
-        ip(&[&["-n", &self.name], arguments].concat())
-    }
-}
-
-impl Drop for Namespace {
-    fn drop(&mut self) {
-        // A failure here leaves the namespace to the next `create`.
-        let _ = ip(&["netns", "delete", &self.name]);
+        Ok(self.namespace.ip(arguments)?)
     }
 }
 
@@ -122,24 +97,4 @@ impl Sub for TapCounters {
     fn sub(self, earlier: TapCounters) -> TapCounters {
         TapCounters { delivered: self.delivered - earlier.delivered, dropped: self.dropped - earlier.dropped }
     }
-}
-
-fn ip(arguments: &[&str]) -> Result<()> {
-    let output = Command::new("ip").args(arguments).output().context("cannot start ip (package iproute2)")?;
-    let error = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "ip {}: {}", arguments.join(" "), error.trim_end());
-    Ok(())
-}
-
-/// Removes the namespaces of earlier runs that were killed before they could.
-fn remove_abandoned() -> Result<()> {
-    let Ok(entries) = fs::read_dir("/run/netns") else { return Ok(()) };
-    for entry in entries {
-        let name = entry?.file_name().to_string_lossy().into_owned();
-        let Some(owner) = name.strip_prefix(NAME_PREFIX).and_then(|rest| rest.split('-').next()) else { continue };
-        if !Path::new("/proc").join(owner).exists() {
-            ip(&["netns", "delete", &name])?;
-        }
-    }
-    Ok(())
 }

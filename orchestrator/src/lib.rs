@@ -38,7 +38,7 @@ pub use console::Tail;
 pub use ending::Ending;
 pub use error::Error;
 pub use files::Files;
-pub use host::{Host, KvmState};
+pub use host::{Host, KvmState, find_program};
 pub use launch::{Booting, free_port, launch};
 pub use plan::{Plan, plan};
 pub use process::Process;
