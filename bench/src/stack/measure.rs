@@ -7,9 +7,9 @@ use netstack::time::Instant;
 
 use super::client::Client;
 use super::memory::live_bytes;
-use super::processor::{Request, callgrind, cycles};
 use super::server::Server;
 use super::{Arrivals, Error, Load};
+use crate::processor::{Request, callgrind, cycles};
 
 /// Virtual time that a request takes: that of a server of two million a second.
 const REQUEST_NS: u64 = 500;

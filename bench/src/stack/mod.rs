@@ -3,7 +3,7 @@
 //! ```text
 //! server     driver, stack and echo app on a device model     client     many connections, cheaply
 //! measure    cycles and bytes, natively                       callgrind  instructions, by stage
-//! processor  cycle counter, requests to Callgrind             memory     bytes of heap in use
+//! memory     bytes of heap in use
 //! ```
 
 mod callgrind;
@@ -11,7 +11,6 @@ mod client;
 pub(crate) mod echo;
 mod measure;
 mod memory;
-mod processor;
 mod server;
 
 pub use callgrind::{Instructions, Stages};

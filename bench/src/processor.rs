@@ -6,7 +6,7 @@ use std::arch::asm;
 use std::arch::x86_64::_rdtsc;
 
 /// The cycle counter.
-pub(super) fn cycles() -> u64 {
+pub(crate) fn cycles() -> u64 {
     // SAFETY: every x86-64 processor has it, and no operating system that we run on forbids it.
     unsafe { _rdtsc() }
 }
@@ -16,7 +16,7 @@ const CALLGRIND: u64 = (b'C' as u64) << 24 | (b'T' as u64) << 16;
 
 /// What Callgrind is asked for.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Request {
+pub(crate) enum Request {
     /// Begin or end to count.
     ToggleCollect = 2,
     /// Begin to look at instructions at all, which slows everything down.
@@ -27,7 +27,7 @@ pub(super) enum Request {
 
 /// Asks Callgrind for something; elsewhere it does nothing.
 #[inline(always)]
-pub(super) fn callgrind(request: Request) {
+pub(crate) fn callgrind(request: Request) {
     let arguments = [CALLGRIND + request as u64, 0, 0, 0, 0, 0];
     // SAFETY: the sequence by which a program under Valgrind addresses it (valgrind.h): the rotations add up to 128 bits
     // and the exchange is one of a register with itself, so that to a processor it is nothing. The arguments outlive it.
