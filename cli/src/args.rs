@@ -1,5 +1,7 @@
 //! The command line.
 
+mod load;
+
 use std::path::PathBuf;
 
 use bench::stack::{BATCH, MAX_DEPTH, MAX_SIZE};
@@ -8,6 +10,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use image::Format;
 use orchestrator::{Accel, Machine, Memory, Net, Spec, Validation, Vmm};
 
+pub(crate) use load::{LoadOptions, WireChoice};
+
 const EXIT_CODES: &str = "\
 Exit codes:
   0        success; of `run`: the appliance powered off, or was stopped
@@ -15,6 +19,8 @@ Exit codes:
   2        a wrong command line
   10 - 15  `run`: the appliance refused to start: 10 bad configuration, 11 too little memory, 12 no network
            device, 13 no IP address, 14 no source of entropy, 15 unsupported platform
+  20 - 25  `bench load`: 20 no server, 21 it ended a connection, 22 it stalled, 23 it answered nonsense, 24 it did not
+           store the records, 25 the rate or latency asked for was not reached
   40 - 50  `run`: the appliance crashed: 40 divide error, 41 invalid opcode, 42 panic, 43 null pointer,
            44 stack overflow, 45 write to read-only memory, 46 execution of data, 47 general protection fault,
            48 page fault, 49 another exception, 50 a second fault while reporting the first
@@ -161,6 +167,8 @@ pub(crate) struct BuildOptions {
 pub(crate) enum BenchCommand {
     /// What an echo costs the stack, from the receive ring to the doorbell, on this host
     Stack(StackOptions),
+    /// Offer a memcached server requests at a rate, and say how long its answers take
+    Load(Box<LoadOptions>),
 }
 
 #[derive(Debug, Args)]

@@ -1,5 +1,7 @@
 //! `memstorm bench`.
 
+mod load;
+
 use bench::stack::{self, Arrivals, Instructions, Load, Measured, Stages};
 use serde::{Serialize, Serializer};
 
@@ -31,6 +33,7 @@ struct Row {
 pub(crate) fn bench(command: BenchCommand) -> anyhow::Result<u8> {
     match command {
         BenchCommand::Stack(options) => bench_stack(&options),
+        BenchCommand::Load(options) => load::bench_load(&options),
     }
 }
 

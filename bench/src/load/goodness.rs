@@ -60,9 +60,9 @@ pub(super) const FACEBOOK_KEY: Cdf = |x| gev(x, 30.7984, 8.20449, 0.078688);
 /// Value lengths of ETC: the table of FACTS for 0 to 14 bytes, in one-hundred-thousandths, else generalized Pareto.
 pub(super) const FACEBOOK_VALUE: Cdf = |x| {
     let table = [536, 47, 17820, 9239, 18, 2740, 65, 606, 23, 837, 837, 8989, 92, 326, 1980];
-    let small = table.iter().sum::<u32>() as f64 / 1e5;
+    let small = f64::from(table.iter().sum::<u32>()) / 1e5;
     if x < 15.0 {
-        table.iter().take(x.floor() as usize + 1).sum::<u32>() as f64 / 1e5
+        f64::from(table.iter().take(x.floor() as usize + 1).sum::<u32>()) / 1e5
     } else {
         small + (1.0 - small) * pareto(x, 15.0, 214.476, 0.348238)
     }
@@ -72,6 +72,6 @@ pub(super) const FACEBOOK_VALUE: Cdf = |x| {
 #[should_panic(expected = "uniform")]
 fn what_follows_another_distribution_is_noticed() {
     // Two in a hundred lie elsewhere.
-    let mut samples: Vec<f64> = (0..100_000).map(|n| (n as f64 / 1e5).max(0.02)).collect();
+    let mut samples: Vec<f64> = (0..100_000).map(|n| (f64::from(n) / 1e5).max(0.02)).collect();
     assert_follows("uniform", &mut samples, |x| x.clamp(0.0, 1.0));
 }

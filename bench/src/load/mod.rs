@@ -1,17 +1,57 @@
 //! The load generator: requests at a given rate, and how long the answers took.
 //!
 //! ```text
-//! wire          what carries requests and answers, as a contract      stack  our own stack as one
-//! workload      records, their keys and values, and what is asked for
-//! lengths       lengths drawn from a distribution
-//! distribution  of lengths and times, by mutilate's names     random  uniform numbers
+//! job  search  scan         what is measured: one rate, several, or the highest that keeps a promise
+//! generator  plan           the threads, and what is asked of them            measured  what they found, what limited it
+//! engine  session  phases   one thread: its turn, what comes in, what it is told to do
+//! schedule  held            when requests are due; those that wait for their connection
+//! connection  recorder      what is under way; what is counted
+//! control                   a connection apart, for the server's statistics
+//! workload                  records, their keys and values, and what is asked for
+//! lengths  distribution     lengths and times, by mutilate's names            random  clock
+//! protocol                  text, meta, binary, and datagrams
+//! wire  wires  stack        what carries requests and answers: the contract; kernel sockets; our own stack
 //! ```
+//!
+//! Latency counts from when a request should have been sent, so that a slow answer cannot hide the requests that had to
+//! wait behind it. An engine accounts for its own time: a figure that it limits is a lower bound, and says so.
+//!
+//! Called by `cli`. On the way of a request nothing is allocated, formatted or locked.
 
+pub mod clock;
+mod connection;
+mod control;
 pub mod distribution;
+mod engine;
+mod error;
+mod generator;
 #[cfg(test)]
 mod goodness;
+mod held;
+mod job;
 mod lengths;
-pub mod random;
+mod measured;
+mod phases;
+mod plan;
+mod protocol;
+mod random;
+mod recorder;
+mod scan;
+mod schedule;
+mod search;
+mod session;
 pub mod stack;
 pub mod wire;
+pub mod wires;
 pub mod workload;
+
+pub use error::LoadError;
+pub use generator::{Generator, Rate, with_generator};
+pub use job::{Done, Job, Report};
+pub use measured::{Limit, Measured, ServerTime};
+pub use plan::{Loading, Plan};
+pub use protocol::{Protocol, Wrong};
+pub use recorder::Record;
+pub use scan::Scan;
+pub use schedule::ScheduleError;
+pub use search::{Found, Sla, highest_rate};

@@ -34,6 +34,16 @@ pub enum Transport {
     Udp,
 }
 
+impl Transport {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Transport::Tcp => "tcp",
+            Transport::Udp => "udp",
+        }
+    }
+}
+
 /// What carries bytes between an engine and the server.
 ///
 /// Which server, and by which transport, a wire knows from its making.

@@ -193,6 +193,18 @@ impl Record<'_> {
         length
     }
 
+    /// Its key.
+    pub fn key(&self) -> String {
+        let mut key = [0; MAX_KEY];
+        let len = self.write_key(&mut key);
+        key[..len].iter().copied().map(char::from).collect()
+    }
+
+    /// A number that tells it from most others.
+    pub fn tag(&self) -> u32 {
+        self.hash as u32
+    }
+
     /// The length of its value.
     #[inline]
     pub fn value_len(&self) -> usize {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::load::goodness::{self, assert_counts_follow, assert_follows};
+use crate::load::goodness::{self, Cdf, assert_counts_follow, assert_follows};
 use crate::load::random::{Random, unit};
 
 const SAMPLES: usize = 200_000;
@@ -12,7 +12,7 @@ fn samples(text: &str, seed: u64) -> Vec<f64> {
 
 #[test]
 fn samples_follow_the_definitions() {
-    let cases: [(&str, fn(f64) -> f64); 7] = [
+    let cases: [(&str, Cdf); 7] = [
         ("uniform:1000", |x| (x / 1000.0).clamp(0.0, 1.0)),
         ("normal:200,20", |x| goodness::normal(x, 200.0, 20.0)),
         ("exponential:0.01", |x| 1.0 - (-0.01 * x).exp()),

@@ -7,9 +7,7 @@ fn etc(records: u64) -> Workload {
 }
 
 fn key(workload: &Workload, index: u64) -> String {
-    let mut key = [0; MAX_KEY];
-    let length = workload.record(index).write_key(&mut key);
-    String::from_utf8(key[..length].to_vec()).unwrap()
+    workload.record(index).key()
 }
 
 fn value(workload: &Workload, index: u64) -> Vec<u8> {

@@ -1,0 +1,146 @@
+//! What a measurement has found, and what limited it.
+
+use std::time::Duration;
+
+use super::generator::Rate;
+use super::phases::Part;
+use super::recorder::Record;
+
+/// An engine that is idle for less than this share of its time may be what limits.
+const LEAST_IDLE: f64 = 0.05;
+/// Of the rate asked for, this share counts as reached.
+const REACHED: f64 = 0.99;
+/// Requests may leave so late, at the 99th percentile, in nanoseconds; or later by this share of the latency there.
+const LATE_NS: u64 = 20_000;
+const LATE_SHARE: u64 = 10;
+
+/// What a measurement has found.
+#[derive(Clone, Debug)]
+pub struct Measured {
+    /// The rate asked for.
+    pub rate: Rate,
+    /// How long was measured.
+    pub time: Duration,
+    /// What all engines have recorded.
+    pub record: Record,
+    /// The idle share of the engine that has the least.
+    pub idle_share: f64,
+    /// What the server says of its own time, if it does.
+    pub server: Option<ServerTime>,
+}
+
+/// What was the limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// The rate asked for was reached.
+    Rate,
+    /// The server does not do more.
+    Server,
+    /// The generator does not do more, or not in time: figures are lower bounds, latencies include its own.
+    Generator,
+}
+
+/// What an appliance's cores spent in the meantime.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ServerTime {
+    /// Cycles of turns in which there was something to do, for each request.
+    pub busy_cycles_per_request: f64,
+    /// The share of such turns.
+    pub busy_share: f64,
+}
+
+impl Measured {
+    pub(super) fn new(rate: Rate, time: Duration, parts: Vec<Part>) -> Measured {
+        let idle_share = parts.iter().map(|part| part.record.idle_share()).fold(1.0, f64::min);
+        let server = parts.iter().find_map(|part| part.statistics.as_ref()).and_then(ServerTime::between);
+        let mut record = Record::new(1);
+        parts.iter().for_each(|part| record.add(&part.record));
+        Measured { rate, time, record, idle_share, server }
+    }
+
+    /// Answers a second.
+    pub fn per_second(&self) -> f64 {
+        self.record.answered as f64 / self.time.as_secs_f64()
+    }
+
+    /// Whether the rate asked for was reached.
+    pub fn is_reached(&self) -> bool {
+        match self.rate {
+            Rate::Peak => true,
+            // What arrived at random in the time is what could be answered.
+            Rate::PerSecond(_) => {
+                self.record.answered as f64 >= REACHED * self.record.intended as f64 && self.is_offered()
+            }
+        }
+    }
+
+    /// Whether the arrivals were made at the rate asked for, but for chance (four deviations of a Poisson process).
+    fn is_offered(&self) -> bool {
+        let Rate::PerSecond(rate) = self.rate else { return true };
+        let asked = rate * self.time.as_secs_f64();
+        self.record.intended as f64 >= REACHED * asked - 4.0 * asked.sqrt()
+    }
+
+    /// Whether requests left later than they should have by more than a little, without the server's doing.
+    pub fn is_late(&self) -> bool {
+        let latency = self.record.all().value_at_quantile(0.99);
+        self.record.lag.value_at_quantile(0.99) > LATE_NS.max(latency / LATE_SHARE)
+    }
+
+    /// What was the limit.
+    pub fn limit(&self) -> Limit {
+        if self.idle_share < LEAST_IDLE || self.is_late() || !self.is_offered() {
+            Limit::Generator
+        } else if self.rate == Rate::Peak || !self.is_reached() {
+            Limit::Server
+        } else {
+            Limit::Rate
+        }
+    }
+}
+
+impl ServerTime {
+    /// From statistics asked for at two times; none if they are not an appliance's.
+    fn between([before, after]: &[String; 2]) -> Option<ServerTime> {
+        let (before, after) = (Counters::parse(before)?, Counters::parse(after)?);
+        let requests = after.requests.checked_sub(before.requests).filter(|&requests| requests > 0)?;
+        let busy = after.busy.checked_sub(before.busy)?;
+        let empty = after.empty.checked_sub(before.empty)?;
+        Some(ServerTime {
+            busy_cycles_per_request: busy as f64 / requests as f64,
+            busy_share: busy as f64 / (busy + empty).max(1) as f64,
+        })
+    }
+}
+
+/// An appliance's stage accounts, of all its cores.
+#[derive(Default)]
+struct Counters {
+    requests: u64,
+    busy: u64,
+    empty: u64,
+}
+
+impl Counters {
+    fn parse(statistics: &str) -> Option<Counters> {
+        let mut counters = Counters::default();
+        let mut is_there = false;
+        for line in statistics.lines() {
+            let Some((name, value)) = line.strip_prefix("STAT ").and_then(|rest| rest.split_once(' ')) else {
+                continue;
+            };
+            let Some(name) = name.strip_prefix("stage_") else { continue };
+            let value: u64 = value.trim().parse().ok()?;
+            match name {
+                "requests" => (counters.requests, is_there) = (value, true),
+                "empty_cycles" => counters.empty = value,
+                name if name.ends_with("_cycles") => counters.busy += value,
+                _ => {}
+            }
+        }
+        is_there.then_some(counters)
+    }
+}
+
+#[cfg(test)]
+mod tests;

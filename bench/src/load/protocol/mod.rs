@@ -1,0 +1,192 @@
+//! Requests, and answers as they come in, in pieces.
+//!
+//! ```text
+//! text  meta  binary   how each writes requests and heads its answers
+//! answer               what follows a head: a value, checked where it lies, and a tail
+//! frame                datagrams
+//! server               the other side, for checks of the generator itself
+//! ```
+//!
+//! Pure functions of bytes: called by the engine, which knows the connection and the record.
+
+mod answer;
+mod binary;
+pub(super) mod frame;
+mod meta;
+mod server;
+mod text;
+
+use super::workload::{Operation, Record};
+pub(super) use answer::{Progress, Step};
+pub(super) use server::answer_to;
+
+/// Dialects of the protocol.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// `get` and `set`.
+    #[default]
+    Text,
+    /// `mg` and `ms`.
+    Meta,
+    /// The binary one.
+    Binary,
+}
+
+impl Protocol {
+    /// All of them.
+    pub const ALL: [Protocol; 3] = [Protocol::Text, Protocol::Meta, Protocol::Binary];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Protocol::Text => "text",
+            Protocol::Meta => "meta",
+            Protocol::Binary => "binary",
+        }
+    }
+}
+
+/// A request that is under way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Request<'a> {
+    pub(super) operation: Operation,
+    pub(super) record: Record<'a>,
+}
+
+/// What an answer says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// The value, and it is the right one.
+    Hit,
+    /// There is none.
+    Miss,
+    /// The value was stored.
+    Stored,
+    /// The server was not able to.
+    Refused,
+}
+
+/// An answer that is none, or not that of the request.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Wrong {
+    /// Not what the protocol allows here.
+    #[error("expected {expected}, received \"{received}\"")]
+    Nonsense {
+        /// What the protocol allows.
+        expected: &'static str,
+        /// The first bytes that came instead.
+        received: String,
+    },
+    /// Another value than what was stored.
+    #[error("the value of the key {key} is not the one stored: {difference}")]
+    Value {
+        /// Which.
+        key: String,
+        /// In what it differs.
+        difference: String,
+    },
+}
+
+/// What the head of an answer says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Head {
+    /// This was all.
+    Answered(Outcome),
+    /// A value of so many bytes follows.
+    Value(usize),
+    /// Bytes that mean nothing follow: the text of an error.
+    Skip(usize, Outcome),
+}
+
+impl Protocol {
+    /// Appends a request.
+    #[inline]
+    pub(super) fn compose(self, request: &Request<'_>, out: &mut Vec<u8>) {
+        match self {
+            Protocol::Text => text::compose(request, out),
+            Protocol::Meta => meta::compose(request, out),
+            Protocol::Binary => binary::compose(request, out),
+        }
+    }
+
+    /// Bytes of a head that begins with `bytes`, or `None` as long as they do not show it.
+    #[inline]
+    fn head_len(self, bytes: &[u8]) -> Option<usize> {
+        match self {
+            Protocol::Text | Protocol::Meta => memchr::memchr(b'\n', bytes).map(|end| end + 1),
+            Protocol::Binary => binary::head_len(bytes),
+        }
+    }
+
+    /// Reads a whole head.
+    #[inline]
+    fn head(self, request: &Request<'_>, head: &[u8]) -> Result<Head, Wrong> {
+        match self {
+            Protocol::Text => text::head(request, head),
+            Protocol::Meta => meta::head(request, head),
+            Protocol::Binary => binary::head(request, head),
+        }
+    }
+
+    /// What follows a value.
+    fn tail(self) -> &'static [u8] {
+        match self {
+            Protocol::Text => b"\r\nEND\r\n",
+            Protocol::Meta => b"\r\n",
+            Protocol::Binary => b"",
+        }
+    }
+}
+
+impl Wrong {
+    /// Something else than what was expected.
+    #[cold]
+    pub(super) fn nonsense(expected: &'static str, received: &[u8]) -> Wrong {
+        /// What is shown of it.
+        const SHOWN: usize = 64;
+        let shown = &received[..received.len().min(SHOWN)];
+        let more = if received.len() > SHOWN { "..." } else { "" };
+        Wrong::Nonsense { expected, received: format!("{}{more}", shown.escape_ascii()) }
+    }
+
+    /// Another value.
+    #[cold]
+    fn value(record: Record<'_>, difference: String) -> Wrong {
+        Wrong::Value { key: record.key(), difference }
+    }
+}
+
+/// Appends a whole number in decimal digits.
+#[inline]
+fn append_number(mut number: usize, out: &mut Vec<u8>) {
+    let mut digits = [0; 20];
+    let mut first = digits.len();
+    loop {
+        first -= 1;
+        digits[first] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            return out.extend_from_slice(&digits[first..]);
+        }
+    }
+}
+
+/// The number that decimal digits stand for.
+#[inline]
+fn number(digits: &[u8]) -> Option<usize> {
+    if digits.is_empty() || digits.len() > 9 {
+        return None;
+    }
+    digits.iter().try_fold(0, |number, digit| match digit {
+        b'0'..=b'9' => Some(number * 10 + usize::from(digit - b'0')),
+        _ => None,
+    })
+}
+
+/// Whether a line says that the server was not able to, rather than that it was not understood.
+fn is_refusal(line: &[u8]) -> bool {
+    line.starts_with(b"SERVER_ERROR ")
+}
+
+#[cfg(test)]
+mod tests;

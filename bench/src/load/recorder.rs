@@ -1,0 +1,281 @@
+//! What is counted between two times: latencies, answers, bytes, and what the engine did with its own time.
+
+use hdrhistogram::Histogram;
+
+use super::clock::Clock;
+use super::protocol::Outcome;
+use super::workload::Operation;
+
+/// Latencies are kept up to an hour, to three digits, in nanoseconds.
+const LONGEST_NS: u64 = 3_600_000_000_000;
+const DIGITS: u8 = 3;
+
+/// What one engine, or all of them, have recorded.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// Latencies of reads and of updates, in nanoseconds, of the requests intended for the interval.
+    pub reads: Histogram<u64>,
+    /// Of updates.
+    pub updates: Histogram<u64>,
+    /// How much later than intended requests left, where no answer had to be waited for, in nanoseconds.
+    pub lag: Histogram<u64>,
+    /// Requests that were sent as the first, second, ... under way on their connection.
+    pub depths: Vec<u64>,
+    /// Answers that came within the interval.
+    pub answered: u64,
+    /// Requests intended for the interval: sent, skipped or still waiting.
+    pub intended: u64,
+    /// Reads for which there was nothing.
+    pub misses: u64,
+    /// Requests that the server was not able to answer.
+    pub refused: u64,
+    /// Requests that were given up as too many waited.
+    pub skipped: u64,
+    /// Requests whose datagrams were lost, or their answers.
+    pub lost: u64,
+    /// Requests without an answer when the measurement was ended; in the histograms by how long they had waited.
+    pub unanswered: u64,
+    /// Bytes of answers and of requests, within the interval.
+    pub rx_bytes: u64,
+    /// Of requests.
+    pub tx_bytes: u64,
+    /// Connections that were opened anew.
+    pub reconnects: u64,
+    /// Cycles of turns in which something came or was sent, and of the others.
+    pub busy_cycles: u64,
+    /// Of the others.
+    pub idle_cycles: u64,
+}
+
+impl Record {
+    /// Nothing yet.
+    pub fn new(depth: usize) -> Record {
+        Record {
+            reads: histogram(),
+            updates: histogram(),
+            lag: histogram(),
+            depths: vec![0; depth + 1],
+            answered: 0,
+            intended: 0,
+            misses: 0,
+            refused: 0,
+            skipped: 0,
+            lost: 0,
+            unanswered: 0,
+            rx_bytes: 0,
+            tx_bytes: 0,
+            reconnects: 0,
+            busy_cycles: 0,
+            idle_cycles: 0,
+        }
+    }
+
+    /// Adds what another engine has recorded.
+    pub fn add(&mut self, other: &Record) {
+        for (own, other) in
+            [(&mut self.reads, &other.reads), (&mut self.updates, &other.updates), (&mut self.lag, &other.lag)]
+        {
+            // Bounds are the same.
+            own.add(other).ok();
+        }
+        if self.depths.len() < other.depths.len() {
+            self.depths.resize(other.depths.len(), 0);
+        }
+        self.depths.iter_mut().zip(&other.depths).for_each(|(own, other)| *own += other);
+        let Record { answered, intended, misses, refused, skipped, lost, unanswered, .. } = other;
+        self.answered += answered;
+        self.intended += intended;
+        self.misses += misses;
+        self.refused += refused;
+        self.skipped += skipped;
+        self.lost += lost;
+        self.unanswered += unanswered;
+        self.rx_bytes += other.rx_bytes;
+        self.tx_bytes += other.tx_bytes;
+        self.reconnects += other.reconnects;
+        self.busy_cycles += other.busy_cycles;
+        self.idle_cycles += other.idle_cycles;
+    }
+
+    /// The share of its time in which an engine had nothing to do.
+    pub fn idle_share(&self) -> f64 {
+        self.idle_cycles as f64 / (self.busy_cycles + self.idle_cycles).max(1) as f64
+    }
+
+    /// Latencies of reads and updates.
+    pub fn all(&self) -> Histogram<u64> {
+        let mut all = self.reads.clone();
+        all.add(&self.updates).ok();
+        all
+    }
+}
+
+fn histogram() -> Histogram<u64> {
+    let bounded = Histogram::new_with_bounds(1, LONGEST_NS, DIGITS);
+    // The bounds are constants that it accepts, as the tests show.
+    bounded.unwrap_or_else(|_| unreachable!("bounds of a histogram"))
+}
+
+/// Records what lies within an interval.
+#[derive(Debug)]
+pub(super) struct Recorder {
+    clock: Clock,
+    /// In cycles.
+    from: u64,
+    until: u64,
+    pub(super) record: Record,
+}
+
+impl Recorder {
+    /// Records nothing before an interval is set.
+    pub(super) fn new(clock: Clock, depth: usize) -> Recorder {
+        Recorder { clock, from: u64::MAX, until: u64::MAX, record: Record::new(depth) }
+    }
+
+    /// Begins anew, with an interval.
+    pub(super) fn begin(&mut self, from: u64, until: u64) {
+        *self = Recorder { from, until, ..Recorder::new(self.clock, self.record.depths.len() - 1) };
+    }
+
+    /// Ends: returns what was recorded.
+    pub(super) fn end(&mut self) -> Record {
+        let depth = self.record.depths.len() - 1;
+        (self.from, self.until) = (u64::MAX, u64::MAX);
+        std::mem::replace(&mut self.record, Record::new(depth))
+    }
+
+    /// Whether a time lies in the interval.
+    #[inline]
+    pub(super) fn covers(&self, time: u64) -> bool {
+        self.from <= time && time < self.until
+    }
+
+    /// A request is to be sent.
+    #[inline]
+    pub(super) fn arrived(&mut self, intended: u64) {
+        self.record.intended += u64::from(self.covers(intended));
+    }
+
+    /// A request was sent, as one of `under_way`.
+    #[inline]
+    pub(super) fn sent(&mut self, now: u64, under_way: usize, bytes: usize) {
+        if self.covers(now) {
+            self.record.depths[under_way] += 1;
+            self.record.tx_bytes += bytes as u64;
+        }
+    }
+
+    /// `count` requests left at `now`, the first of them intended for `intended`.
+    #[inline]
+    pub(super) fn left(&mut self, now: u64, intended: u64, count: u64) {
+        if self.covers(intended) {
+            self.record.lag.saturating_record_n(self.clock.ns(now.saturating_sub(intended)), count);
+        }
+    }
+
+    /// Bytes came.
+    #[inline]
+    pub(super) fn received(&mut self, now: u64, bytes: usize) {
+        if self.covers(now) {
+            self.record.rx_bytes += bytes as u64;
+        }
+    }
+
+    /// An answer came.
+    #[inline]
+    pub(super) fn answered(&mut self, now: u64, intended: u64, operation: Operation, outcome: Outcome) {
+        self.record.answered += u64::from(self.covers(now));
+        if self.covers(intended) {
+            self.latency(operation, now.saturating_sub(intended));
+            match outcome {
+                Outcome::Hit | Outcome::Stored => {}
+                Outcome::Miss => self.record.misses += 1,
+                Outcome::Refused => self.record.refused += 1,
+            }
+        }
+    }
+
+    /// A connection was opened anew.
+    pub(super) fn reconnected(&mut self) {
+        self.record.reconnects += u64::from(self.covers(self.clock.now()));
+    }
+
+    /// A request was given up at `now`. It counts by how long it has waited, so as not to flatter the others.
+    pub(super) fn lost(&mut self, now: u64, intended: u64, operation: Operation) {
+        if self.covers(intended) {
+            self.latency(operation, now.saturating_sub(intended));
+            self.record.lost += 1;
+        }
+    }
+
+    /// No answer came until `now`.
+    pub(super) fn unanswered(&mut self, now: u64, intended: u64, operation: Operation) {
+        if self.covers(intended) {
+            self.latency(operation, now.saturating_sub(intended));
+            self.record.unanswered += 1;
+        }
+    }
+
+    #[inline]
+    fn latency(&mut self, operation: Operation, cycles: u64) {
+        let histogram = match operation {
+            Operation::Read => &mut self.record.reads,
+            Operation::Update => &mut self.record.updates,
+        };
+        histogram.saturating_record(self.clock.ns(cycles));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    #[test]
+    fn only_the_interval_counts() {
+        let clock = Clock::calibrate();
+        let mut recorder = Recorder::new(clock, 4);
+        recorder.answered(5, 1, Operation::Read, Outcome::Hit);
+        recorder.begin(1000, 2000);
+        for intended in [999, 1000, 1999, 2000] {
+            recorder.arrived(intended);
+            recorder.answered(intended + 500, intended, Operation::Read, Outcome::Miss);
+        }
+        recorder.sent(1500, 4, 10);
+        recorder.received(2000, 10);
+        recorder.unanswered(3000, 1500, Operation::Update);
+        let record = recorder.end();
+        assert_eq!((record.intended, record.answered, record.reads.len(), record.misses), (2, 2, 2, 2));
+        assert_eq!((record.tx_bytes, record.rx_bytes, record.depths[4]), (10, 0, 1));
+        assert_eq!((record.unanswered, record.updates.len()), (1, 1));
+        recorder.answered(1500, 1400, Operation::Read, Outcome::Hit);
+        assert_eq!(recorder.record.answered, 0);
+    }
+
+    #[test]
+    fn records_of_several_engines_add_up() {
+        let mut sum = Record::new(1);
+        let mut other = Record::new(2);
+        other.reads.record(1000).unwrap();
+        (other.depths[2], other.misses, other.busy_cycles, other.idle_cycles) = (3, 4, 30, 10);
+        sum.add(&other);
+        sum.add(&other);
+        assert_eq!((sum.reads.len(), sum.depths[2], sum.misses), (2, 6, 8));
+        assert_eq!(sum.idle_share(), 0.25);
+        assert_eq!(sum.all().len(), 2);
+    }
+
+    #[test]
+    fn recording_is_cheap() {
+        let mut recorder = Recorder::new(Clock::calibrate(), 1);
+        recorder.begin(0, u64::MAX - 1);
+        let begin = Instant::now();
+        for cycles in 0..1_000_000_u64 {
+            recorder.answered(100_000 + cycles, 0, Operation::Read, Outcome::Hit);
+        }
+        // Some ten nanoseconds each where it matters; this is about orders of magnitude, in a debug build.
+        assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+        assert_eq!(recorder.record.reads.len(), 1_000_000);
+    }
+}

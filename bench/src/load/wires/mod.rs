@@ -1,0 +1,4 @@
+//! Wires: what carries requests to a server and answers back.
+
+pub mod null;
+pub mod sockets;
