@@ -77,6 +77,7 @@ impl<'a, W: Wire> Engine<'a, W> {
             control,
             ready: Vec::with_capacity(plan.connections),
             spent: Vec::new(),
+            again: None,
             open: 0,
             under_way: 0,
             refused: 0,
@@ -179,6 +180,9 @@ impl<'a, W: Wire> Engine<'a, W> {
                 Some((operation, record, now))
             }
             Source::Load { next, stride } => {
+                if let Some(record) = self.session.again.as_mut().and_then(Vec::pop) {
+                    return Some((Operation::Update, record, now));
+                }
                 let record = *next;
                 if record >= workload.mix().records {
                     return None;

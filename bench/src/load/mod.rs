@@ -8,6 +8,7 @@
 //! connection  recorder      what is under way; what is counted
 //! control                   a connection apart, for the server's statistics
 //! workload                  records, their keys and values, and what is asked for
+//! selftest                  checks of the instrument itself
 //! lengths  distribution     lengths and times, by mutilate's names            random  clock
 //! protocol                  text, meta, binary, and datagrams
 //! wire  wires  stack        what carries requests and answers: the contract; kernel sockets; our own stack
@@ -39,6 +40,7 @@ mod recorder;
 mod scan;
 mod schedule;
 mod search;
+pub mod selftest;
 mod session;
 pub mod stack;
 pub mod wire;
@@ -55,3 +57,6 @@ pub use recorder::Record;
 pub use scan::Scan;
 pub use schedule::ScheduleError;
 pub use search::{Found, Sla, highest_rate};
+
+#[cfg(test)]
+mod tests;

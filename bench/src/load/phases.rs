@@ -66,17 +66,20 @@ impl<W: Wire> Engine<'_, W> {
         self.session.refused = 0;
         self.source = Source::Load { next: thread as u64, stride: self.session.plan.threads as u64 };
         self.depth = self.session.plan.load_depth();
+        self.session.again = Some(Vec::new());
         self.all_ready();
         let records = self.session.workload.mix().records;
         loop {
             let now = self.turn()?;
             let done = matches!(self.source, Source::Load { next, .. } if next >= records);
-            if done && self.session.under_way == 0 {
+            let is_again = self.session.again.as_ref().is_some_and(|again| !again.is_empty());
+            if done && self.session.under_way == 0 && !is_again {
                 break;
             }
             self.check_silence(now)?;
         }
         self.source = Source::Dry;
+        self.session.again = None;
         self.depth = self.session.plan.depth;
         match self.session.refused {
             0 => Ok(()),

@@ -64,7 +64,10 @@ impl Plan {
         /// Of all connections together, and of one.
         const IN_ALL: usize = 4096;
         const OF_ONE: usize = 32;
-        self.depth.max((IN_ALL / self.connections.max(1)).min(OF_ONE))
+        /// Over UDP a server's socket buffer has to hold them.
+        const IN_ALL_UDP: usize = 32;
+        let in_all = if self.transport == Transport::Udp { IN_ALL_UDP } else { IN_ALL };
+        self.depth.max((in_all / self.connections.max(1)).min(OF_ONE))
     }
 
     /// The records, if the plan can be carried out.

@@ -30,6 +30,8 @@ pub(super) struct Session<'a> {
     pub(super) ready: Vec<ConnId>,
     /// Connections whose requests are all answered, to be opened anew.
     pub(super) spent: Vec<ConnId>,
+    /// While the records are stored: those whose datagrams were lost, to be stored again.
+    pub(super) again: Option<Vec<u64>>,
     /// Connections that are open.
     pub(super) open: usize,
     /// Requests under way.
@@ -137,14 +139,17 @@ impl Session<'_> {
         let mut lost = None;
         self.connections.visit(conn, |slot| {
             if slot.sent < deadline {
-                lost = Some((slot.id, slot.intended, slot.operation));
+                lost = Some((slot.id, slot.record, slot.intended, slot.operation));
             }
         });
-        if let Some((id, intended, operation)) = lost {
+        if let Some((id, record, intended, operation)) = lost {
             self.recorder.lost(now, intended, operation);
+            if let Some(again) = &mut self.again {
+                again.push(record);
+            }
             // Nothing was heard: whether the server has stalled is another question.
             let heard = self.heard;
-            self.complete(conn, id, Outcome::Refused, now);
+            self.complete(conn, id, Outcome::Miss, now);
             self.heard = heard;
         }
     }

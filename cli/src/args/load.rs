@@ -1,7 +1,9 @@
 //! The command line of `bench load`: mutilate's names where it has the option.
 
-use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs as _};
 use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use bench::load::distribution::Distribution;
@@ -39,9 +41,15 @@ pub(crate) struct LoadOptions {
     /// The server, as host[:port]
     #[arg(short, long, value_name = "HOST[:PORT]", default_value = "127.0.0.1")]
     pub(crate) server: String,
-    /// What carries the requests
-    #[arg(long, value_enum, default_value_t)]
+    /// What carries the requests: sockets, tap:NAME, or vhost-user:PATH, a socket to be made for a guest
+    #[arg(long, default_value = "sockets")]
     pub(crate) wire: WireChoice,
+    /// With --wire tap or vhost-user: the generator's first address, as 10.0.0.2/24
+    #[arg(long, value_name = "IP/PREFIX")]
+    pub(crate) client: Option<Address>,
+    /// With --wire vhost-user: the guest's queue pairs, one for each core
+    #[arg(long, default_value_t = 1, value_parser = super::number(1, 64))]
+    pub(crate) queues: usize,
     /// By what
     #[arg(long, value_enum, default_value_t)]
     transport: TransportChoice,
@@ -111,16 +119,56 @@ pub(crate) struct LoadOptions {
     /// Seconds without an answer after which the server counts as stalled
     #[arg(long, default_value_t = 5.0, value_parser = seconds)]
     patience: f64,
+    /// Measure the generator itself: what it offers if answers take no time, and a delay that is known
+    #[arg(long)]
+    pub(crate) self_test: bool,
     /// How to print
     #[arg(short, long, value_enum, default_value_t)]
     pub(crate) output: Output,
 }
 
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+/// What carries the requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum WireChoice {
-    /// The kernel's sockets
-    #[default]
+    /// The kernel's sockets.
     Sockets,
+    /// Our own stack on a tap device.
+    Tap(String),
+    /// Our own stack at the other end of a guest's queues.
+    VhostUser(PathBuf),
+}
+
+impl FromStr for WireChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<WireChoice, String> {
+        match text.split_once(':') {
+            None if text == "sockets" => Ok(WireChoice::Sockets),
+            Some(("tap", name)) if !name.is_empty() => Ok(WireChoice::Tap(name.to_owned())),
+            Some(("vhost-user", path)) if !path.is_empty() => Ok(WireChoice::VhostUser(path.into())),
+            _ => Err("expected sockets, tap:NAME or vhost-user:PATH".to_owned()),
+        }
+    }
+}
+
+/// An address in its network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Address {
+    pub(crate) ip: Ipv4Addr,
+    pub(crate) prefix: u8,
+}
+
+impl FromStr for Address {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Address, String> {
+        let parse = || {
+            let (ip, prefix) = text.split_once('/')?;
+            let address = Address { ip: ip.parse().ok()?, prefix: prefix.parse().ok()? };
+            (1..=30).contains(&address.prefix).then_some(address)
+        };
+        parse().ok_or_else(|| "expected an address and the length of its prefix, as 10.0.0.2/24".to_owned())
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
@@ -261,6 +309,8 @@ mod tests {
         assert!(options(&["--scan", "1:2"]).unwrap_err().contains("min:max:step"));
         assert!(options(&["--scan", "1:2:1", "-q", "7"]).unwrap_err().contains("cannot be used with"));
         assert!(options(&["-t", "-1"]).is_err());
+        assert!(options(&["--wire", "tap"]).unwrap_err().contains("tap:NAME"));
+        assert!(options(&["--client", "10.0.0.2"]).unwrap_err().contains("10.0.0.2/24"));
         let options = options(&["-q", "NaN", "-s", "nowhere.invalid"]).unwrap();
         assert!(options.job().is_err());
         assert!(options.address().unwrap_err().to_string().contains("nowhere.invalid"));

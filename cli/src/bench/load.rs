@@ -1,12 +1,13 @@
 //! `memstorm bench load`.
 
 mod json;
+mod selftest;
 mod table;
+mod wires;
 
-use bench::load::wires::sockets::{Sockets, allow_sockets};
-use bench::load::{Done, Job, Limit, LoadError, Measured, Plan, Report, with_generator};
+use bench::load::{Done, Limit, LoadError, Measured, Plan, Report};
 
-use crate::args::{LoadOptions, Output, WireChoice};
+use crate::args::{LoadOptions, Output};
 use crate::output;
 
 /// Exit codes; see the help.
@@ -18,6 +19,9 @@ const NOT_STORED: u8 = 24;
 const NOT_REACHED: u8 = 25;
 
 pub(super) fn bench_load(options: &LoadOptions) -> anyhow::Result<u8> {
+    if options.self_test {
+        return selftest::print(options.output);
+    }
     match measure(options) {
         Ok((plan, report)) => {
             match options.output {
@@ -35,25 +39,8 @@ pub(super) fn bench_load(options: &LoadOptions) -> anyhow::Result<u8> {
 
 fn measure(options: &LoadOptions) -> Result<(Plan, Report), LoadError> {
     let (job, plan) = (options.job()?, options.plan());
-    let report = match options.wire {
-        WireChoice::Sockets => over_sockets(options, &plan, job)?,
-    };
+    let report = wires::carry_out(options, &plan, job)?;
     Ok((plan, report))
-}
-
-fn over_sockets(options: &LoadOptions, plan: &Plan, job: Job) -> Result<Report, LoadError> {
-    let server = options.address()?;
-    allow_sockets(plan.threads * (plan.connections + 2))?;
-    let make_wire = |thread| Sockets::new(server, plan.transport, thread, plan.connections);
-    with_generator(plan, make_wire, |generator| {
-        let mut shown = output::progress("starting".to_owned());
-        let report = job.carry_out(generator, |what| {
-            shown.finish_and_clear();
-            shown = output::progress(what.to_owned());
-        });
-        shown.finish_and_clear();
-        report
-    })
 }
 
 /// The exit code of a failure.

@@ -1,24 +1,41 @@
-//! No wire: requests are answered at once, in memory. What the generator does then is all that it can do.
+//! No wire: requests are answered in memory, at once or after a time. What the generator does without a time is all that it
+//! can do; what it measures with one shows how well it measures.
 
+use std::collections::VecDeque;
+
+use crate::load::clock::Clock;
 use crate::load::protocol::{Protocol, answer_to};
 use crate::load::wire::{Client, ConnId, Wire, WireError};
 use crate::load::workload::Workload;
 
-/// Answers, as a server that has every record.
+/// Bytes of answers that were taken are given back when there are so many.
+const STALE: usize = 1 << 20;
+
+/// Answers, as a server that has every record. Over streams only.
 #[derive(Debug)]
 pub struct Null<'a> {
     protocol: Protocol,
     workload: &'a Workload,
+    /// With the time that an answer takes, in cycles.
+    delay: Option<(Clock, u64)>,
     opened: Vec<ConnId>,
-    /// Answers, one behind another, and where those of each request end.
+    /// Answers, one behind another; those before `taken` are gone.
     answers: Vec<u8>,
-    ends: Vec<(ConnId, usize)>,
+    taken: usize,
+    /// When each is due, whose it is, and its length.
+    due: VecDeque<(u64, ConnId, usize)>,
 }
 
 impl<'a> Null<'a> {
-    /// A server of a workload's records.
+    /// A server of a workload's records that answers at once.
     pub fn new(protocol: Protocol, workload: &'a Workload) -> Null<'a> {
-        Null { protocol, workload, opened: Vec::new(), answers: Vec::new(), ends: Vec::new() }
+        let (opened, answers, due) = (Vec::new(), Vec::new(), VecDeque::new());
+        Null { protocol, workload, delay: None, opened, answers, taken: 0, due }
+    }
+
+    /// One that answers each request exactly so many cycles after it was sent.
+    pub fn delayed(protocol: Protocol, workload: &'a Workload, clock: Clock, cycles: u64) -> Null<'a> {
+        Null { delay: Some((clock, cycles)), ..Null::new(protocol, workload) }
     }
 }
 
@@ -30,23 +47,34 @@ impl Wire for Null<'_> {
 
     #[inline]
     fn send(&mut self, conn: ConnId, bytes: &[u8]) -> Result<(), WireError> {
+        let due = self.delay.map_or(0, |(clock, cycles)| clock.now() + cycles);
+        let before = self.answers.len();
         answer_to(self.protocol, self.workload, bytes, &mut self.answers);
-        self.ends.push((conn, self.answers.len()));
+        self.due.push_back((due, conn, self.answers.len() - before));
         Ok(())
     }
 
-    fn close(&mut self, _conn: ConnId) {}
+    fn close(&mut self, conn: ConnId) {
+        self.opened.retain(|&opened| opened != conn);
+    }
 
     #[inline]
     fn poll(&mut self, client: &mut impl Client) -> Result<bool, WireError> {
-        let came = !self.opened.is_empty() || !self.ends.is_empty();
+        let mut came = !self.opened.is_empty();
         self.opened.drain(..).for_each(|conn| client.opened(conn));
-        let mut start = 0;
-        for (conn, end) in self.ends.drain(..) {
-            client.received(conn, &self.answers[start..end]);
-            start = end;
+        let now = self.delay.map_or(0, |(clock, _)| clock.now());
+        while let Some(&(due, conn, len)) = self.due.front()
+            && due <= now
+        {
+            self.due.pop_front();
+            client.received(conn, &self.answers[self.taken..self.taken + len]);
+            self.taken += len;
+            came = true;
         }
-        self.answers.clear();
+        if self.due.is_empty() || self.taken >= STALE {
+            self.answers.drain(..self.taken);
+            self.taken = 0;
+        }
         Ok(came)
     }
 

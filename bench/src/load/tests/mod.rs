@@ -1,0 +1,4 @@
+//! The generator as a whole: against servers that behave, and servers that do not.
+
+mod instrument;
+mod servers;
