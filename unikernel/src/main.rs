@@ -1,5 +1,5 @@
-//! The appliance: memcached on the dataplane. This file only names the types that fill the runtime's loop (NIC, stack,
-//! application) and what a freestanding binary must have.
+//! The appliance: memcached on the dataplane. This file only names the types that fill the runtime's loop: NIC, stack and
+//! application.
 
 #![no_std]
 #![no_main]
@@ -13,40 +13,19 @@ use abi::config::Evictions;
 use abi::exit::Exit;
 use app_memcached::service::{Error, ServiceConfig, Shared};
 use app_memcached::store::{StoreMemory, WhenFull};
-use unikernel::crash;
-use unikernel::platform::heap::BootHeap;
-use unikernel::platform::machine::{BootProtocol, Machine};
+use unikernel::platform::machine::Machine;
 use unikernel::platform::network::{self, FoundNic};
-use unikernel::platform::{cores, power};
-use unikernel::runtime::launch::{Resources, launch};
+use unikernel::platform::power;
+use unikernel::runtime::launch::{Protocols, Resources, launch};
 
-// uhyve takes an image by this note; QEMU by the one in monitor/entry.S.
-hermit_entry::define_entry_version!();
+unikernel::appliance!(serve);
 
-#[global_allocator]
-static HEAP: BootHeap = BootHeap::empty();
-
-/// How the monitor was entered: BOOT_PVH in monitor/entry.S; the other is BOOT_HERMIT.
-const BOOT_PVH: u64 = 1;
-
-/// Where the monitor enters ring 3 on the first core.
-#[unsafe(no_mangle)]
-extern "C" fn primary_main(boot_info: u64, boot_kind: u64) -> ! {
-    let protocol = if boot_kind == BOOT_PVH { BootProtocol::Pvh } else { BootProtocol::Hermit };
-    // SAFETY: the monitor enters here once, with what it was handed.
-    let mut machine = unsafe { Machine::boot(protocol, boot_info, &HEAP) };
+fn serve(mut machine: Machine) -> ! {
     match network::find(&mut machine) {
-        Some(FoundNic::VirtioMmio(nic)) => launch(nic, machine, make_shared, Shared::service),
-        Some(FoundNic::VirtioPci(nic)) => launch(nic, machine, make_shared, Shared::service),
+        Some(FoundNic::VirtioMmio(nic)) => launch(nic, machine, Protocols::Tcp, make_shared, Shared::service),
+        Some(FoundNic::VirtioPci(nic)) => launch(nic, machine, Protocols::Tcp, make_shared, Shared::service),
         None => power::exit(Exit::NoNic, format_args!("no network device: virtio-net is needed, on PCI or MMIO")),
     }
-}
-
-/// Where the monitor enters ring 3 on every other core.
-#[unsafe(no_mangle)]
-extern "C" fn secondary_main(index: u64) -> ! {
-    cores::run_secondary(index as usize);
-    power::halt()
 }
 
 /// What the memcached services of all cores share, in the memory that the runtime gives it.
@@ -71,12 +50,3 @@ fn make_shared(resources: Resources) -> Result<Shared, Error> {
     };
     Shared::new(config, memory)
 }
-
-#[panic_handler]
-fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
-    crash::panicked(info)
-}
-
-/// Named by the precompiled `core`; never called, as nothing unwinds.
-#[unsafe(no_mangle)]
-extern "C" fn rust_eh_personality() {}

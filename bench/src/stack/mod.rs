@@ -8,7 +8,6 @@
 
 mod callgrind;
 mod client;
-pub(crate) mod echo;
 mod measure;
 mod memory;
 mod server;

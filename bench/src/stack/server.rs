@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use app_echo::Echo;
 use netdrv::nic::{ClosedPair as _, Nic as _, RssConfig, RxQueue as _};
 use netdrv::pktbuf::Pool;
 use netdrv::registers::Registers;
@@ -12,7 +13,6 @@ use netstack::stack::{Addressing, Config, CongestionControl, Stack, TcpSettings}
 use netstack::time::Instant;
 
 use super::client::{SERVER_IP, SERVER_MAC};
-use super::echo::Echo;
 use super::{Error, PORT};
 use crate::turn::Core;
 

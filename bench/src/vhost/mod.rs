@@ -7,6 +7,7 @@
 //! memory  what the VMM shares, checked at each access     ring    the device's side of a split virtqueue
 //! early   a request that QEMU makes before its time
 //! header  what precedes each frame                        fault   what a guest must not do
+//! reflected  what the wire carries at most
 //! fan     all queue pairs of a guest as one               flows   which of them a flow is on
 //! ```
 //!
@@ -22,6 +23,7 @@ mod flows;
 mod from_guest;
 mod header;
 mod memory;
+mod reflected;
 mod ring;
 mod seat;
 mod to_guest;
@@ -30,6 +32,7 @@ pub use back_end::BackEnd;
 pub use fan::{FromGuests, Pairs, ToGuests};
 pub use fault::Fault;
 pub use from_guest::FromGuest;
+pub use reflected::{Mirror, ReflectError, Reflected, Reflection};
 pub use to_guest::ToGuest;
 
 #[cfg(test)]

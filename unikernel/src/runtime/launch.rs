@@ -62,11 +62,21 @@ pub struct Resources {
     pub seed: u64,
 }
 
+/// What the application is reached by, at the configured port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocols {
+    /// Connections.
+    Tcp,
+    /// Connections and datagrams.
+    TcpAndUdp,
+}
+
 /// Runs `nic` and an application on each core, for ever: `make_shared` makes what they share, `make_app` each core's from it
 /// and the core's packet buffers.
 pub fn launch<N, A, S, E>(
     nic: N,
     mut machine: Machine,
+    protocols: Protocols,
     make_shared: impl FnOnce(Resources) -> Result<S, E>,
     mut make_app: impl FnMut(&mut S, &'static Pool) -> Result<A, E>,
 ) -> !
@@ -102,10 +112,12 @@ where
     let directory = Directory::new(&layout.cores);
     let mut shards = Vec::new();
     for ((core, port), (pool, app)) in mesh(cores).into_iter().enumerate().zip(apps) {
-        let listen = [config.port];
+        let port_of_service = [config.port];
+        let udp: &[u16] = if protocols == Protocols::TcpAndUdp { &port_of_service } else { &[] };
         // What is transmitted through another core's queue is copied into one buffer.
         let tso = info.tso.filter(|_| core < layout.pair_count);
-        let stack_config = stack::Config { tso, ..stack_config(&config, &info, &listen, stack_seed, core) };
+        let stack_config =
+            stack::Config { tso, udp, ..stack_config(&config, &info, &port_of_service, stack_seed, core) };
         let share = Share { hash, groups: layout.groups_of(core) };
         let stack = Stack::among(stack_config, share, pool, machine.clock.now());
         let queues = match core {
@@ -181,7 +193,7 @@ fn make_pools(ram: &mut Ram, cores: usize) -> Vec<&'static Pool> {
     (0..cores).map(|_| make_pool(ram, buffers.max(LEAST_BUFFERS))).collect()
 }
 
-fn make_pool(ram: &mut Ram, buffers: u64) -> &'static Pool {
+pub(super) fn make_pool(ram: &mut Ram, buffers: u64) -> &'static Pool {
     let Some(range) = ram.take(buffers * BUF_BYTES as u64, PAGE) else {
         power::exit(Exit::TooLittleMemory, format_args!("too little memory for {buffers} packet buffers"))
     };

@@ -9,6 +9,7 @@
 //! stages  what a turn's stages cost      blocks  what cores count, for each other to read
 //! idle    spin, then halt until an interrupt, a message or the next timer     bell  how a core that halts is woken
 //! launch  from a NIC to a shard for each core             serve   their loops
+//! reflect   frames go back: the driver by itself
 //! selftest  deliberate faults, to see the crash report
 //! ```
 //!
@@ -26,6 +27,7 @@ pub mod message;
 pub mod migrate;
 pub mod nic_steering;
 pub mod queues;
+pub mod reflect;
 pub mod ring;
 pub mod selftest;
 mod serve;

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
-use netdrv::nic::Batch;
+use netdrv::nic::{Batch, TxChecksum};
 use netdrv::pktbuf::Pool;
 use netstack::app::{Call, Calls, Event, Events, MAX_DATAGRAM, Reason, Statistics as _};
 use netstack::stack::{Addressing, Config, CongestionControl, Stack, TcpSettings};
@@ -25,6 +25,7 @@ pub(super) struct HostConfig<'a> {
     pub(super) index: usize,
     /// Connections of this host.
     pub(super) connections: usize,
+    pub(super) checksum: TxChecksum,
     pub(super) wire: &'a StackWireConfig,
 }
 
@@ -50,7 +51,7 @@ pub(super) struct Host {
 
 impl Host {
     pub(super) fn new(config: &HostConfig<'_>, pool: &'static Pool, now: Instant) -> Host {
-        let HostConfig { ip, index, connections, wire } = *config;
+        let HostConfig { ip, index, connections, checksum, wire } = *config;
         let ports: Vec<u16> = match wire.transport {
             Transport::Tcp => Vec::new(),
             Transport::Udp => (0..connections as u16).map(|port| FIRST_PORT + port).collect(),
@@ -63,7 +64,7 @@ impl Host {
             mac: wire.mac,
             vlan: None,
             mtu: wire.mtu,
-            tx_checksum: wire.checksum,
+            tx_checksum: checksum,
             tso: None,
             address: Addressing::Static { ip, prefix: wire.prefix, gateway: None },
             listen: &[],

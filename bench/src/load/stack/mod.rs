@@ -12,9 +12,11 @@ mod connection;
 mod host;
 
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
 use std::time;
 
-use netdrv::nic::{BATCH, Batch, QueuePair, RxQueue, TxChecksum, TxQueue};
+use netdrv::nic::{BATCH, Batch, ClosedPair as _, QueuePair, RxQueue, TxChecksum, TxQueue};
 use netdrv::pktbuf::{PktBuf, Pool, PoolMemory};
 use netstack::time::Instant;
 
@@ -22,8 +24,8 @@ use super::wire::{Client, ConnId, Transport, Wire, WireError};
 use connection::Connection;
 use host::{Host, HostConfig};
 
-use crate::tap::{FrameRx, FrameTx};
-use crate::vhost::{FromGuests, ToGuests};
+use crate::tap::{FrameRx, FrameTx, queue_pair};
+use crate::vhost::{FromGuests, Pairs, ToGuests};
 
 /// Connections of one address: the ports that its stack chooses from, less some that linger.
 const CONNECTIONS_PER_HOST: usize = 30_000;
@@ -50,8 +52,6 @@ pub struct StackWireConfig {
     pub mac: [u8; 6],
     /// Largest IP packet, in bytes.
     pub mtu: u16,
-    /// Who completes checksums.
-    pub checksum: TxChecksum,
     /// Connections at a time.
     pub connections: usize,
     /// Seed of the stacks' keys.
@@ -75,11 +75,10 @@ pub enum StackWireError {
     },
 }
 
-/// The wire to a guest: over the queues of [`BackEnd::listen`](crate::vhost::BackEnd::listen), once opened. The device completes
-/// checksums ([`TxChecksum::Device`]): nobody does.
+/// The wire to a guest, in memory shared with it.
 pub type GuestWire = StackWire<FromGuests, ToGuests>;
 
-/// The wire over a tap device, by [`tap::queue_pair`](crate::tap::queue_pair) and [`TxChecksum::Software`].
+/// The wire over a tap device.
 pub type TapWire = StackWire<FrameRx, FrameTx>;
 
 /// Our stack as a wire.
@@ -96,9 +95,28 @@ pub struct StackWire<R, T> {
     now: Instant,
 }
 
+impl GuestWire {
+    /// The wire to the guest of a [`BackEnd`](crate::vhost::BackEnd), on the thread that will poll its queues. Nobody computes
+    /// checksums: nothing can go wrong on the way.
+    pub fn over_guest(pairs: Pairs, config: &StackWireConfig) -> Result<Self, StackWireError> {
+        StackWire::new(pairs.open(), TxChecksum::Device, config)
+    }
+}
+
+impl TapWire {
+    /// The wire over a [`Tap`](crate::tap::Tap) that does not block.
+    pub fn over_tap(tap: OwnedFd, config: &StackWireConfig) -> Result<Self, StackWireError> {
+        StackWire::new(queue_pair(&Rc::new(tap)), TxChecksum::Software, config)
+    }
+}
+
 impl<R: RxQueue, T: TxQueue> StackWire<R, T> {
-    /// A wire over `queues`. All memory is allocated here.
-    pub fn new(mut queues: QueuePair<R, T>, config: &StackWireConfig) -> Result<Self, StackWireError> {
+    /// A wire over `queues`, where `checksum` says who completes checksums. All memory is allocated here.
+    pub fn new(
+        mut queues: QueuePair<R, T>,
+        checksum: TxChecksum,
+        config: &StackWireConfig,
+    ) -> Result<Self, StackWireError> {
         let most = match config.transport {
             Transport::Tcp => CONNECTIONS_PER_HOST,
             Transport::Udp => SOCKETS_PER_HOST,
@@ -115,7 +133,7 @@ impl<R: RxQueue, T: TxQueue> StackWire<R, T> {
                 ip: config.ip,
                 prefix: config.prefix,
             })?;
-            Ok(Host::new(&HostConfig { ip, index, connections: per_host, wire: config }, pool, Instant::ZERO))
+            Ok(Host::new(&HostConfig { ip, index, connections: per_host, checksum, wire: config }, pool, Instant::ZERO))
         });
         let hosts = hosts.collect::<Result<Vec<_>, _>>()?;
         queues.rx.refill(pool);

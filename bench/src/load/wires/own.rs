@@ -2,16 +2,13 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::Path;
-use std::rc::Rc;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use netdrv::nic::{ClosedPair as _, TxChecksum};
-
 use crate::load::plan::Plan;
-use crate::load::stack::{GuestWire, StackWire, StackWireConfig, StackWireError, TapWire};
+use crate::load::stack::{GuestWire, StackWireConfig, StackWireError, TapWire};
 use crate::load::wire::WireError;
-use crate::tap::{Tap, disable_offloads, queue_pair};
+use crate::tap::{Tap, disable_offloads};
 use crate::vhost::{BackEnd, Pairs};
 
 const MTU: u16 = 1500;
@@ -28,7 +25,7 @@ pub struct Link {
 }
 
 impl Link {
-    fn config(&self, plan: &Plan, checksum: TxChecksum) -> StackWireConfig {
+    fn config(&self, plan: &Plan) -> StackWireConfig {
         StackWireConfig {
             server: self.server,
             transport: plan.transport,
@@ -36,7 +33,6 @@ impl Link {
             prefix: self.prefix,
             mac: [2, 0, 0, 0, 1, 1],
             mtu: MTU,
-            checksum,
             // One more for the server's statistics.
             connections: plan.connections + 1,
             seed: plan.mix.seed,
@@ -49,7 +45,7 @@ pub fn over_tap(name: &str, link: &Link, plan: &Plan) -> Result<TapWire, WireErr
     let failed = |error| WireError::System { call: format!("tap device '{name}'"), error };
     let device = Tap::open(name).map_err(failed)?;
     disable_offloads(name).map_err(failed)?;
-    Ok(StackWire::new(queue_pair(&Rc::new(device)), &link.config(plan, TxChecksum::Software))?)
+    Ok(TapWire::over_tap(device, &link.config(plan))?)
 }
 
 /// A guest's other end.
@@ -72,8 +68,7 @@ impl Guest {
     pub fn wire(&self, link: &Link, plan: &Plan) -> Result<GuestWire, WireError> {
         let pairs = self.pairs.lock().unwrap_or_else(PoisonError::into_inner).take();
         let pairs = pairs.ok_or_else(|| WireError::Broken("the guest's queues are polled by one thread".into()))?;
-        // Nobody completes checksums: what lies between is memory.
-        Ok(StackWire::new(pairs.open(), &link.config(plan, TxChecksum::Device))?)
+        Ok(GuestWire::over_guest(pairs, &link.config(plan))?)
     }
 
     /// Waits until the guest drives its queues, while the wire is polled.
