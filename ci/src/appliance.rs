@@ -62,7 +62,7 @@ pub enum CheckedBy {
 }
 
 /// The network of an appliance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Net {
     /// A loopback port that the VMM forwards.
     User,
@@ -70,6 +70,8 @@ pub enum Net {
     Tap,
     /// The same tap, and an address from DHCP, which nobody there serves.
     TapWithoutAddress,
+    /// The vhost-user back end that listens there, and a static address.
+    VhostUser(PathBuf),
 }
 
 impl Default for Machine {
@@ -98,13 +100,17 @@ impl Machine {
         ];
         arguments.extend(self.machine.map(|machine| format!("--machine={machine}")));
         let mut append = self.append.clone();
-        match self.net {
+        match &self.net {
             Net::User => arguments.push("--port=0".to_owned()),
             Net::Tap => {
                 arguments.push(format!("--net=tap:{TAP}"));
                 append = format!("ip={GUEST}/{PREFIX} {append}");
             }
             Net::TapWithoutAddress => arguments.push(format!("--net=tap:{TAP}")),
+            Net::VhostUser(socket) => {
+                arguments.push(format!("--net=vhost-user:{}", socket.display()));
+                append = format!("ip={GUEST}/{PREFIX} {append}");
+            }
         }
         if !append.trim().is_empty() {
             arguments.push(format!("--append={}", append.trim()));

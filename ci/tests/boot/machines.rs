@@ -36,7 +36,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 fn serves(machine: &Machine) -> Result<()> {
     match machine.net {
-        Net::User => serves_here(machine),
+        Net::User | Net::VhostUser(_) => serves_here(machine),
         Net::Tap | Net::TapWithoutAddress => {
             let namespace = Namespace::create()?;
             namespace.run(|| serves_here(machine))

@@ -8,6 +8,7 @@ mod machines;
 mod operations;
 mod oracle;
 mod selftests;
+mod vhost;
 
 use anyhow::Result;
 use ci::host::Missing;
@@ -24,6 +25,7 @@ fn main() {
         clients::trials(),
         configuration::trials(),
         selftests::trials(),
+        vhost::trials(),
     ];
     libtest_mimic::run(&arguments, trials.into_iter().flatten().collect()).exit();
 }
