@@ -105,7 +105,8 @@ fn print_search(sla: Sla, found: &Found) -> io::Result<()> {
     match &found.best {
         None => {
             let lowest = found.steps.last().map_or(0.0, Measured::per_second);
-            line(&format!("No rate found with {promise}, not even {lowest:.0} requests/s."))
+            let limit = limited_by(found.limit);
+            line(&format!("No rate found with {promise}, not even {lowest:.0} requests/s: limited by the {limit}."))
         }
         Some(best) => {
             line(&format!("Highest rate with {promise}: {}", rate(best, found.limit)))?;
