@@ -7,6 +7,9 @@ use netstack::app::{Cookie, FULL_SEGMENT, Flow};
 
 use crate::load::wire::ConnId;
 
+/// Buffers that are left for what is received and for the stack's own frames: without them no acknowledgment would come in, and
+/// none that wait for one would be free again.
+const RESERVE: usize = 1024;
 /// Bits of a cookie that name the connection; those above tell its lives apart.
 const INDEX_BITS: u32 = 20;
 
@@ -119,7 +122,7 @@ impl Connection {
         let mut rest = &bytes[..bytes.len().min(self.credit)];
         let mut taken = 0;
         while !rest.is_empty() {
-            let Some(mut buffer) = self.filling.take().or_else(|| pool.alloc()) else { break };
+            let Some(mut buffer) = self.filling.take().or_else(|| alloc(pool)) else { break };
             let (now, later) = rest.split_at(rest.len().min(FULL_SEGMENT - buffer.len()));
             let fitted = buffer.extend_from_slice(now).is_some();
             taken += if fitted { now.len() } else { 0 };
@@ -133,4 +136,9 @@ impl Connection {
         self.credit -= taken;
         taken
     }
+}
+
+/// A buffer to send, if there are some to spare.
+fn alloc(pool: &'static Pool) -> Option<PktBuf> {
+    if pool.available() > RESERVE { pool.alloc() } else { None }
 }
