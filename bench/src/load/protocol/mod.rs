@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! text  meta  binary   how each writes requests and heads its answers
+//! resp  echo           the same for redis, and for what sends everything back
 //! answer               what follows a head: a value, checked where it lies, and a tail
 //! frame                datagrams
 //! server               the other side, for checks of the generator itself
@@ -11,8 +12,10 @@
 
 mod answer;
 mod binary;
+mod echo;
 pub(super) mod frame;
 mod meta;
+mod resp;
 mod server;
 mod text;
 
@@ -30,11 +33,15 @@ pub enum Protocol {
     Meta,
     /// The binary one.
     Binary,
+    /// Redis's.
+    Resp,
+    /// None: what is sent comes back.
+    Echo,
 }
 
 impl Protocol {
     /// All of them.
-    pub const ALL: [Protocol; 3] = [Protocol::Text, Protocol::Meta, Protocol::Binary];
+    pub const ALL: [Protocol; 5] = [Protocol::Text, Protocol::Meta, Protocol::Binary, Protocol::Resp, Protocol::Echo];
 
     /// Its name.
     pub fn name(self) -> &'static str {
@@ -42,6 +49,8 @@ impl Protocol {
             Protocol::Text => "text",
             Protocol::Meta => "meta",
             Protocol::Binary => "binary",
+            Protocol::Resp => "resp",
+            Protocol::Echo => "echo",
         }
     }
 }
@@ -106,6 +115,8 @@ impl Protocol {
             Protocol::Text => text::compose(request, out),
             Protocol::Meta => meta::compose(request, out),
             Protocol::Binary => binary::compose(request, out),
+            Protocol::Resp => resp::compose(request, out),
+            Protocol::Echo => echo::compose(request, out),
         }
     }
 
@@ -113,7 +124,9 @@ impl Protocol {
     #[inline]
     fn head_len(self, bytes: &[u8]) -> Option<usize> {
         match self {
-            Protocol::Text | Protocol::Meta => memchr::memchr(b'\n', bytes).map(|end| end + 1),
+            Protocol::Text | Protocol::Meta | Protocol::Resp | Protocol::Echo => {
+                memchr::memchr(b'\n', bytes).map(|end| end + 1)
+            }
             Protocol::Binary => binary::head_len(bytes),
         }
     }
@@ -125,14 +138,16 @@ impl Protocol {
             Protocol::Text => text::head(request, head),
             Protocol::Meta => meta::head(request, head),
             Protocol::Binary => binary::head(request, head),
+            Protocol::Resp => resp::head(request, head),
+            Protocol::Echo => echo::head(request, head),
         }
     }
 
     /// What follows a value.
     fn tail(self) -> &'static [u8] {
         match self {
-            Protocol::Text => b"\r\nEND\r\n",
-            Protocol::Meta => b"\r\n",
+            Protocol::Text | Protocol::Echo => b"\r\nEND\r\n",
+            Protocol::Meta | Protocol::Resp => b"\r\n",
             Protocol::Binary => b"",
         }
     }

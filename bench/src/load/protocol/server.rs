@@ -27,6 +27,7 @@ pub(in super::super) fn answer_to(protocol: Protocol, workload: &Workload, reque
             binary::append_hit(&workload.record(index(binary::key(request))), out);
         }
         (Protocol::Binary, [0x80, ..]) => binary::append_stored(request, out),
+        (Protocol::Echo, _) => out.extend_from_slice(request),
         (_, [b'v', ..]) => out.extend_from_slice(b"VERSION null\r\n"),
         _ => out.extend_from_slice(b"ERROR\r\n"),
     }

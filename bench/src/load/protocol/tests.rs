@@ -62,6 +62,11 @@ fn requests_are_those_of_the_protocol() {
     assert_eq!(text(Protocol::Text, Operation::Update), format!("set 00042 0 0 3\r\n{value}\r\n"));
     assert_eq!(text(Protocol::Meta, Operation::Read), "mg 00042 v\r\n");
     assert_eq!(text(Protocol::Meta, Operation::Update), format!("ms 00042 3\r\n{value}\r\n"));
+    let get = "*2\r\n$3\r\nGET\r\n$5\r\n00042\r\n";
+    assert_eq!(text(Protocol::Resp, Operation::Read), get);
+    let set = format!("*3\r\n$3\r\nSET\r\n$5\r\n00042\r\n$3\r\n{value}\r\n");
+    assert_eq!(text(Protocol::Resp, Operation::Update), set);
+    assert_eq!(text(Protocol::Echo, Operation::Read), format!("VALUE 00042 0 3\r\n{value}\r\nEND\r\n"));
     let set = composed(Protocol::Binary, Operation::Update);
     assert_eq!(set[..12], [0x80, 1, 0, 5, 8, 0, 0, 0, 0, 0, 0, 16]);
     assert!(set.ends_with(format!("00042{value}").as_bytes()));
@@ -91,6 +96,12 @@ fn every_answer_is_understood_in_any_pieces() {
         (Protocol::Binary, Operation::Read, binary(Operation::Read, 1, &[], b"Not found"), Outcome::Miss),
         (Protocol::Binary, Operation::Update, binary(Operation::Update, 0, &[], b""), Outcome::Stored),
         (Protocol::Binary, Operation::Update, binary(Operation::Update, 0x82, &[], b"Out of memory"), Outcome::Refused),
+        (Protocol::Resp, Operation::Read, text(format!("$3\r\n{value}\r\n")), Outcome::Hit),
+        (Protocol::Resp, Operation::Read, text("$-1\r\n".into()), Outcome::Miss),
+        (Protocol::Resp, Operation::Update, text("+OK\r\n".into()), Outcome::Stored),
+        (Protocol::Resp, Operation::Update, text("-OOM command not allowed\r\n".into()), Outcome::Refused),
+        (Protocol::Echo, Operation::Read, composed(Protocol::Echo, Operation::Read), Outcome::Hit),
+        (Protocol::Echo, Operation::Update, composed(Protocol::Echo, Operation::Update), Outcome::Hit),
     ];
     for (protocol, operation, answer, outcome) in cases {
         let followed = [&answer[..], b"VALUE"].concat();
