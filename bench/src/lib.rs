@@ -15,10 +15,12 @@
 //! Called by `cli` and `ci`; calls `netstack` and `netdrv`, whose test kit it runs against. smoltcp's TCP, which shares
 //! nothing with ours, is the other peer.
 
+pub mod compare;
 pub mod load;
 pub mod namespace;
 pub mod peers;
 mod processor;
+pub mod report;
 pub mod sim;
 pub mod stack;
 pub mod tap;

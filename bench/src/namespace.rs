@@ -46,6 +46,11 @@ impl Namespace {
         Ok(body())
     }
 
+    /// Moves the calling thread into the namespace, for good.
+    pub fn stay(&self) -> io::Result<()> {
+        Ok(setns(File::open(Path::new(FOLDER).join(&self.name))?, CloneFlags::CLONE_NEWNET)?)
+    }
+
     /// Runs `ip` on the namespace, say `ip -n NAME neigh flush dev tap0`.
     pub fn ip(&self, arguments: &[&str]) -> io::Result<()> {
         ip(&[&["-n", &self.name], arguments].concat())

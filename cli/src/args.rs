@@ -1,5 +1,6 @@
 //! The command line.
 
+mod compare;
 mod load;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use image::Format;
 use orchestrator::{Accel, Machine, Memory, Net, Spec, Validation, Vmm};
 
+pub(crate) use compare::{CompareOptions, ReportOptions, image_name};
 pub(crate) use load::{LoadOptions, WireChoice};
 
 const EXIT_CODES: &str = "\
@@ -169,6 +171,10 @@ pub(crate) enum BenchCommand {
     Stack(StackOptions),
     /// Offer a memcached server requests at a rate, and say how long its answers take
     Load(Box<LoadOptions>),
+    /// Servers side by side: requests/s within a bound on latency, closed loop, latency without load, cycles
+    Compare(Box<CompareOptions>),
+    /// Tables and plots of what `compare --save` has found
+    Report(ReportOptions),
 }
 
 #[derive(Debug, Args)]

@@ -1,5 +1,6 @@
 //! `memstorm bench`.
 
+mod compare;
 mod load;
 
 use bench::stack::{self, Arrivals, Instructions, Load, Measured, Stages};
@@ -34,6 +35,8 @@ pub(crate) fn bench(command: BenchCommand) -> anyhow::Result<u8> {
     match command {
         BenchCommand::Stack(options) => bench_stack(&options),
         BenchCommand::Load(options) => load::bench_load(&options),
+        BenchCommand::Compare(options) => compare::bench_compare(&options),
+        BenchCommand::Report(options) => compare::bench_report(&options),
     }
 }
 

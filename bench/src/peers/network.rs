@@ -148,6 +148,11 @@ impl Network {
         self.client.as_ref().unwrap_or(&self.server)
     }
 
+    /// Whether the client's end is a tap.
+    pub fn has_client_tap(&self) -> bool {
+        self.client.is_none()
+    }
+
     /// The client's end of a tap.
     pub fn open_client_tap(&self) -> Result<OwnedFd, PeerError> {
         let opened = self.server.enter(|| Tap::open(CLIENT_TAP)).and_then(|opened| opened);

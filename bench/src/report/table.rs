@@ -1,0 +1,170 @@
+//! Tables in Markdown.
+
+use std::fmt::Write as _;
+
+use crate::compare::Row;
+
+/// Requests a second and latencies, a table for each workload.
+pub(super) fn comparison(rows: &[Row]) -> String {
+    let mut text = String::new();
+    for workload in collect_workloads(rows) {
+        let of_workload: Vec<&Row> = rows.iter().filter(|row| row.workload == workload).collect();
+        let heading = [
+            workload.as_str(),
+            "wire",
+            "accel",
+            "requests/s within the p99 bound",
+            "bound (µs)",
+            "p99 there (µs)",
+            "requests/s, closed loop",
+            "p99 unloaded (µs)",
+            "server cycles/request",
+        ];
+        let cells = of_workload.iter().map(|row| {
+            let at_sla = row.rps_at_sla.zip(row.rps_at_sla_spread);
+            let peak = Some((row.rps_peak, row.rps_peak_spread));
+            vec![
+                row.peer.clone(),
+                row.wire.clone(),
+                row.accel.clone(),
+                at_sla.map_or("none kept it".to_owned(), |figure| rate(Some(figure), &row.limited_by)),
+                number(row.sla_us),
+                row.p99_at_sla_us.map_or("-".to_owned(), number),
+                rate(peak, &row.peak_limited_by),
+                row.p99_unloaded_us.map_or("-".to_owned(), number),
+                row.server_cycles_per_request.map_or("-".to_owned(), number),
+            ]
+        });
+        text += &markdown(&heading, cells);
+        text.push('\n');
+    }
+    text
+}
+
+/// Boot, image and memory: a line for each guest, and for each server on the host.
+pub(super) fn footprint(rows: &[Row]) -> String {
+    let heading = ["server", "accel", "wire", "start to first answer (ms)", "image (KiB)", "resident, empty (MiB)"];
+    let mut seen = Vec::new();
+    let mut lines = Vec::new();
+    for row in rows {
+        if row.peer.starts_with("limit") || seen.contains(&row.label()) {
+            continue;
+        }
+        seen.push(row.label());
+        lines.push(vec![
+            row.peer.clone(),
+            row.accel.clone(),
+            row.wire.clone(),
+            row.boot_ms.map_or("-".to_owned(), number),
+            row.image_bytes.map_or("-".to_owned(), |bytes| number((bytes >> 10) as f64)),
+            number(((row.resident_bytes as f64 / 1_048_576.0) * 10.0).round() / 10.0),
+        ]);
+    }
+    markdown(&heading, lines)
+}
+
+/// What the figures were measured with.
+pub(super) fn conditions(rows: &[Row]) -> String {
+    let Some(first) = rows.first() else { return String::new() };
+    let mut text = format!(
+        "Median of {} interleaved rounds of {} s (smallest to largest in brackets); server on core {}, client on core {}; \
+         {} connections, depth {}, {} records, {} MiB for items. `>=`: the generator was the limit. vhost-user is shared \
+         memory between guest and client, a virtual wire, not a NIC. Cycles are busy ones of the server's core, in the closed \
+         loop: an appliance's by its stage accounts, all others' by /proc/stat (user, system, irq and softirq time).\n\n",
+        first.rounds,
+        number(first.time_s),
+        first.server_cores.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and "),
+        first.client_core,
+        grouped(first.connections as f64),
+        first.depth,
+        grouped(first.records as f64),
+        first.memory_mib,
+    );
+    let mut seen = Vec::new();
+    for row in rows.iter().filter(|row| !row.peer.starts_with("limit")) {
+        if !seen.contains(&row.label()) {
+            seen.push(row.label());
+            let _ = writeln!(text, "- {}: {}", row.label(), row.version);
+        }
+    }
+    text
+}
+
+pub(super) fn collect_workloads(rows: &[Row]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for row in rows {
+        if !names.contains(&row.workload) {
+            names.push(row.workload.clone());
+        }
+    }
+    names
+}
+
+/// A rate with its spread, and whether it is a lower bound.
+fn rate(figure: Option<(f64, [f64; 2])>, limited_by: &str) -> String {
+    let Some((median, [least, most])) = figure else { return "-".to_owned() };
+    let bound = if limited_by == "generator" { ">= " } else { "" };
+    format!("{bound}{} ({} to {})", grouped(median), grouped(least), grouped(most))
+}
+
+/// As it is, with thousands in groups.
+pub(super) fn number(value: f64) -> String {
+    if value.fract() == 0.0 || value >= 1000.0 { grouped(value) } else { format!("{value}") }
+}
+
+/// A whole number, with thousands in groups.
+pub(super) fn grouped(value: f64) -> String {
+    let digits = format!("{value:.0}");
+    let (sign, digits) = digits.strip_prefix('-').map_or(("", digits.as_str()), |digits| ("-", digits));
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    format!("{sign}{text}")
+}
+
+fn markdown(heading: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
+    let names: Vec<String> = heading.iter().map(|name| (*name).to_owned()).collect();
+    let mut text = line(&names);
+    text += &line(&vec!["---".to_owned(); names.len()]);
+    rows.into_iter().for_each(|cells| text += &line(&cells));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::row_tests::{blank, round};
+
+    #[test]
+    fn thousands_are_grouped() {
+        let cases = [(0.0, "0"), (999.0, "999"), (1000.0, "1,000"), (1_234_567.4, "1,234,567"), (-4200.0, "-4,200")];
+        assert!(cases.iter().all(|(value, text)| grouped(*value) == *text));
+        assert_eq!((number(31.5), number(12_345.6), number(500.0)), ("31.5".into(), "12,346".into(), "500".into()));
+    }
+
+    #[test]
+    fn a_line_for_each_peer_and_lower_bounds_are_marked() {
+        let mut fast = blank("usr", "memstorm", "vhost-user", "kvm").with_rounds(&[round(2e6, 2.1e6)]).unwrap();
+        fast.limited_by = "generator".to_owned();
+        let slow = blank("usr", "memcached", "tap", "native").with_rounds(&[round(5e4, 9e4)]).unwrap();
+        let never = blank("etc", "redis", "tap", "native");
+        let text = comparison(&[fast.clone(), slow, never]);
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[0].starts_with("| usr | wire | accel | requests/s within the p99 bound |"));
+        assert_eq!(
+            lines[2],
+            "| memstorm | vhost-user | kvm | >= 2,000,000 (2,000,000 to 2,000,000) | 500 | 480 | 2,100,000 (2,100,000 to \
+             2,100,000) | 31.5 | 1,095 |"
+        );
+        assert!(lines[3].starts_with("| memcached | tap | native | 50,000 (50,000 to 50,000) |"));
+        assert!(lines[5].starts_with("| etc |") && lines[7].contains("none kept it"));
+        assert!(footprint(&[fast.clone(), fast.clone()]).ends_with("| memstorm | kvm | vhost-user | 70 | - | 50 |\n"));
+        let conditions = conditions(&[fast]);
+        assert!(conditions.contains("16 connections, depth 4") && conditions.contains("not a NIC"), "{conditions}");
+    }
+}
