@@ -1,19 +1,16 @@
 //! The client's side of each wire: one engine behind all of them.
 
 use std::path::PathBuf;
-use std::rc::Rc;
 use std::sync::{Mutex, PoisonError};
 
-use netdrv::nic::{ClosedPair as _, TxChecksum};
 use tempfile::TempDir;
 
 use super::trial::TrialError;
-use crate::load::stack::{StackWire, StackWireConfig};
-use crate::load::wire::{Transport, WireError};
+use crate::load::stack::{GuestWire, StackWireConfig, TapWire};
+use crate::load::wire::WireError;
 use crate::load::wires::sockets::{Sockets, allow_sockets};
 use crate::load::{Generator, LoadError, Plan, with_generator};
 use crate::peers::{CLIENT, Cores, Network, PREFIX, Peer, PeerError, Reach, Route, Server};
-use crate::tap::queue_pair;
 use crate::vhost::{BackEnd, Pairs};
 
 /// The Ethernet address of the client's stack: a local one.
@@ -88,8 +85,7 @@ impl Way {
                 plan,
                 |_| {
                     let pairs = self.take_pairs().ok_or_else(|| broken("the guest's queues are in use".to_owned()))?;
-                    let config = stack(server, plan, TxChecksum::Device)?;
-                    StackWire::new(pairs.open(), &config).map_err(|error| broken(error.to_string()))
+                    Ok(GuestWire::over_guest(pairs, &stack(server, plan)?)?)
                 },
                 work,
             ),
@@ -97,8 +93,7 @@ impl Way {
                 plan,
                 |_| {
                     let tap = network.open_client_tap().map_err(|error| broken(error.to_string()))?;
-                    let config = stack(server, plan, TxChecksum::Software)?;
-                    StackWire::new(queue_pair(&Rc::new(tap)), &config).map_err(|error| broken(error.to_string()))
+                    Ok(TapWire::over_tap(tap, &stack(server, plan)?)?)
                 },
                 work,
             ),
@@ -125,21 +120,17 @@ fn sockets<R>(
 }
 
 /// Our stack as the client.
-fn stack(server: &Server, plan: &Plan, checksum: TxChecksum) -> Result<StackWireConfig, WireError> {
+fn stack(server: &Server, plan: &Plan) -> Result<StackWireConfig, WireError> {
     let std::net::SocketAddr::V4(address) = server.address else {
         return Err(WireError::Broken(format!("{}: our stack speaks IPv4", server.address)));
     };
     Ok(StackWireConfig {
         server: address,
-        transport: match plan.transport {
-            Transport::Tcp => Transport::Tcp,
-            Transport::Udp => Transport::Udp,
-        },
+        transport: plan.transport,
         ip: CLIENT,
         prefix: PREFIX,
         mac: MAC,
         mtu: MTU,
-        checksum,
         // One more is for statistics.
         connections: plan.connections + 1,
         seed: SEED,

@@ -23,7 +23,7 @@ pub const SERVER: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 1);
 /// The client's.
 pub const CLIENT: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 2);
 /// That of the bridge, from which a guest on a tap is asked whether it serves.
-const PROBE: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 3);
+const PROBE: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 254);
 /// Length of the network prefix of all of them.
 pub const PREFIX: u8 = 24;
 
