@@ -118,7 +118,9 @@ impl Host {
             let connection = &mut connections[conn.index()];
             connection.is_listed = false;
             let Some(flow) = connection.flow() else { continue };
-            connection.finish(pool, |payload| push(&mut self.calls, &mut self.waiting, Call::Send { flow, payload }));
+            connection.finish(pool, |payload| {
+                push(&mut self.calls, &mut self.waiting, Call::Send { flow, payload, done: 0 });
+            });
             if connection.is_starved() {
                 connection.is_listed = true;
                 starved.push(conn);
@@ -147,7 +149,9 @@ impl Host {
             return self.send_datagram(conn, bytes, pool);
         }
         let Some(flow) = connection.flow() else { return };
-        connection.write(bytes, pool, |payload| push(&mut self.calls, &mut self.waiting, Call::Send { flow, payload }));
+        connection.write(bytes, pool, |payload| {
+            push(&mut self.calls, &mut self.waiting, Call::Send { flow, payload, done: 0 });
+        });
         if !connection.is_listed {
             connection.is_listed = true;
             self.listed.push(conn);
