@@ -74,7 +74,17 @@ pub fn start(
         Reach::Network(_) | Reach::Socket(_) => SocketAddr::from((SERVER, PORT)),
         Reach::Loopback => host::loopback()?,
     };
-    let start = || on_core(cores.server, || spawn(peer, needs, address, reach, appliance, words, folder.path()));
+    // Outside of the namespace: Debian's packages may have to be downloaded.
+    let linux = match (peer.kind, peer.accel) {
+        (Kind::MemcachedGuest, Some(accel)) => Some(guest::prepare(folder.path(), needs, address, accel, reach)?),
+        _ => None,
+    };
+    let start = || {
+        on_core(cores.server, || match &linux {
+            Some(boot) => spawn_linux(boot, folder.path()),
+            None => spawn(peer, needs, address, reach, appliance, words, folder.path()),
+        })
+    };
     let began = Instant::now();
     let spawned = match reach {
         Reach::Network(network) => within(network.server().enter(start))?,
@@ -134,17 +144,11 @@ fn spawn(
     words: &str,
     folder: &Path,
 ) -> Result<Spawned, PeerError> {
-    let log = folder.join("log");
     let accel = || peer.accel.ok_or_else(|| PeerError::Unfit(format!("{peer}: nothing to execute a guest")));
     match peer.kind {
         Kind::Memcached => native(host::memcached(needs, address)?, folder),
         Kind::Redis => native(host::redis(needs, address)?, folder),
-        Kind::MemcachedGuest => {
-            let boot = guest::prepare(folder, needs, address, accel()?, reach)?;
-            let child = Child::start(&boot.line.program, &boot.line.arguments, log)?;
-            let process = Process::Child(child);
-            Ok(Spawned { process, version: boot.version, image_bytes: Some(boot.image_bytes) })
-        }
+        Kind::MemcachedGuest => Err(PeerError::Unfit(format!("{peer}: nothing to execute a guest"))),
         Kind::Memstorm | Kind::Reflector | Kind::UdpEcho | Kind::TcpEcho => {
             let instance = Instance::launch(appliance, needs, address, accel()?, reach, words)?;
             let version = format!("memstorm {}, build {}", env!("CARGO_PKG_VERSION"), instance.build_id());
@@ -152,6 +156,12 @@ fn spawn(
             Ok(Spawned { process: Process::Instance(Box::new(instance)), version, image_bytes })
         }
     }
+}
+
+fn spawn_linux(boot: &guest::Boot, folder: &Path) -> Result<Spawned, PeerError> {
+    let child = Child::start(&boot.line.program, &boot.line.arguments, folder.join("log"))?;
+    let image_bytes = Some(boot.image_bytes);
+    Ok(Spawned { process: Process::Child(child), version: boot.version.clone(), image_bytes })
 }
 
 fn native(program: Program, folder: &Path) -> Result<Spawned, PeerError> {
