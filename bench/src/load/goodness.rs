@@ -57,7 +57,7 @@ pub(super) fn normal(x: f64, mean: f64, sd: f64) -> f64 {
 /// Key lengths of ETC.
 pub(super) const FACEBOOK_KEY: Cdf = |x| gev(x, 30.7984, 8.20449, 0.078688);
 
-/// Value lengths of ETC: the table of FACTS for 0 to 14 bytes, in one-hundred-thousandths, else generalized Pareto.
+/// Value lengths of ETC: the table that mutilate has for 0 to 14 bytes, in hundred-thousandths, else generalized Pareto.
 pub(super) const FACEBOOK_VALUE: Cdf = |x| {
     let table = [536, 47, 17820, 9239, 18, 2740, 65, 606, 23, 837, 837, 8989, 92, 326, 1980];
     let small = f64::from(table.iter().sum::<u32>()) / 1e5;
