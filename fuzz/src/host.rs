@@ -221,11 +221,12 @@ impl Host {
         }
     }
 
-    /// Ends an input: once everything is aborted and time has passed, all buffers are back, and a stranger is served.
+    /// Ends an input: once everything is aborted and time has passed, all buffers are back, and a stranger is served, if the
+    /// address that the input has left is the one known here, in a network where the stranger can be answered.
     pub(crate) fn finish(mut self) {
         self.settle();
         assert_eq!(self.pool.available(), self.pool.capacity(), "lost packet buffers");
-        if self.address().map(|address| address.ip) == Some(IP) {
+        if self.address().is_some_and(|own| own.ip == IP && own.next_hop(PEER_IP) == Some(PEER_IP)) {
             self.serve_a_stranger();
             self.settle();
         }

@@ -42,7 +42,7 @@ impl Address {
     }
 
     /// The neighbor that a packet to `ip` goes to first; `None` if there is no way.
-    pub(crate) fn next_hop(&self, ip: Ipv4Addr) -> Option<Ipv4Addr> {
+    pub fn next_hop(&self, ip: Ipv4Addr) -> Option<Ipv4Addr> {
         if self.is_on_link(ip) { Some(ip) } else { self.gateway }
     }
 
