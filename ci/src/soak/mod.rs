@@ -27,7 +27,9 @@ mod wire;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+use nix::errno::Errno;
+use nix::sys::epoll::{Epoll, EpollEvent, EpollTimeout};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 pub use basic::{Options, basic};
@@ -43,6 +45,15 @@ pub fn end_on_signals() -> Result<()> {
         signal_hook::flag::register(signal, Arc::clone(interrupted()))?;
     }
     Ok(())
+}
+
+/// Waits for events, for `timeout` at most, and fills `events` from the front. Returns how many came; none if a signal, or a machine
+/// that stood still, cut the wait short.
+fn wait_for(epoll: &Epoll, events: &mut [EpollEvent], timeout: impl Into<EpollTimeout>) -> Result<usize> {
+    match epoll.wait(events, timeout) {
+        Err(Errno::EINTR) => Ok(0),
+        ready => ready.context("epoll"),
+    }
 }
 
 /// An error once a signal has come.

@@ -14,7 +14,7 @@ use hdrhistogram::Histogram;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 
 use crate::client::Client;
-use crate::soak::check_interrupted;
+use crate::soak::{check_interrupted, wait_for};
 
 /// Between two requests of a connection.
 const INTERVAL: Duration = Duration::from_millis(20);
@@ -92,7 +92,7 @@ impl Work {
                 return Ok(Latencies { us, connections: self.connections.len(), elapsed: began.elapsed() });
             }
             ensure!(now < end + PATIENCE, "{unanswered} requests were never answered");
-            let ready = self.epoll.wait(&mut events, 1_u8)?;
+            let ready = wait_for(&self.epoll, &mut events, 1_u8)?;
             for event in &events[..ready] {
                 let number = event.data() as usize;
                 self.connections[number].answers(&mut us).with_context(|| format!("connection {number}"))?;

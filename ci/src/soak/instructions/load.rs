@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
-use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use anyhow::{Result, bail, ensure};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 
 use super::account::Reading;
 use crate::client::{Client, abridged};
-use crate::soak::check_interrupted;
+use crate::soak::{check_interrupted, wait_for};
 
 /// Keys: so many that no accident of the hash that the store draws counts.
 const KEYS: usize = 4096;
@@ -97,7 +97,7 @@ impl Load {
         let mut last = Instant::now();
         while !enough(&self.answered) {
             check_interrupted()?;
-            let ready = self.epoll.wait(&mut events, EpollTimeout::from(100_u16)).context("epoll")?;
+            let ready = wait_for(&self.epoll, &mut events, 100_u16)?;
             if ready > 0 {
                 last = Instant::now();
             }

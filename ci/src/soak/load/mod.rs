@@ -14,12 +14,12 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use self::connection::Connection;
 pub use self::report::Report;
-use super::check_interrupted;
+use super::{check_interrupted, wait_for};
 
 /// How long the replies that are under way at the end may take.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -67,7 +67,7 @@ impl Load {
         let mut events = [EpollEvent::empty(); 256];
         while Instant::now() < end + DRAIN && self.connections.iter().any(|c| c.is_busy() || Instant::now() < end) {
             check_interrupted()?;
-            let ready = self.epoll.wait(&mut events, EpollTimeout::from(100_u16)).context("epoll")?;
+            let ready = wait_for(&self.epoll, &mut events, 100_u16)?;
             for event in &events[..ready] {
                 self.connections[event.data() as usize].advance(end, report);
             }

@@ -14,7 +14,7 @@ use fastrand::Rng;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 
 use crate::client::abridged;
-use crate::soak::check_interrupted;
+use crate::soak::{check_interrupted, wait_for};
 
 const KEYS: usize = 16;
 const MOST_BYTES: usize = 20_000;
@@ -110,7 +110,7 @@ pub(super) fn run(server: SocketAddr, numbers: Vec<usize>, seed: u64, stop: &Ato
         if failed || (!goes_on && connections.iter().all(|connection| connection.awaited.is_empty())) {
             return Ok(findings);
         }
-        epoll.wait(&mut events, 20_u8)?;
+        wait_for(&epoll, &mut events, 20_u8)?;
     }
 }
 
