@@ -104,16 +104,15 @@ impl<'a, W: Wire> Engine<'a, W> {
         if let Some(fault) = self.session.fault.take() {
             return Err(fault);
         }
-        let began = self.reopen()?;
+        self.reopen()?;
         if self.session.plan.transport == Transport::Udp {
             self.expire();
         }
         let now = self.session.clock.now();
         let sent = self.send_ready(now)?;
         let dealt = self.deal(now)?;
-        if sent || dealt.sent > 0 || began {
-            self.wire.flush()?;
-        }
+        // In each turn: a wire has to send things of its own, too (acknowledgments, what was lost, what had to wait).
+        self.wire.flush()?;
         let end = self.session.clock.now();
         if dealt.sent > 0 {
             self.session.recorder.left(end, dealt.first, dealt.sent);
@@ -122,9 +121,10 @@ impl<'a, W: Wire> Engine<'a, W> {
         Ok(end)
     }
 
-    /// Takes what came.
+    /// Takes what came, sends no requests.
     pub(super) fn turn_without_sending(&mut self) -> Result<(), LoadError> {
         self.wire.poll(&mut self.session)?;
+        self.wire.flush()?;
         self.session.fault.take().map_or(Ok(()), Err)
     }
 
@@ -247,17 +247,15 @@ impl<'a, W: Wire> Engine<'a, W> {
 
     /// Opens the connections anew that have carried all their requests.
     #[inline]
-    fn reopen(&mut self) -> Result<bool, LoadError> {
-        let mut began = false;
+    fn reopen(&mut self) -> Result<(), LoadError> {
         while let Some(conn) = self.session.spent.pop() {
             self.wire.close(conn);
             self.session.open -= 1;
             self.session.connections.get(conn).phase = Phase::Opening;
             self.wire.open(conn)?;
             self.session.recorder.reconnected();
-            began = true;
         }
-        Ok(began)
+        Ok(())
     }
 
     /// Gives up the requests without an answer on some connections: datagrams are lost.

@@ -64,7 +64,7 @@ pub trait Wire {
     /// anything came.
     fn poll(&mut self, client: &mut impl Client) -> Result<bool, WireError>;
 
-    /// Lets go of everything that was sent in this turn.
+    /// Lets go of everything that was sent in this turn, and of what the wire itself has to send. Called in every turn.
     fn flush(&mut self) -> Result<(), WireError>;
 }
 
