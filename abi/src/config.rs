@@ -98,7 +98,7 @@ pub struct Config {
     pub on_crash: OnCrash,
     /// `batch`: the most packets taken in one turn, 1 to 64 (IX's B).
     pub batch: u16,
-    /// `spin`: microseconds without work before a core halts.
+    /// `spin`: microseconds without work before a core halts, at most.
     pub spin_us: u32,
     /// `threads`: cores that serve at most, as memcached's `-t`; `None` takes all that there are.
     pub threads: Option<u16>,
@@ -164,7 +164,7 @@ impl Default for Config {
             console: Level::Info,
             on_crash: OnCrash::Exit,
             batch: 64,
-            spin_us: 50,
+            spin_us: 1000,
             threads: None,
             stage_clock: StageClock::Cycles,
             exercise: 0,

@@ -10,18 +10,20 @@ use netstack::app::Movable;
 use netstack::time::Instant;
 
 use super::shard::{Shard, Work};
+use super::spin::Spin;
 use crate::platform::time::Clock;
 
 /// Spins, then halts.
 pub struct Idle {
-    spin: Duration,
-    last_work: Instant,
+    spin: Spin,
+    /// Since when there has been no work, if there is none.
+    since: Option<Instant>,
 }
 
 impl Idle {
-    /// Halts after `spin_us` microseconds without work.
-    pub fn new(spin_us: u32, now: Instant) -> Idle {
-        Idle { spin: Duration::from_micros(spin_us.into()), last_work: now }
+    /// Halts after at most `spin_us` microseconds without work.
+    pub fn new(spin_us: u32) -> Idle {
+        Idle { spin: Spin::new(Duration::from_micros(spin_us.into())), since: None }
     }
 
     /// To be called after every turn, with what it found.
@@ -33,17 +35,22 @@ impl Idle {
         clock: &Clock,
     ) {
         if work == Work::Done {
-            self.last_work = now;
+            if let Some(since) = self.since.take() {
+                self.spin.found_work(now.since(since));
+            }
             return;
         }
-        if now.since(self.last_work) < self.spin && !shard.is_parked() {
+        let since = *self.since.get_or_insert(now);
+        if now.since(since) < self.spin.limit() && !shard.is_parked() {
             core::hint::spin_loop();
             return;
         }
         if shard.lie_down(now) == Armed::Idle {
+            let began = clock.now();
             clock.halt_until(shard.next_deadline(now));
+            self.spin.halted(clock.now().since(began));
         }
         shard.get_up();
-        self.last_work = clock.now();
+        self.since = None;
     }
 }

@@ -7,7 +7,7 @@
 //! migrate flow groups that change cores       directory  who has which   control  who is to
 //! nic_steering  the table that the NIC steers by
 //! stages  what a turn's stages cost      blocks  what cores count, for each other to read
-//! idle    spin, then halt until an interrupt, a message or the next timer     bell  how a core that halts is woken
+//! idle    spin, then halt until an interrupt, a message or the next timer     spin  for how long     bell  how a core is woken
 //! launch  from a NIC to a shard for each core             serve   their loops
 //! reflect   frames go back: the driver by itself
 //! selftest  deliberate faults, to see the crash report
@@ -32,6 +32,7 @@ pub mod ring;
 pub mod selftest;
 mod serve;
 pub mod shard;
+pub mod spin;
 pub mod stages;
 pub mod steer;
 mod sync;

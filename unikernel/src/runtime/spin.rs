@@ -1,0 +1,138 @@
+//! How long a core without work spins before it halts.
+//!
+//! A wake-up costs from a few microseconds on a bare machine to some hundred under a nested hypervisor, so that a core that
+//! serves had better not halt between two requests. But where the core is shared with whoever is to bring the next frame,
+//! spinning keeps that one from it. A core cannot know which, so it tries: after a halt that was cut short it spins for the
+//! longest time, and goes on with that as long as work is found by it; else it takes the least, and the next trial waits for
+//! twice as many halts.
+
+use core::time::Duration;
+
+/// What a core spins in any case, unless the longest time is shorter.
+const LEAST: Duration = Duration::from_micros(50);
+/// Halts between two trials at most.
+const MOST_PATIENCE: u32 = 256;
+
+/// A core's choice.
+#[derive(Debug)]
+pub struct Spin {
+    longest: Duration,
+    is_long: bool,
+    /// Work was found by spinning for longer than the least time, since the last halt.
+    has_paid: bool,
+    /// Short halts until the next trial, and how many there were to be before the last one.
+    halts_left: u32,
+    patience: u32,
+}
+
+impl Spin {
+    /// Spins for at most `longest`.
+    pub fn new(longest: Duration) -> Spin {
+        Spin { longest, is_long: false, has_paid: false, halts_left: 0, patience: 0 }
+    }
+
+    /// When to halt: after so long without work.
+    #[inline]
+    pub fn limit(&self) -> Duration {
+        if self.is_long { self.longest } else { LEAST.min(self.longest) }
+    }
+
+    /// Work was found after so long without.
+    #[inline]
+    pub fn found_work(&mut self, after: Duration) {
+        if after > LEAST {
+            self.has_paid = true;
+        }
+    }
+
+    /// The core has halted for so long.
+    pub fn halted(&mut self, time: Duration) {
+        let has_paid = core::mem::take(&mut self.has_paid);
+        let is_short = time < self.longest;
+        if self.is_long && has_paid && is_short {
+            self.patience = 0;
+        } else if self.is_long {
+            self.is_long = false;
+            self.patience = (2 * self.patience + 1).min(MOST_PATIENCE);
+            self.halts_left = self.patience;
+        } else if is_short && self.halts_left == 0 {
+            self.is_long = self.longest > LEAST;
+        } else if is_short {
+            self.halts_left -= 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONGEST: Duration = Duration::from_micros(1000);
+
+    fn us(us: u64) -> Duration {
+        Duration::from_micros(us)
+    }
+
+    /// Lets the core live through gaps between frames. Returns how often it has halted.
+    fn live(spin: &mut Spin, gaps_us: impl Iterator<Item = u64>) -> usize {
+        let halts = gaps_us.filter(|&gap| {
+            let halts = us(gap) > spin.limit();
+            if halts {
+                spin.halted(us(gap) - spin.limit())
+            } else {
+                spin.found_work(us(gap))
+            }
+            halts
+        });
+        halts.count()
+    }
+
+    /// Gaps around a mean, as of arrivals at random.
+    fn gaps(mean_us: u64, count: u64) -> impl Iterator<Item = u64> {
+        let mut state = 1_u64;
+        (0..count).map(move |_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let share = ((state >> 40) as f64 + 0.5) / (1_u64 << 24) as f64;
+            (-share.ln() * mean_us as f64) as u64
+        })
+    }
+
+    #[test]
+    fn a_core_that_serves_does_not_halt() {
+        let mut spin = Spin::new(LONGEST);
+        assert!(live(&mut spin, gaps(30, 100_000)) < 3);
+        // With a fixed time as short as the least, one gap of five would be a halt.
+        assert!(gaps(30, 100_000).filter(|&gap| gap > 50).count() > 10_000);
+    }
+
+    #[test]
+    fn a_core_that_is_idle_halts_at_once() {
+        let mut spin = Spin::new(LONGEST);
+        live(&mut spin, gaps(30, 1000));
+        assert_eq!(live(&mut spin, [100_000; 50].into_iter()), 50);
+        assert_eq!(spin.limit(), LEAST);
+    }
+
+    /// On a shared core frames come only while it halts: each gap ends soon after the halt, however long it has spun.
+    #[test]
+    fn where_spinning_brings_nothing_it_is_given_up() {
+        let mut spin = Spin::new(LONGEST);
+        let mut long = 0;
+        for _ in 0..10_000 {
+            long += usize::from(spin.limit() == LONGEST);
+            spin.halted(us(20));
+        }
+        assert!((8..100).contains(&long), "{long}");
+    }
+
+    #[test]
+    fn the_longest_time_holds_for_the_least_too() {
+        for longest in [0, 20] {
+            let mut spin = Spin::new(us(longest));
+            for _ in 0..10 {
+                assert_eq!(spin.limit(), us(longest));
+                spin.halted(us(1));
+            }
+        }
+    }
+}
