@@ -56,9 +56,9 @@ impl Namespace {
         ip(&[&["-n", &self.name], arguments].concat())
     }
 
-    /// Has one core take what a device receives, whichever core delivers it: Receive Packet Steering (Linux
+    /// Has these cores take what a device receives, whichever core delivers it: Receive Packet Steering (Linux
     /// `Documentation/networking/scaling.rst`).
-    pub fn steer_receive(&self, device: &str, core: usize) -> io::Result<()> {
+    pub fn steer_receive(&self, device: &str, cores: &[usize]) -> io::Result<()> {
         let file = PathBuf::from(format!("/sys/class/net/{device}/queues/rx-0/rps_cpus"));
         // /sys shows the namespace in which it was mounted: `ip netns exec` mounts another.
         let mut tee = Command::new("ip")
@@ -67,7 +67,7 @@ impl Namespace {
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()?;
-        let written = tee.stdin.take().map(|mut stdin| writeln!(stdin, "{}", mask(core)));
+        let written = tee.stdin.take().map(|mut stdin| writeln!(stdin, "{}", mask(cores)));
         let status = tee.wait()?;
         written.transpose()?;
         if status.success() { Ok(()) } else { Err(io::Error::other(format!("cannot write to {}", file.display()))) }
@@ -93,9 +93,13 @@ impl Drop for WayBack {
     }
 }
 
-/// A set with one core, as the kernel reads it: words of 32 bits, separated by commas.
-fn mask(core: usize) -> String {
-    format!("{:x}{}", 1_u32 << (core % 32), ",00000000".repeat(core / 32))
+/// A set of cores, as the kernel reads it: words of 32 bits, separated by commas, the highest first.
+fn mask(cores: &[usize]) -> String {
+    let words = cores.iter().max().map_or(1, |last| last / 32 + 1);
+    let word =
+        |index| cores.iter().filter(|&core| core / 32 == index).fold(0_u32, |word, core| word | 1 << (core % 32));
+    let words: Vec<String> = (0..words).rev().map(|index| format!("{:08x}", word(index))).collect();
+    words.join(",")
 }
 
 fn ip(arguments: &[&str]) -> io::Result<()> {
@@ -127,10 +131,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_set_has_one_core() {
-        assert_eq!(mask(0), "1");
-        assert_eq!(mask(5), "20");
-        assert_eq!(mask(33), "2,00000000");
-        assert_eq!(mask(95), "80000000,00000000,00000000");
+    fn a_set_is_written_in_words() {
+        assert_eq!(mask(&[0]), "00000001");
+        assert_eq!(mask(&[5, 1]), "00000022");
+        assert_eq!(mask(&[33, 0]), "00000002,00000001");
+        assert_eq!(mask(&[95]), "80000000,00000000,00000000");
     }
 }

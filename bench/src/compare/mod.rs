@@ -37,48 +37,64 @@ use trial::Trial;
 pub struct Comparison {
     /// A row for each workload and peer, in the order asked for.
     pub rows: Vec<Row>,
-    /// Peers that could not run, or not through all rounds, and why.
-    pub failed: Vec<(Peer, String)>,
+    /// Peers that could not run, or not through all rounds.
+    pub failed: Vec<Failure>,
 }
 
-/// Compares. `progress` hears what is being measured. When `interrupted` is set, what was found so far is returned.
+/// A peer that could not be measured.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{peer} was not measured ({load}): {why}")]
+pub struct Failure {
+    /// Which.
+    pub peer: Peer,
+    /// Under which load.
+    pub load: String,
+    /// Why.
+    pub why: String,
+}
+
+/// Compares, in rounds of all that is asked for. `progress` hears what is being measured. When `interrupted` is set, what was
+/// found so far is returned.
 pub fn compare(
-    options: &Options,
+    comparisons: &[Options],
     images: &Images,
     interrupted: &AtomicBool,
     mut progress: impl FnMut(String),
 ) -> Result<Comparison, OptionsError> {
-    options.check()?;
-    let cases = options.cases();
+    comparisons.iter().try_for_each(Options::check)?;
+    let of = |(number, options): (usize, &Options)| {
+        options.cases().into_iter().map(move |case| (number, case)).collect::<Vec<_>>()
+    };
+    let cases: Vec<(usize, Case)> = comparisons.iter().enumerate().flat_map(of).collect();
+    let most = comparisons.iter().map(|options| options.rounds).max().unwrap_or_default();
     let mut rounds: BTreeMap<usize, Vec<Trial>> = BTreeMap::new();
-    let mut failed: Vec<(Peer, String)> = Vec::new();
-    for round in 1..=options.rounds {
-        for (index, case) in cases.iter().enumerate() {
+    let mut failed: Vec<(usize, Failure)> = Vec::new();
+    'rounds: for round in 1..=most {
+        for (index, (number, case)) in cases.iter().enumerate() {
+            let options = &comparisons[*number];
             // What has failed once is not tried again.
-            if failed.iter().any(|(peer, _)| *peer == case.peer) {
+            let has_failed = failed.iter().any(|(at, failure)| at == number && failure.peer == case.peer);
+            if round > options.rounds || has_failed {
                 continue;
             }
-            let what = format!("round {round} of {}: {} {}", options.rounds, case.name(), case.peer);
+            let load = format!("{}, {}", case.name(), options.describe());
+            let what = format!("round {round} of {}: {} {load}", options.rounds, case.peer);
             match trial::run(options, case, images, interrupted, &mut |step| progress(format!("{what}: {step}"))) {
                 Ok(trial) => rounds.entry(index).or_default().push(trial),
                 Err(_) if interrupted.load(Ordering::Relaxed) => {}
-                Err(error) => failed.push((case.peer, error.to_string())),
+                Err(error) => failed.push((*number, Failure { peer: case.peer, load, why: error.to_string() })),
             }
             if interrupted.load(Ordering::Relaxed) {
-                return Ok(Comparison { rows: collect_rows(options, &cases, rounds), failed });
+                break 'rounds;
             }
         }
     }
-    Ok(Comparison { rows: collect_rows(options, &cases, rounds), failed })
-}
-
-fn collect_rows(options: &Options, cases: &[Case], rounds: BTreeMap<usize, Vec<Trial>>) -> Vec<Row> {
     let rows = rounds.into_iter().filter_map(|(index, trials)| {
-        let first = trials.first()?;
-        let row = options.row(&cases[index], first);
+        let (number, case) = &cases[index];
+        let row = comparisons[*number].row(case, trials.first()?);
         row.with_rounds(&trials.into_iter().map(|trial| trial.round).collect::<Vec<_>>())
     });
-    rows.collect()
+    Ok(Comparison { rows: rows.collect(), failed: failed.into_iter().map(|(_, failure)| failure).collect() })
 }
 
 /// The workload that goes by a name.

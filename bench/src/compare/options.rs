@@ -114,6 +114,21 @@ pub enum OptionsError {
         /// How many there are.
         there: usize,
     },
+    /// More cores than there are beside the client's.
+    #[error(
+        "{servers} cores of the server from core {first} on: this host has {there}, numbered from 0, and core {client} is the \
+         client's"
+    )]
+    TooFewCores {
+        /// Cores that were to serve.
+        servers: usize,
+        /// The first of them.
+        first: usize,
+        /// How many there are.
+        there: usize,
+        /// The client's.
+        client: usize,
+    },
     /// Client and server would share one.
     #[error("client and server on one core measure each other: give them two (--server-core, --client-core)")]
     SameCore,
@@ -142,15 +157,7 @@ impl Case {
 impl Options {
     /// Whether it can be carried out.
     pub(super) fn check(&self) -> Result<(), OptionsError> {
-        let there = available_parallelism().map_or(1, |cores| cores.get());
-        for wanted in [self.cores.server, self.cores.client] {
-            if wanted >= there {
-                return Err(OptionsError::NoSuchCore { wanted, there });
-            }
-        }
-        if self.cores.server == self.cores.client {
-            return Err(OptionsError::SameCore);
-        }
+        self.check_cores(available_parallelism().map_or(1, |cores| cores.get()))?;
         if self.rounds == 0 {
             return Err(OptionsError::Nothing("0 rounds"));
         }
@@ -162,6 +169,59 @@ impl Options {
             plan.workload().map_err(|error| OptionsError::Load(error.to_string()))?;
         }
         Ok(())
+    }
+
+    /// Whether a host with so many cores has those that are asked for.
+    fn check_cores(&self, there: usize) -> Result<(), OptionsError> {
+        let Cores { server, servers, client } = self.cores;
+        for wanted in [server, client] {
+            if wanted >= there {
+                return Err(OptionsError::NoSuchCore { wanted, there });
+            }
+        }
+        if server == client {
+            return Err(OptionsError::SameCore);
+        }
+        match self.cores.serving().last() {
+            None => Err(OptionsError::Nothing("no core serves")),
+            Some(&last) if last >= there => Err(OptionsError::TooFewCores { servers, first: server, there, client }),
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// The same for each workload and peer apart.
+    pub fn split(&self) -> Vec<Options> {
+        let alone = |case: Case| Options { workloads: vec![case.workload], peers: vec![case.peer], ..self.clone() };
+        self.cases().into_iter().map(alone).collect()
+    }
+
+    /// Whether a row is what these options, of one workload and one peer, ask for.
+    pub fn asks_for(&self, row: &Row) -> bool {
+        self.cases().iter().any(|case| {
+            (&row.workload, &row.peer) == (&case.name().to_owned(), &case.peer.kind.name().to_owned())
+                && row.wire == case.peer.route.to_string()
+                && row.accel == case.peer.accel_name()
+        }) && (row.connections, row.depth, row.records) == (self.connections, self.depth, self.records)
+            && (row.rounds, row.time_s) == (self.rounds, self.time.as_secs_f64())
+            && row.server_cores == self.cores.serving()
+            && row.value_bytes == self.value_bytes
+            && row.requests_per_connection == self.requests_per_connection.map(NonZeroU32::get)
+            && row.batch == self.batch
+    }
+
+    /// The load in a few words, for those who read that something failed.
+    pub(super) fn describe(&self) -> String {
+        let mut text = format!("{} connections, depth {}", self.connections, self.depth);
+        let mut add = |what: &str, value: Option<usize>| {
+            if let Some(value) = value {
+                text += &format!(", {what} {value}");
+            }
+        };
+        add("value bytes", self.value_bytes);
+        add("requests per connection", self.requests_per_connection.map(|count| count.get() as usize));
+        add("batch", self.batch.map(|batch| batch as usize));
+        add("cores", Some(self.cores.servers).filter(|&cores| cores > 1));
+        text
     }
 
     /// Every workload with every peer; frames, which have no workload, once.
@@ -179,7 +239,7 @@ impl Options {
 
     /// What all servers are given.
     pub(super) fn needs(&self) -> Needs {
-        Needs { memory_mib: self.memory_mib, connections: self.connections }
+        Needs { memory_mib: self.memory_mib, connections: self.connections, cores: self.cores.servers }
     }
 
     /// What the generator is asked.
@@ -244,7 +304,7 @@ impl Options {
             flags: trial.flags.clone(),
             rounds: 0,
             time_s: self.time.as_secs_f64(),
-            server_cores: vec![self.cores.server],
+            server_cores: self.cores.serving(),
             client_core: self.cores.client,
             connections: self.connections,
             depth: self.depth,

@@ -30,7 +30,7 @@ fn options() -> Options {
         memory_mib: 64,
         protocol: Protocol::Text,
         sla: Bounds { native: sla, tcg: sla },
-        cores: Cores { server: 1, client: 0 },
+        cores: Cores { server: 1, servers: 1, client: 0 },
         value_bytes: None,
         requests_per_connection: None,
         batch: None,
@@ -64,7 +64,7 @@ fn memcached_is_measured_and_gone() {
         heard.push(what);
         seen = seen.max(servers(65));
     };
-    let found = compare(&options, &images(), &AtomicBool::new(false), listen).unwrap();
+    let found = compare(&[options], &images(), &AtomicBool::new(false), listen).unwrap();
     assert!(found.failed.is_empty(), "{:?}", found.failed);
     let [row] = &found.rows[..] else { panic!("{:?}", found.rows) };
     assert_eq!((row.workload.as_str(), row.peer.as_str(), row.wire.as_str()), ("usr", "memcached", "loopback"));
@@ -73,7 +73,7 @@ fn memcached_is_measured_and_gone() {
     assert!(row.p99_unloaded_us.is_some_and(|us| us > 1.0) && row.p99_unloaded_us > row.p50_unloaded_us);
     assert!(row.server_cycles_per_request.is_some_and(|cycles| cycles > 1000.0), "{row:?}");
     assert!(row.version.starts_with("memcached 1.") && row.flags.contains("-t 1"));
-    assert!(heard[0].starts_with("round 1 of 2: usr memcached/loopback/native"), "{heard:?}");
+    assert!(heard[0].starts_with("round 1 of 2: memcached/loopback/native usr, 4 connections, depth 2"), "{heard:?}");
     assert_eq!((seen, servers(65)), (1, 0), "one at a time, and none afterwards");
 }
 
@@ -85,9 +85,26 @@ fn what_cannot_run_is_named_and_the_rest_goes_on() {
     let mut options = Options { rounds: 1, figures: Figures::Peak, ..options() };
     let echo = Peer { kind: Kind::TcpEcho, route: Route::VhostUser, accel: Some(orchestrator::Accel::Tcg) };
     options.peers.insert(0, echo);
-    let found = compare(&options, &images(), &AtomicBool::new(false), |_| {}).unwrap();
-    assert_eq!(found.failed, [(echo, "no echo".to_owned())]);
-    assert_eq!(found.rows.len(), 1);
+    let deeper = Options { depth: 3, ..options.clone() };
+    let found = compare(&[options, deeper], &images(), &AtomicBool::new(false), |_| {}).unwrap();
+    let failed: Vec<(Peer, &str)> = found.failed.iter().map(|failure| (failure.peer, failure.why.as_str())).collect();
+    assert_eq!(failed, [(echo, "no echo"), (echo, "no echo")]);
+    assert!(found.failed[1].to_string().contains("(usr, 4 connections, depth 3)"), "{}", found.failed[1]);
+    assert_eq!(found.rows.iter().map(|row| row.depth).collect::<Vec<_>>(), [2, 3]);
+}
+
+#[test]
+fn a_row_is_known_by_what_was_asked_for() {
+    let wanted = Options { rounds: 1, connections: 16, records: 1000, time: Duration::from_secs(1), ..options() };
+    let round = row_tests::round(5e4, 6e4);
+    let row = row_tests::blank("usr", "memcached", "loopback", "native").with_rounds(&[round]).unwrap();
+    let row = Row { depth: 2, ..row };
+    assert!(wanted.asks_for(&row));
+    assert!(!Options { rounds: 2, ..wanted.clone() }.asks_for(&row));
+    assert!(!Options { batch: Some(8), ..wanted.clone() }.asks_for(&row));
+    assert!(!wanted.asks_for(&Row { wire: "tap".to_owned(), ..row }));
+    let both = Options { workloads: vec![Preset::Etc, Preset::Usr], ..wanted };
+    assert_eq!(both.split().iter().map(|alone| alone.workloads[0]).collect::<Vec<_>>(), both.workloads);
 }
 
 #[test]
@@ -98,18 +115,22 @@ fn an_interrupt_ends_it_and_the_server() {
     let interrupted = AtomicBool::new(false);
     let stop = |what: String| interrupted.store(what.ends_with("closed loop"), Ordering::Relaxed);
     let options = Options { figures: Figures::All, memory_mib: 66, ..options() };
-    let found = compare(&options, &images(), &interrupted, stop).unwrap();
+    let found = compare(&[options], &images(), &interrupted, stop).unwrap();
     assert!(found.rows.is_empty() && found.failed.is_empty(), "{found:?}");
     assert_eq!(servers(66), 0);
 }
 
 #[test]
 fn nonsense_is_refused_before_anything_starts() {
-    let refusal = |options: Options| compare(&options, &images(), &AtomicBool::new(false), |_| {}).unwrap_err();
-    let cores = |server, client| Cores { server, client };
+    let refusal = |options: Options| compare(&[options], &images(), &AtomicBool::new(false), |_| {}).unwrap_err();
+    let cores = |server, client| Cores { server, servers: 1, client };
     assert_eq!(refusal(Options { cores: cores(0, 0), ..options() }), OptionsError::SameCore);
     let far = refusal(Options { cores: cores(4096, 0), ..options() });
     assert!(matches!(far, OptionsError::NoSuchCore { wanted: 4096, .. }));
+    let many = refusal(Options { cores: Cores { server: 1, servers: 4096, client: 0 }, ..options() });
+    if has_two_cores() {
+        assert!(many.to_string().starts_with("4096 cores of the server from core 1 on: this host has "), "{many}");
+    }
     assert!(matches!(refusal(Options { rounds: 0, ..options() }), OptionsError::Nothing(_)));
     assert!(matches!(refusal(Options { peers: Vec::new(), ..options() }), OptionsError::Nothing(_)));
     if has_two_cores() {

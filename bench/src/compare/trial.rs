@@ -16,9 +16,9 @@ use crate::peers::{CoreTime, Kind, PeerError, Server, start};
 /// Where cycles come from.
 const STAGES: &str = "stage accounts: cycles of the turns in which there was something to do";
 const CORE: &str =
-    "busy time of the server's core by /proc/stat (user, nice, system, irq, softirq), times the TSC's rate";
+    "busy time of the server's cores by /proc/stat (user, nice, system, irq, softirq), times the TSC's rate";
 const REFLECTOR: &str = "cycles of the turns in which there were frames";
-/// The server's core is watched within a measurement: so much less of it at both ends.
+/// The server's cores are watched within a measurement: so much less of it at both ends.
 const MARGIN: Duration = Duration::from_millis(20);
 /// A server that said so before it could be asked over its wire is asked again for so long.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -245,18 +245,18 @@ impl Bench<'_> {
         }
     }
 
-    /// Measures, and says which share of the time the server's core was busy meanwhile.
+    /// Measures, and says how many of the server's cores were busy meanwhile: one for half of the time counts a half.
     fn watching_the_core(
         &self,
         measure: impl FnOnce() -> Result<Measured, LoadError>,
     ) -> Result<(Measured, Option<f64>), LoadError> {
-        let (core, warmup, time) = (self.options.cores.server, self.options.warmup, self.options.time);
+        let (cores, warmup, time) = (self.options.cores.serving(), self.options.warmup, self.options.time);
         thread::scope(|scope| {
             let watching = scope.spawn(move || {
                 thread::sleep(warmup + MARGIN);
-                let (before, began) = (CoreTime::read(core).ok()?, Instant::now());
+                let (before, began) = (CoreTime::read(&cores).ok()?, Instant::now());
                 thread::sleep(time.saturating_sub(2 * MARGIN));
-                let spent = CoreTime::read(core).ok()?.since(before);
+                let spent = CoreTime::read(&cores).ok()?.since(before);
                 Some(spent.busy.as_secs_f64() / began.elapsed().as_secs_f64())
             });
             let measured = measure()?;

@@ -17,8 +17,6 @@ use crate::vhost::{BackEnd, Pairs};
 const MAC: [u8; 6] = [2, 0, 0, 0, 0, 9];
 const MTU: u16 = 1500;
 const SEED: u64 = 1;
-/// The queue pairs of a guest with one core.
-const PAIRS: usize = 1;
 
 /// A wire, before there is a server on it.
 #[derive(Debug)]
@@ -46,16 +44,16 @@ impl Way {
             Route::Veth => Reach::Network(Network::veth(cores)?),
             Route::Tap if is_guest => Reach::Network(Network::tap_to_guest()?),
             Route::Tap => Reach::Network(Network::tap_to_host(cores)?),
-            Route::VhostUser => return Way::share(),
+            Route::VhostUser => return Way::share(pairs_of(peer, cores)),
         };
         Ok(Way { reach, shared: None })
     }
 
-    fn share() -> Result<Way, TrialError> {
+    fn share(pairs: usize) -> Result<Way, TrialError> {
         let failed = |error| TrialError::Wire(WireError::System { call: "a vhost-user socket".to_owned(), error });
         let folder = tempfile::tempdir().map_err(failed)?;
         let path: PathBuf = folder.path().join("vhost.sock");
-        let (back_end, pairs) = BackEnd::listen(&path, PAIRS).map_err(failed)?;
+        let (back_end, pairs) = BackEnd::listen(&path, pairs).map_err(failed)?;
         let shared = Shared { back_end, pairs: Mutex::new(Some(pairs)), _folder: folder };
         Ok(Way { reach: Reach::Socket(path), shared: Some(shared) })
     }
@@ -101,6 +99,11 @@ impl Way {
             Reach::Loopback => sockets(server, plan, || Ok(()), work),
         }
     }
+}
+
+/// A queue pair for each core of a guest of ours. Linux is given one.
+fn pairs_of(peer: &Peer, cores: Cores) -> usize {
+    if peer.kind.is_ours() { cores.servers } else { 1 }
 }
 
 /// Kernel sockets, of a thread that `prepare` brings where they belong.

@@ -14,7 +14,7 @@ pub(super) struct Program {
     pub(super) arguments: Vec<String>,
 }
 
-/// memcached with one worker thread.
+/// memcached with a worker thread for each core.
 pub(super) fn memcached(needs: &Needs, address: SocketAddr) -> Result<Program, PeerError> {
     let path = program("memcached", "memcached")?;
     let version = version_of(&path, "-V")?;
@@ -25,7 +25,8 @@ pub(super) fn memcached(needs: &Needs, address: SocketAddr) -> Result<Program, P
 pub(super) fn memcached_arguments(needs: &Needs, address: SocketAddr) -> Vec<String> {
     let connections = needs.connection_limit();
     let arguments = format!(
-        "-t 1 -m {} -c {connections} -U 0 -l {} -p {} -b {connections} -u {MEMCACHED_USER}",
+        "-t {} -m {} -c {connections} -U 0 -l {} -p {} -b {connections} -u {MEMCACHED_USER}",
+        needs.cores,
         needs.memory_mib,
         address.ip(),
         address.port()
@@ -81,7 +82,7 @@ mod tests {
 
     #[test]
     fn what_is_compared_has_the_same_memory_and_room() {
-        let needs = Needs { memory_mib: 512, connections: 64 };
+        let needs = Needs { memory_mib: 512, connections: 64, cores: 1 };
         let address = "198.18.0.1:11211".parse().unwrap();
         let memcached = memcached_arguments(&needs, address).join(" ");
         assert!(memcached.starts_with("-t 1 -m 512 -c 1088 -U 0 -l 198.18.0.1 -p 11211 "), "{memcached}");

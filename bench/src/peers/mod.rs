@@ -21,7 +21,7 @@ mod server;
 
 pub use appliance::Appliance;
 pub use child::{Child, cpu_time, resident_bytes};
-pub use cores::{CoreTime, Cores, on_core};
+pub use cores::{CoreTime, Cores, on_cores};
 pub use error::PeerError;
 pub use network::{CLIENT, Network, PREFIX, Route, SERVER};
 pub use peer::{Kind, Peer, Wanted, default_peers};
@@ -49,6 +49,8 @@ pub struct Needs {
     pub memory_mib: u32,
     /// Connections of the load.
     pub connections: usize,
+    /// Cores: threads of a server, or cores of its machine.
+    pub cores: usize,
 }
 
 impl Needs {

@@ -89,12 +89,12 @@ pub struct Network {
 }
 
 impl Network {
-    /// A tap to the host's kernel, whose receive work is the server core's.
+    /// A tap to the host's kernel, whose receive work is the server cores'.
     pub fn tap_to_host(cores: Cores) -> Result<Network, PeerError> {
         Network::make("a tap", |server| {
             tap(server, CLIENT_TAP)?;
             server.ip(&["addr", "add", &with_prefix(SERVER), "dev", CLIENT_TAP])?;
-            server.steer_receive(CLIENT_TAP, cores.server)?;
+            server.steer_receive(CLIENT_TAP, &cores.serving())?;
             Ok(None)
         })
     }
@@ -105,12 +105,12 @@ impl Network {
             let client = Namespace::create(NAMES)?;
             let peer = ["peer", "name", CLIENT_TAP, "netns", client.name()];
             server.ip(&[&["link", "add", SERVER_END, "type", "veth"], &peer[..]].concat())?;
-            for (namespace, device, address, core) in
-                [(server, SERVER_END, SERVER, cores.server), (&client, CLIENT_TAP, CLIENT, cores.client)]
+            for (namespace, device, address, cores) in
+                [(server, SERVER_END, SERVER, cores.serving()), (&client, CLIENT_TAP, CLIENT, vec![cores.client])]
             {
                 namespace.ip(&["addr", "add", &with_prefix(address), "dev", device])?;
                 namespace.ip(&["link", "set", device, "txqueuelen", QUEUE_FRAMES, "up"])?;
-                namespace.steer_receive(device, core)?;
+                namespace.steer_receive(device, &cores)?;
             }
             Ok(Some(client))
         })
@@ -199,7 +199,7 @@ mod tests {
         if !is_root() {
             return;
         }
-        let network = Network::veth(Cores { server: 0, client: 0 }).unwrap();
+        let network = Network::veth(Cores { server: 0, servers: 1, client: 0 }).unwrap();
         let listener = network.server().enter(|| TcpListener::bind((SERVER, 4000))).unwrap().unwrap();
         let mut client = network.client().enter(|| TcpStream::connect((SERVER, 4000))).unwrap().unwrap();
         client.write_all(b"x").unwrap();
@@ -216,7 +216,7 @@ mod tests {
         if !is_root() {
             return;
         }
-        for network in [Network::tap_to_host(Cores { server: 0, client: 0 }), Network::tap_to_guest()] {
+        for network in [Network::tap_to_host(Cores { server: 0, servers: 1, client: 0 }), Network::tap_to_guest()] {
             let network = network.unwrap();
             let _tap = network.open_client_tap().unwrap();
         }

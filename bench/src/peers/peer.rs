@@ -55,8 +55,8 @@ impl Kind {
     pub fn describe(self) -> &'static str {
         match self {
             Kind::Memstorm => "the appliance",
-            Kind::Memcached => "memcached on the host, one thread",
-            Kind::MemcachedGuest => "memcached in a Linux guest, one thread",
+            Kind::Memcached => "memcached on the host, a thread for each core",
+            Kind::MemcachedGuest => "memcached in a Linux guest, a thread for each core",
             Kind::Redis => "redis-server on the host",
             Kind::Reflector => "our driver alone: each frame goes back as it came",
             Kind::UdpEcho => "our stack and a UDP echo",

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use super::appliance::Instance;
 use super::host::Program;
 use super::{
-    Appliance, Child, Cores, Kind, Needs, PORT, Peer, PeerError, Reach, SERVER, cpu_time, guest, host, on_core,
+    Appliance, Child, Cores, Kind, Needs, PORT, Peer, PeerError, Reach, SERVER, cpu_time, guest, host, on_cores,
     resident_bytes,
 };
 
@@ -80,7 +80,7 @@ pub fn start(
         _ => None,
     };
     let start = || {
-        on_core(cores.server, || match &linux {
+        on_cores(&cores.serving(), || match &linux {
             Some(boot) => spawn_linux(boot, folder.path()),
             None => spawn(peer, needs, address, reach, appliance, words, folder.path()),
         })

@@ -7,8 +7,8 @@ use image::Image;
 
 use super::*;
 
-const CORES: Cores = Cores { server: 0, client: 0 };
-const NEEDS: Needs = Needs { memory_mib: 64, connections: 16 };
+const CORES: Cores = Cores { server: 0, servers: 1, client: 0 };
+const NEEDS: Needs = Needs { memory_mib: 64, connections: 16, cores: 1 };
 
 /// No peer of these tests boots it.
 fn no_appliance() -> Appliance {

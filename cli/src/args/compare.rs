@@ -16,7 +16,7 @@ use super::Output;
 const NOTES: &str = "\
 A peer is NAME, NAME/WIRE or NAME/WIRE/ACCEL:
   memstorm          the appliance                                vhost-user, tap            kvm, tcg
-  memcached         Debian's, on the host, one thread            tap, veth, loopback
+  memcached         Debian's, on the host, a thread per core     tap, veth, loopback
   memcached-guest   the same in a Linux guest of Debian's kernel tap, vhost-user            kvm, tcg
   redis             redis-server on the host (GET, SET)          tap, veth, loopback
   limit-tcp-echo    our stack and a TCP echo                     vhost-user, tap            kvm, tcg
@@ -29,7 +29,7 @@ rate within the bound, starts it again and measures latency with one connection 
 memory shared with the guest: a virtual wire, not a NIC. Over tap our own stack is the client, over veth and loopback the
 kernel's sockets are; the server's core does its own receive work (RPS). tap and veth need root, for network namespaces.
 
---vary compares once for each value. With --save, rows also go into a file of DIR, named after what is varied, else
+--vary compares once for each value: of connections, value-bytes, requests-per-connection, batch, or cores. With --save, rows also go into a file of DIR, named after what is varied, else
 compare.json; `memstorm bench report DIR` makes tables and plots of them.";
 
 /// The options of `bench compare`.
@@ -78,9 +78,12 @@ pub(crate) struct CompareOptions {
     /// What is measured
     #[arg(long, value_enum, default_value_t)]
     figures: FiguresChoice,
-    /// The core that serves
+    /// The core that serves, or the first of them
     #[arg(long, default_value_t = 1)]
     server_core: usize,
+    /// How many cores serve: that one, and those that follow but for the client's
+    #[arg(long, default_value_t = 1, value_parser = super::number(1, 255))]
+    cores: usize,
     /// The core that asks
     #[arg(long, default_value_t = 0)]
     client_core: usize,
@@ -126,6 +129,7 @@ pub(crate) enum Varied {
     ValueBytes,
     RequestsPerConnection,
     Batch,
+    Cores,
 }
 
 impl Varied {
@@ -136,6 +140,7 @@ impl Varied {
             Varied::ValueBytes => "value-bytes",
             Varied::RequestsPerConnection => "requests-per-connection",
             Varied::Batch => "batch",
+            Varied::Cores => "cores",
         }
     }
 }
@@ -193,6 +198,7 @@ impl CompareOptions {
                 Varied::ValueBytes => options.value_bytes = Some(value as usize),
                 Varied::RequestsPerConnection => options.requests_per_connection = NonZeroU32::new(value),
                 Varied::Batch => options.batch = Some(value.min(64)),
+                Varied::Cores => options.cores.servers = value as usize,
             }
             options
         });
@@ -221,7 +227,7 @@ impl CompareOptions {
                 ProtocolChoice::Binary => Protocol::Binary,
             },
             sla: Bounds { native: self.sla, tcg: self.sla_tcg },
-            cores: Cores { server: self.server_core, client: self.client_core },
+            cores: Cores { server: self.server_core, servers: self.cores, client: self.client_core },
             value_bytes: self.value_bytes,
             requests_per_connection: self.requests_per_connection,
             batch: self.batch,
@@ -298,6 +304,8 @@ mod tests {
         let connections: Vec<usize> = comparisons.iter().map(|options| options.connections).collect();
         assert_eq!(connections, [1, 1000]);
         assert_eq!(parsed("--vary value-bytes=64").unwrap().comparisons(true)[0].value_bytes, Some(64));
+        let cores = parsed("--vary cores=1,3").unwrap().comparisons(true);
+        assert_eq!(cores.iter().map(|options| options.cores.serving()).collect::<Vec<_>>(), [vec![1], vec![1, 2, 3]]);
         for bad in ["colour=1", "connections", "connections=", "connections=0", "batch=x"] {
             assert!(parsed(&format!("--vary {bad}")).is_err(), "{bad}");
         }

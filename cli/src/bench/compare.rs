@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bench::compare::{Images, Row, compare};
+use bench::compare::{Comparison, Images, Row, compare};
 use bench::peers::{Appliance, Kind, Peer};
 use bench::report::{self, COMPARISON};
 use orchestrator::{Host, KvmState};
@@ -23,32 +23,27 @@ pub(super) fn bench_compare(options: &CompareOptions) -> anyhow::Result<u8> {
     }
     let comparisons = options.comparisons(Host::probe().kvm == KvmState::Works);
     let images = images(comparisons.iter().flat_map(|options| &options.peers))?;
-    let (mut rows, mut failed): (Vec<Row>, Vec<(Peer, String)>) = (Vec::new(), Vec::new());
-    for comparison in &comparisons {
-        let mut shown = output::progress("starting".to_owned());
-        let found = compare(comparison, &images, &interrupted, |what| {
-            shown.finish_and_clear();
-            shown = output::progress(what);
-        });
+    let mut shown = output::progress("starting".to_owned());
+    let found = compare(&comparisons, &images, &interrupted, |what| {
         shown.finish_and_clear();
-        let found = match found {
-            Ok(found) => found,
-            Err(error) => {
-                eprintln!("memstorm: {error}");
-                return Ok(USAGE);
-            }
-        };
-        rows.extend(found.rows);
-        failed.extend(found.failed);
-    }
+        shown = output::progress(what);
+    });
+    shown.finish_and_clear();
+    let Comparison { rows, failed } = match found {
+        Ok(found) => found,
+        Err(error) => {
+            eprintln!("memstorm: {error}");
+            return Ok(USAGE);
+        }
+    };
     if let Some(directory) = &options.save {
         let name = options.vary.as_ref().map_or(COMPARISON.to_owned(), |vary| format!("{}.json", vary.option.name()));
         let path = report::save_rows(directory, &name, &rows)?;
         eprintln!("rows in {}", path.display());
     }
     print(options.output, &rows)?;
-    for (peer, why) in &failed {
-        eprintln!("memstorm: {peer} was not compared: {why}");
+    for failure in &failed {
+        eprintln!("memstorm: {failure}");
     }
     Ok(match interrupted.load(Ordering::Relaxed) {
         true => INTERRUPTED,

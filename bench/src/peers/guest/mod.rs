@@ -82,7 +82,7 @@ fn command_line(
             line.option("-cpu", "max");
         }
     }
-    line.option("-smp", "1");
+    line.option("-smp", needs.cores.to_string());
     line.option("-m", format!("{mib}M"));
     match reach {
         Reach::Socket(path) => {
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn both_kinds_of_wire_have_their_device() {
-        let needs = Needs { memory_mib: 64, connections: 4 };
+        let needs = Needs { memory_mib: 64, connections: 4, cores: 1 };
         let line = |accel, reach: &Reach| {
             command_line("qemu".into(), &needs, accel, reach, [Path::new("/k"), Path::new("/i")]).to_string()
         };
