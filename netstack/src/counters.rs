@@ -162,6 +162,8 @@ counters! {
     drop_tcp_out_of_order_full,
     /// TCP: payload after the peer's FIN, or on a connection both sides have closed.
     drop_tcp_after_fin,
+    /// TCP: payload refused for want of packet buffers ([`reserves`](crate::reserves)). The peer sends it again.
+    drop_tcp_no_buffers,
     /// TCP: refused because all connections are in use.
     drop_tcp_conn_limit,
 

@@ -27,6 +27,7 @@ mod link;
 mod neighbor;
 mod plain;
 mod rate_limit;
+pub mod reserves;
 pub mod stack;
 pub mod steering;
 mod tcp;

@@ -65,6 +65,9 @@ impl Tcp {
         let Some(index) = self.flows.get(segment.key()) else { return Err(frame) };
         let Some(tcb) = self.tcbs.get_mut(index as usize).and_then(Option::as_mut) else { return Err(frame) };
         let Some(cookie) = tcb.expects(&segment) else { return Err(frame) };
+        if self.windows.are_buffers_short() {
+            return Err(frame); // its payload may have to be refused
+        }
         work.counters.tcp_segments_in += 1;
         tcb.heard_at = work.now;
         let (seq, ack, len) = (segment.seq(), segment.ack(), segment.len());
@@ -94,7 +97,7 @@ impl Tcp {
             if tcb.receive.take_next(len) {
                 self.dirty.push(index);
             }
-            self.windows.fill(&mut tcb.receive);
+            tcb.receive.fill_window();
         }
         match acked {
             0 => {}

@@ -5,9 +5,7 @@ use super::output::Stop;
 use super::segments::Record;
 use super::tcb::{MAX_SENT_RECORDS, Probe, Send};
 use super::{Tcp, Work};
-
-/// The share of the packet buffers that cutting what was never sent leaves free. As much as the app leaves.
-const SHARE_KEPT: usize = 8;
+use crate::reserves;
 
 impl Tcp {
     /// Cuts the record at `at`, which was never sent, to what MSS and windows allow; [`Stop::Window`] if that is nothing worth
@@ -20,7 +18,7 @@ impl Tcp {
             0 => Err(Stop::Window),
             fits if fits >= record.len() => Ok(()),
             // The rest takes a buffer. Were the last ones taken so, the acknowledgements that free them could not come in.
-            _ if self.pool.available() <= self.pool.capacity() / SHARE_KEPT => Err(Stop::NoBuffer),
+            _ if self.pool.available() <= reserves::buffers(self.pool, reserves::ANSWERS) => Err(Stop::NoBuffer),
             fits => self.cut(index, at, fits, work),
         }
     }

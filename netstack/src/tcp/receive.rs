@@ -83,6 +83,12 @@ impl Tcp {
             return self.ack_now(index);
         }
         let end = header.seq + payload.len() as u32;
+        if tcb.receive.nxt.lt(end) && self.windows.is_payload_refused(work.events) {
+            // What it acknowledges was taken. It is not acknowledged itself: the peer sends it again.
+            work.counters.drop_tcp_no_buffers += 1;
+            return;
+        }
+        let Some(tcb) = self.tcb(index) else { return };
         let (nxt, edge) = (tcb.receive.nxt, tcb.receive.edge);
         if fin && end.le(edge) && tcb.receive.fin.is_none() {
             tcb.receive.fin = Some(end);

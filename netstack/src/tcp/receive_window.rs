@@ -10,7 +10,8 @@ use super::calls::owned;
 use super::seq::SeqNum;
 use super::tcb::{Receive, Tcb};
 use super::{Tcp, Work};
-use crate::app::Flow;
+use crate::app::{Events, Flow};
+use crate::reserves;
 
 /// The window to begin with: what a SYN can offer, which scales nothing.
 pub(super) const INITIAL_WINDOW: u32 = 65_535;
@@ -18,8 +19,6 @@ pub(super) const INITIAL_WINDOW: u32 = 65_535;
 const LEAST_WINDOW: u32 = 2 * 1460;
 /// All windows together grow by at most this share of the packet buffers.
 const GROWTH_SHARE: usize = 4;
-/// Buffers are short when fewer than this share are free.
-const SHORT_SHARE: usize = 16;
 /// Payload that a buffer holds, at most.
 const BUFFER_PAYLOAD: usize = 1460;
 
@@ -32,6 +31,8 @@ pub(super) struct Windows {
     pool: &'static Pool,
     /// Buffers are short when fewer than so many are free.
     short: usize,
+    /// Payload is refused when fewer than so many are free.
+    refused: usize,
 }
 
 /// By how much a window has opened.
@@ -51,7 +52,8 @@ impl Windows {
             largest: largest.clamp(INITIAL_WINDOW, u32::from(u16::MAX) << super::options::MAX_SHIFT),
             growth: u32::try_from(growth).unwrap_or(u32::MAX),
             pool,
-            short: pool.capacity() / SHORT_SHARE,
+            short: reserves::scarce(pool),
+            refused: reserves::buffers(pool, reserves::PAYLOAD),
         }
     }
 
@@ -60,8 +62,15 @@ impl Windows {
         (u32::BITS - (self.largest >> u16::BITS).leading_zeros()) as u8
     }
 
-    fn are_buffers_short(&self) -> bool {
+    /// Whether windows are to halve, and payload is perhaps to be refused.
+    #[inline]
+    pub(super) fn are_buffers_short(&self) -> bool {
         self.pool.available() < self.short
+    }
+
+    /// Whether there is no buffer left for payload, beside what has come for the app already.
+    pub(super) fn is_payload_refused(&self, events: &Events) -> bool {
+        self.pool.available() < self.refused + events.len()
     }
 
     /// Takes back what a window has grown by.
@@ -86,9 +95,8 @@ impl Windows {
     }
 
     /// A window was filled up to `nxt`.
-    #[inline]
-    pub(super) fn fill(&mut self, receive: &mut Receive) {
-        receive.window_filled |= receive.edge.since(receive.nxt) < 2 * u32::from(receive.full_segment);
+    fn fill(&mut self, receive: &mut Receive) {
+        receive.fill_window();
         if self.are_buffers_short() {
             self.halve(&mut receive.limit);
         }
@@ -116,6 +124,12 @@ impl Windows {
 }
 
 impl Receive {
+    /// The window was filled up to `nxt`, while there are buffers.
+    #[inline]
+    pub(super) fn fill_window(&mut self) {
+        self.window_filled |= self.edge.since(self.nxt) < 2 * u32::from(self.full_segment);
+    }
+
     /// Where the window would end if nothing had been promised.
     fn offered(&self) -> SeqNum {
         self.nxt + self.limit.saturating_sub(self.held_by_app)

@@ -3,12 +3,13 @@
 use netdrv::nic::{Armed, Batch, QueuePair, RxCounters, RxQueue, TxCounters, TxQueue};
 use netdrv::pktbuf::Pool;
 use netstack::app::Statistics;
+use netstack::reserves;
 
 use super::mesh::Port;
 use super::message::Message;
 
-/// The share of the packet buffers that copies for another core leave free.
-const COPIES_SHARE_KEPT: usize = 8;
+/// Copies for another core in one turn while buffers are short.
+const FEW_COPIES: usize = 4;
 
 /// A core's way to the NIC.
 pub enum Queues<R, T> {
@@ -53,7 +54,8 @@ impl<R: RxQueue, T: TxQueue> Queues<R, T> {
         match self {
             Queues::Own(pair) => pair.tx.room(),
             Queues::Via { core, .. } => {
-                let spare = pool.available().saturating_sub(pool.capacity() / COPIES_SHARE_KEPT);
+                let leaving = |share| pool.available().saturating_sub(reserves::buffers(pool, share));
+                let spare = leaving(reserves::REPLIES).max(leaving(reserves::COPIES).min(FEW_COPIES));
                 port.room(*core).min(spare)
             }
         }

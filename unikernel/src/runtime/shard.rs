@@ -9,6 +9,7 @@ use netdrv::nic::{Armed, Batch, RxQueue, TxQueue};
 use netdrv::pktbuf::Pool;
 use netstack::address::Address;
 use netstack::app::{Calls, Events, Movable, Progress, Turn};
+use netstack::reserves;
 use netstack::stack::{Identity, Stack};
 use netstack::time::Instant;
 
@@ -28,9 +29,6 @@ use below::Below;
 /// tells of them.
 const BUFFER_WAIT: Duration = Duration::from_millis(1);
 const MIGRATION_WAIT: Duration = Duration::from_micros(50);
-
-/// A core with less than this share of its packet buffers free gets no more groups.
-const SHORT_SHARE: usize = 4;
 
 /// Whether a turn found anything to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -185,7 +183,7 @@ impl<R: RxQueue, T: TxQueue, A: Movable> Shard<R, T, A> {
         self.run(now, unix_seconds);
         self.advance_migration(now);
         self.queues.refill(self.pool);
-        self.port.say_short(self.pool.available() < self.pool.capacity() / SHORT_SHARE);
+        self.port.say_short(self.pool.available() < reserves::buffers(self.pool, reserves::FLOW_GROUPS));
         let sent = self.send(now);
         self.stages.end(Stage::Egress, sent);
         let work = reclaimed + messages + expired + received + sent;

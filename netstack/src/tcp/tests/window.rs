@@ -1,6 +1,7 @@
 //! The window that we offer: RFC 9293, section 3.8.6; RFC 7323, section 2.
 
 use crate::app::Call;
+use crate::reserves;
 use crate::testkit::*;
 
 const SEGMENT: u32 = 1000;
@@ -92,4 +93,29 @@ fn windows_halve_while_buffers_are_short() {
         end = end.max(kit.out().last().map_or(0, |seg| seg.ack + (u32::from(seg.window) << 5)));
     }
     assert!(end - at > 60_000, "and widen again");
+}
+
+#[test]
+fn payload_is_refused_while_buffers_run_out_and_what_it_acknowledges_is_taken() {
+    let mut kit = open();
+    kit.send("reply");
+    kit.out();
+    let mut hostages: Vec<_> = core::iter::from_fn(|| kit.pool.alloc()).collect();
+    drop(hostages.split_off(hostages.len() + 1 - kit.pool.capacity() / reserves::PAYLOAD));
+    let free = kit.pool.available();
+    kit.recv(data(1, 6, "next"));
+    assert_eq!((kit.saw(), kit.out()), (vec![], vec![]), "not acknowledged");
+    assert_eq!((kit.counters().drop_tcp_no_buffers, kit.pool.available()), (1, free + 1), "the reply's buffer is free");
+    // It is not refused for ever, nor is what needs no buffer.
+    drop(hostages.pop());
+    kit.recv(data(1, 6, "next"));
+    assert_eq!(kit.saw(), vec![Saw::Recv(b"next".to_vec())]);
+    kit.recv(data(1, 6, "next"));
+    assert_eq!(kit.out().len(), 1, "what comes again is acknowledged");
+    hostages.extend(core::iter::from_fn(|| kit.pool.alloc()));
+    drop(hostages.pop());
+    kit.recv(seg(FIN | ACK, 5, 6));
+    assert_eq!(kit.saw(), vec![Saw::PeerClosed]);
+    assert_eq!(kit.counters().drop_tcp_no_buffers, 1);
+    drop(hostages);
 }

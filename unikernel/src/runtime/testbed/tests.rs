@@ -1,3 +1,4 @@
+use netstack::reserves;
 use netstack::steering::FLOW_GROUPS;
 
 use super::*;
@@ -187,7 +188,7 @@ fn large_values_leave_buffers_to_acknowledgements() {
         assert_eq!(bed.client.app_mut().dead, None, "round {round}");
         for core in 0..4 {
             let (free, all) = (bed.cores[core].pool.available(), bed.cores[core].pool.capacity());
-            assert!(free >= all / 16, "round {round}: {free} buffers left to core {core}");
+            assert!(free >= all / reserves::COPIES, "round {round}: {free} buffers left to core {core}");
         }
     }
     assert!(bed.sum("migrate_connections") > 0);
