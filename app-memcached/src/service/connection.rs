@@ -57,6 +57,11 @@ impl Connection {
         }
     }
 
+    /// Whether its replies wait for its peer to take earlier ones.
+    pub(super) fn waits_for_peer(&self) -> bool {
+        self.waiting == Waiting::Room && !self.is_ready
+    }
+
     /// Stops serving it and gives back all that it holds. Returns the bytes of its input.
     pub(super) fn close(&mut self, inputs: &mut Inputs, server: &mut Server) -> u32 {
         self.phase = Phase::Closing;

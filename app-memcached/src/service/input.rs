@@ -40,8 +40,6 @@ pub(super) struct Inputs {
     links: Vec<Link>,
     first_free: u32,
     pool: &'static Pool,
-    /// Buffers that are left to the receive ring.
-    kept: usize,
 }
 
 struct Link {
@@ -51,13 +49,13 @@ struct Link {
 }
 
 impl Inputs {
-    /// Links for the buffers of `pool`, `kept` of which are meant for the receive ring.
-    pub(super) fn new(pool: &'static Pool, kept: usize) -> Inputs {
-        Inputs { links: Vec::with_capacity(pool.capacity()), first_free: NONE, pool, kept }
+    /// Links for the buffers of `pool`.
+    pub(super) fn new(pool: &'static Pool) -> Inputs {
+        Inputs { links: Vec::with_capacity(pool.capacity()), first_free: NONE, pool }
     }
 
-    /// Adds a buffer at a chain's end. When buffers become scarce, a chain of one is still allowed where a longer one is not.
-    pub(super) fn push(&mut self, chain: &mut Chain, buffer: PktBuf) -> Result<(), NoBuffers> {
+    /// Adds a buffer at a chain's end, unless the pool has less than `kept` then.
+    pub(super) fn push(&mut self, chain: &mut Chain, buffer: PktBuf, kept: usize) -> Result<(), NoBuffers> {
         let tail = self.buffer_mut(chain.tail);
         if let Some(tail) = tail
             && buffer.len() <= tail.tailroom()
@@ -65,8 +63,7 @@ impl Inputs {
         {
             return Ok(());
         }
-        let scarce = if chain.is_empty() { self.kept / 4 } else { self.kept / 2 };
-        if self.pool.available() < scarce {
+        if self.pool.available() < kept {
             return Err(NoBuffers);
         }
         let link = self.take_link(buffer)?;

@@ -53,7 +53,7 @@ impl Movable for Service {
         };
         self.server.connections.current.add(1);
         for buffer in input.drain(..) {
-            if self.inputs.push(&mut connection.input, buffer).is_err() {
+            if self.inputs.push(&mut connection.input, buffer, self.reserve.from_all).is_err() {
                 self.server.connections.closed_no_buffers.add(1);
                 self.forget(cookie);
                 return None;

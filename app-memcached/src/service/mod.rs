@@ -8,8 +8,9 @@
 //! - Requests are parsed in the received buffer. Only what cannot be worked on yet is kept, in its buffers, small ones joined;
 //!   those bytes are not reported as done, so that a client that does not read its replies stalls itself.
 //! - Replies are composed in buffers of the pool, within the flow's credit, the room of the call array and the buffers that
-//!   can be spared: an eighth of the pool is left to the receive ring, or acknowledgements could no longer come in.
-//! - A connection whose input can no longer be kept is aborted and counted. Nothing else ever waits for a buffer and fails.
+//!   can be spared ([`reserve`]).
+//! - A connection whose input can no longer be kept is aborted and counted. That takes a peer which sends requests without reading
+//!   the replies: before buffers run out for others, the stack refuses payload, which comes again.
 //!
 //! Called by `unikernel`'s shard, through [`App`].
 
@@ -19,6 +20,7 @@ mod migrate;
 mod outbox;
 mod pump;
 mod ready;
+mod reserve;
 mod shared;
 
 use alloc::sync::Arc;
@@ -36,14 +38,12 @@ use input::Inputs;
 use outbox::{Limit, Outbox};
 use pump::{End, Pump};
 use ready::Ready;
+use reserve::{Cause, Reserve};
 use shared::Places;
 pub use shared::Shared;
 
 /// Free places in the call array without which nothing is begun: a buffer, `RecvDone`, `Close`, and one to spare.
 const MIN_CALLS: usize = 4;
-
-/// The share of the pool that is left to the receive ring.
-const POOL_SHARE_KEPT: usize = 8;
 
 /// How a service is set up. Names follow memcached's options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,8 +106,7 @@ pub struct Service {
     inputs: Inputs,
     ready: Ready,
     pool: &'static Pool,
-    /// Buffers that are left to the receive ring.
-    kept: usize,
+    reserve: Reserve,
     /// Time of the first run.
     started: Option<Instant>,
 }
@@ -115,16 +114,15 @@ pub struct Service {
 impl Service {
     /// The service of one core: for [`Shared::service`].
     fn new(server: Server, places: Arc<Places>, limit: usize, pool: &'static Pool) -> Service {
-        let kept = pool.capacity() / POOL_SHARE_KEPT;
         Service {
             server,
             places,
             connections: Vec::with_capacity(limit),
             free: Vec::with_capacity(limit),
-            inputs: Inputs::new(pool, kept),
+            inputs: Inputs::new(pool),
             ready: Ready::new(limit),
             pool,
-            kept,
+            reserve: Reserve::new(pool),
             started: None,
         }
     }
@@ -132,11 +130,6 @@ impl Service {
     /// Heap bytes that each connection of the limit takes, used or not.
     pub const fn bytes_per_connection() -> usize {
         size_of::<Connection>() + 2 * size_of::<Cookie>()
-    }
-
-    /// Whether connections that have work to do wait for packet buffers.
-    fn is_starved(&self) -> bool {
-        self.pool.available() <= self.kept
     }
 
     /// The state that all sessions share: items, counters, clock.
@@ -151,14 +144,14 @@ impl Service {
                 let Some(connection) = self.connections.get_mut(cookie as usize) else { return };
                 connection.room += credit;
                 if connection.waiting == Waiting::Room {
-                    self.serve(cookie, None, turn, calls);
+                    self.serve(cookie, None, Cause::Room, turn, calls);
                 }
             }
-            Event::Recv { cookie, payload } => self.serve(cookie, Some(payload), turn, calls),
+            Event::Recv { cookie, payload } => self.serve(cookie, Some(payload), Cause::Request, turn, calls),
             Event::PeerClosed { cookie } => {
                 let Some(connection) = self.connections.get_mut(cookie as usize) else { return };
                 connection.peer_closed = true;
-                self.serve(cookie, None, turn, calls);
+                self.serve(cookie, None, Cause::Room, turn, calls);
             }
             Event::Dead { cookie, .. } => self.forget(cookie),
             Event::UdpRecv { .. } => {} // no port is bound
@@ -194,7 +187,7 @@ impl Service {
     }
 
     /// Works on a connection as far as its input and the room for its output reach.
-    fn serve(&mut self, cookie: Cookie, payload: Option<PktBuf>, turn: Turn<'_>, calls: &mut Calls) {
+    fn serve(&mut self, cookie: Cookie, payload: Option<PktBuf>, cause: Cause, turn: Turn<'_>, calls: &mut Calls) {
         let Some(connection) = self.connections.get_mut(cookie as usize) else { return };
         let flow = connection.flow;
         if connection.phase != Phase::Open {
@@ -206,8 +199,9 @@ impl Service {
             return;
         }
         let below = Below(turn.statistics);
-        let outbox = Outbox::new(self.pool, self.kept, calls, flow, connection.room);
-        let mut pump = Pump::new(&mut self.inputs, &mut self.server, &below, outbox);
+        let cause = if connection.input.is_empty() || cause == Cause::Relief { cause } else { Cause::Room };
+        let outbox = Outbox::new(self.pool, self.reserve.allow(cause), calls, flow, connection.room);
+        let mut pump = Pump::new(&mut self.inputs, &mut self.server, &below, &self.reserve, outbox);
         let end = pump.run(connection, payload);
         let served = pump.finish();
         connection.room = served.credit;
@@ -253,12 +247,22 @@ impl Service {
 
     /// Goes on with connections that had to wait for calls or buffers.
     fn resume(&mut self, turn: Turn<'_>, calls: &mut Calls) {
-        for _ in 0..self.ready.len() {
-            if !has_room(calls) || self.pool.available() <= self.kept {
-                return;
-            }
+        let waiting = self.ready.len();
+        if waiting == 0 {
+            return;
+        }
+        let mut relief = self.reserve.relief(turn.now);
+        for _ in 0..waiting {
+            let cause = match self.reserve.is_used_up() {
+                _ if !has_room(calls) => return,
+                false => Cause::Room,
+                true if relief == 0 => return,
+                true => Cause::Relief,
+            };
+            relief -= usize::from(cause == Cause::Relief);
+            self.reserve.note_served(turn.now);
             if let Some(cookie) = self.ready.pop(&mut self.connections) {
-                self.serve(cookie, None, turn, calls);
+                self.serve(cookie, None, cause, turn, calls);
             }
         }
     }
@@ -286,7 +290,7 @@ impl App for Service {
         }
         match (events.is_empty(), self.ready.is_empty()) {
             (true, true) => Progress::Done,
-            (true, false) if self.is_starved() => Progress::Starved,
+            (true, false) if self.reserve.is_used_up() => Progress::Starved,
             _ => Progress::More,
         }
     }

@@ -41,10 +41,15 @@ pub(super) struct Outbox<'a> {
 }
 
 impl<'a> Outbox<'a> {
-    /// An outbox that leaves `kept` buffers in `pool`.
+    /// An outbox that takes at most so many `buffers` of `pool`.
     #[inline]
-    pub(super) fn new(pool: &'static Pool, kept: usize, calls: &'a mut Calls, flow: Flow, credit: u32) -> Outbox<'a> {
-        let buffers = pool.available().saturating_sub(kept);
+    pub(super) fn new(
+        pool: &'static Pool,
+        buffers: usize,
+        calls: &'a mut Calls,
+        flow: Flow,
+        credit: u32,
+    ) -> Outbox<'a> {
         Outbox { pool, buffers, calls, flow, credit, written: 0, open: None }
     }
 

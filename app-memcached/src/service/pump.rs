@@ -6,6 +6,7 @@ use super::Below;
 use super::connection::{Connection, Waiting};
 use super::input::{Inputs, NoBuffers};
 use super::outbox::{Finished, Limit, Outbox};
+use super::reserve::Reserve;
 use crate::protocol::{Server, Session, Status};
 
 /// What is to become of a connection.
@@ -34,6 +35,7 @@ pub(super) struct Pump<'a, 'c> {
     inputs: &'a mut Inputs,
     server: &'a mut Server,
     below: &'a Below<'a>,
+    reserve: &'a Reserve,
     outbox: Outbox<'c>,
     consumed: u32,
 }
@@ -43,9 +45,10 @@ impl<'a, 'c> Pump<'a, 'c> {
         inputs: &'a mut Inputs,
         server: &'a mut Server,
         below: &'a Below<'a>,
+        reserve: &'a Reserve,
         outbox: Outbox<'c>,
     ) -> Pump<'a, 'c> {
-        Pump { inputs, server, below, outbox, consumed: 0 }
+        Pump { inputs, server, below, reserve, outbox, consumed: 0 }
     }
 
     /// Feeds the session with what it has not taken yet and with `payload`.
@@ -54,10 +57,13 @@ impl<'a, 'c> Pump<'a, 'c> {
         match payload {
             None => self.drain(connection),
             Some(payload) if connection.input.is_empty() => self.feed(connection, payload),
-            Some(payload) => match self.inputs.push(&mut connection.input, payload) {
-                Ok(()) => self.drain(connection),
-                Err(NoBuffers) => self.give_up(),
-            },
+            Some(payload) => {
+                let kept = if connection.waits_for_peer() { self.reserve.from_idle } else { self.reserve.from_all };
+                match self.inputs.push(&mut connection.input, payload, kept) {
+                    Ok(()) => self.drain(connection),
+                    Err(NoBuffers) => self.give_up(),
+                }
+            }
         }
     }
 
@@ -85,7 +91,7 @@ impl<'a, 'c> Pump<'a, 'c> {
                 self.consumed += payload.len() as u32;
                 end
             }
-            End::Wait(_) => match self.inputs.push(&mut connection.input, payload) {
+            End::Wait(_) => match self.inputs.push(&mut connection.input, payload, self.reserve.from_all) {
                 Ok(()) => end,
                 Err(NoBuffers) => self.give_up(),
             },

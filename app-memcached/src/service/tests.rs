@@ -4,3 +4,4 @@ mod lifecycle;
 mod peer;
 mod random;
 mod segmentation;
+mod shortage;

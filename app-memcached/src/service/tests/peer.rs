@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use netdrv::pktbuf::{Pool, PoolMemory};
 use netstack::app::{MAX_SEND, MIN_ROOM, Reason};
+use netstack::reserves;
 
 use super::super::*;
 use crate::store::StoreMemory;
@@ -13,6 +14,8 @@ use crate::store::StoreMemory;
 pub(super) enum Credit {
     /// So many bytes in flight.
     Window(u32),
+    /// The same, but nothing is acknowledged by itself.
+    Late(u32),
     /// Nothing is acknowledged.
     Stalled,
 }
@@ -67,6 +70,12 @@ impl Stack {
     /// A stack whose service has its items in `memory`.
     pub(super) fn with_memory(buffers: usize, memory: StoreMemory) -> Stack {
         Stack::of(&mut Shared::new(CONFIG, memory).ok().unwrap(), buffers)
+    }
+
+    /// A stack for more connections than usual.
+    pub(super) fn with_places(buffers: usize, conn_limit: u32) -> Stack {
+        let config = ServiceConfig { conn_limit, ..CONFIG };
+        Stack::of(&mut Shared::new(config, StoreMemory::leak(8 << 20)).ok().unwrap(), buffers)
     }
 
     /// A stack with the next of the services that share something.
@@ -172,7 +181,11 @@ impl Stack {
     }
 
     pub(super) fn sleep(&mut self, seconds: u64) {
-        self.now = self.now + core::time::Duration::from_secs(seconds);
+        self.sleep_ms(1000 * seconds);
+    }
+
+    pub(super) fn sleep_ms(&mut self, ms: u64) {
+        self.now = self.now + core::time::Duration::from_millis(ms);
         self.settle();
     }
 
@@ -217,22 +230,42 @@ impl Stack {
         for number in 0..self.peers.len() {
             let peer = &mut self.peers[number];
             let Some(cookie) = peer.cookie.filter(|_| !peer.dead) else { continue };
-            if peer.credit == Credit::Stalled || peer.in_flight.is_empty() || self.events.is_full() {
+            if !matches!(peer.credit, Credit::Window(_)) || peer.in_flight.is_empty() || self.events.is_full() {
                 continue;
             }
-            let acked = peer.in_flight.drain(..).map(|buffer| buffer.frame_len() as u32).sum();
             any = true;
-            let credit = self.grant(number);
-            self.events.push_back(Event::Sent { cookie, acked, credit }).unwrap();
+            self.acknowledge_of(number, cookie);
         }
         any
+    }
+
+    fn acknowledge_of(&mut self, number: usize, cookie: Cookie) {
+        let acked = self.peers[number].in_flight.drain(..).map(|buffer| buffer.frame_len() as u32).sum();
+        let credit = self.grant(number);
+        self.event(Event::Sent { cookie, acked, credit });
+    }
+
+    /// Acknowledges what a peer has in flight.
+    pub(super) fn acknowledge_late(&mut self, number: usize) {
+        let peer = &self.peers[number];
+        if let Some(cookie) = peer.cookie.filter(|_| !peer.dead && !peer.in_flight.is_empty()) {
+            self.acknowledge_of(number, cookie);
+        }
+    }
+
+    /// Delivers one segment as the stack would: with what it acknowledges, and unless its payload is refused. Whether it was
+    /// taken.
+    pub(super) fn request(&mut self, number: usize, bytes: &[u8]) -> bool {
+        self.acknowledge_late(number);
+        let refused = reserves::buffers(self.pool, reserves::PAYLOAD) + self.events.len();
+        self.pool.available() > refused && self.deliver(number, bytes)
     }
 
     /// Fills up the room of a peer with nothing in flight, and returns by how much.
     fn grant(&mut self, number: usize) -> u32 {
         let peer = &mut self.peers[number];
         let whole = match peer.credit {
-            Credit::Window(window) => window.max(MIN_ROOM as u32),
+            Credit::Window(window) | Credit::Late(window) => window.max(MIN_ROOM as u32),
             Credit::Stalled => MIN_ROOM as u32,
         };
         let credit = whole.saturating_sub(peer.room); // what was given is not taken back
