@@ -2,6 +2,7 @@
 
 mod compare;
 mod load;
+mod report;
 
 use std::path::PathBuf;
 
@@ -11,8 +12,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use image::Format;
 use orchestrator::{Accel, Machine, Memory, Net, Spec, Validation, Vmm};
 
-pub(crate) use compare::{CompareOptions, ReportOptions, image_name};
+pub(crate) use compare::{CompareOptions, image_name};
 pub(crate) use load::{LoadOptions, WireChoice};
+pub(crate) use report::ReportOptions;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -173,7 +175,7 @@ pub(crate) enum BenchCommand {
     Load(Box<LoadOptions>),
     /// Servers side by side: requests/s within a bound on latency, closed loop, latency without load, cycles
     Compare(Box<CompareOptions>),
-    /// Tables and plots of what `compare --save` has found
+    /// Tables and plots of what `compare --save` has found, or with --run of everything, measured now
     Report(ReportOptions),
 }
 
@@ -224,12 +226,26 @@ enum VmmChoice {
     Uhyve,
 }
 
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+/// What executes a guest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum AccelChoice {
+    /// KVM where it works, QEMU's translator elsewhere
     #[default]
     Auto,
     Kvm,
     Tcg,
+}
+
+impl AccelChoice {
+    /// The one that is meant, where KVM works or does not.
+    fn chosen(self, kvm_works: bool) -> Accel {
+        match self {
+            AccelChoice::Kvm => Accel::Kvm,
+            AccelChoice::Tcg => Accel::Tcg,
+            AccelChoice::Auto if kvm_works => Accel::Kvm,
+            AccelChoice::Auto => Accel::Tcg,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -2,6 +2,7 @@
 
 mod compare;
 mod load;
+mod report;
 
 use bench::stack::{self, Arrivals, Instructions, Load, Measured, Stages};
 use serde::{Serialize, Serializer};
@@ -36,7 +37,7 @@ pub(crate) fn bench(command: BenchCommand) -> anyhow::Result<u8> {
         BenchCommand::Stack(options) => bench_stack(&options),
         BenchCommand::Load(options) => load::bench_load(&options),
         BenchCommand::Compare(options) => compare::bench_compare(&options),
-        BenchCommand::Report(options) => compare::bench_report(&options),
+        BenchCommand::Report(options) => report::bench_report(&options),
     }
 }
 

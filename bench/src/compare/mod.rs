@@ -4,11 +4,13 @@
 //! options   what is compared, and how              trial    one peer in one round: started, loaded, measured, ended
 //! wires     the client's side of each wire         reflect  what the rings carry, without a stack
 //! row       what is found, as programs read it     sample   medians and spreads
+//! machine   what it is measured on
 //! ```
 //!
 //! Each trial starts its server anew and ends it, so that no peer is there while another is measured. Called by `cli`; calls
 //! `peers` and the load generator.
 
+mod machine;
 mod options;
 mod reflect;
 mod row;
@@ -22,6 +24,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub use options::{Bounds, Figures, Images, Options, OptionsError};
 pub use row::{LimitedBy, Point, Round, Row};
 pub use sample::Sample;
+pub(crate) use sample::round as rounded;
 pub use trial::TrialError;
 
 #[cfg(test)]

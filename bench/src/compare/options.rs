@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use orchestrator::Accel;
 
+use super::machine::{self, without_folders};
 use super::row::Row;
 use super::trial::Trial;
 use crate::load::distribution::Distribution;
@@ -300,8 +301,9 @@ impl Options {
             boot_ms_spread: None,
             image_bytes: trial.image_bytes,
             resident_bytes: 0,
+            host: machine::describe(),
             version: trial.version.clone(),
-            flags: trial.flags.clone(),
+            flags: without_folders(&trial.flags),
             rounds: 0,
             time_s: self.time.as_secs_f64(),
             server_cores: self.cores.serving(),

@@ -62,6 +62,9 @@ pub struct Row {
     /// Memory of the process, when it had just answered, in bytes: an empty server, and its VMM.
     pub resident_bytes: u64,
 
+    /// The machine, and what runs on it.
+    #[serde(default)]
+    pub host: String,
     /// The server's own name and version.
     pub version: String,
     /// How it was started.
@@ -229,6 +232,7 @@ pub(crate) mod tests {
             boot_ms_spread: None,
             image_bytes: None,
             resident_bytes: 0,
+            host: "2 cores".to_owned(),
             version: "1.6.18".to_owned(),
             flags: "-t 1".to_owned(),
             rounds: 0,

@@ -14,12 +14,19 @@ pub(super) fn comparison(rows: &[Row]) -> String {
             "wire",
             "accel",
             "requests/s within the p99 bound",
+            "x memcached",
             "bound (µs)",
             "p99 there (µs)",
             "requests/s, closed loop",
+            "x memcached",
             "p99 unloaded (µs)",
             "server cycles/request",
         ];
+        let baseline = of_workload.iter().find(|row| row.peer == "memcached" && row.wire == "tap");
+        let beside = |figure: Option<f64>, theirs: Option<f64>| {
+            let ratio = figure.zip(theirs).map(|(figure, theirs)| number(crate::compare::rounded(figure / theirs, 3)));
+            ratio.unwrap_or_else(|| "-".to_owned())
+        };
         let cells = of_workload.iter().map(|row| {
             let at_sla = row.rps_at_sla.zip(row.rps_at_sla_spread);
             let peak = Some((row.rps_peak, row.rps_peak_spread));
@@ -28,9 +35,11 @@ pub(super) fn comparison(rows: &[Row]) -> String {
                 row.wire.clone(),
                 row.accel.clone(),
                 at_sla.map_or("none kept it".to_owned(), |figure| rate(Some(figure), &row.limited_by)),
+                beside(row.rps_at_sla, baseline.and_then(|row| row.rps_at_sla)),
                 number(row.sla_us),
                 row.p99_at_sla_us.map_or("-".to_owned(), number),
                 rate(peak, &row.peak_limited_by),
+                beside(Some(row.rps_peak), baseline.map(|row| row.rps_peak)),
                 row.p99_unloaded_us.map_or("-".to_owned(), number),
                 row.server_cycles_per_request.map_or("-".to_owned(), number),
             ]
@@ -43,7 +52,8 @@ pub(super) fn comparison(rows: &[Row]) -> String {
 
 /// Boot, image and memory: a line for each guest, and for each server on the host.
 pub(super) fn footprint(rows: &[Row]) -> String {
-    let heading = ["server", "accel", "wire", "start to first answer (ms)", "image (KiB)", "resident, empty (MiB)"];
+    let heading =
+        ["server", "accel", "wire", "start to first answer (ms)", "image (KiB)", "memory, empty, with its VMM (MiB)"];
     let mut seen = Vec::new();
     let mut lines = Vec::new();
     for row in rows {
@@ -60,7 +70,7 @@ pub(super) fn footprint(rows: &[Row]) -> String {
             number(((row.resident_bytes as f64 / 1_048_576.0) * 10.0).round() / 10.0),
         ]);
     }
-    markdown(&heading, lines)
+    if lines.is_empty() { String::new() } else { markdown(&heading, lines) }
 }
 
 /// What the figures were measured with.
@@ -80,14 +90,26 @@ pub(super) fn conditions(rows: &[Row]) -> String {
         grouped(first.records as f64),
         first.memory_mib,
     );
-    let mut seen = Vec::new();
-    for row in rows.iter().filter(|row| !row.peer.starts_with("limit")) {
-        if !seen.contains(&row.label()) {
-            seen.push(row.label());
-            let _ = writeln!(text, "- {}: {}", row.label(), row.version);
-        }
+    if !first.host.is_empty() {
+        let _ = write!(text, "Host: {}.\n\n", first.host);
     }
     text
+}
+
+/// Every server, with its version and how it was started.
+pub(super) fn peers<'a>(rows: impl Iterator<Item = &'a Row>) -> String {
+    let mut seen = Vec::new();
+    let mut lines = Vec::new();
+    for row in rows {
+        if !seen.contains(&row.label()) {
+            seen.push(row.label());
+            // A pipe would end the cell.
+            let flags = row.flags.replace('|', "\\|");
+            lines.push(vec![row.label(), row.version.clone(), row.server_cycles_counted.clone(), format!("`{flags}`")]);
+        }
+    }
+    let table = markdown(&["server", "version", "its cycles are", "as it was started, in its first comparison"], lines);
+    format!("## Servers\n\n{table}\n")
 }
 
 pub(super) fn collect_workloads(rows: &[Row]) -> Vec<String> {
@@ -126,7 +148,7 @@ pub(super) fn grouped(value: f64) -> String {
     format!("{sign}{text}")
 }
 
-fn markdown(heading: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+pub(super) fn markdown(heading: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
     let names: Vec<String> = heading.iter().map(|name| (*name).to_owned()).collect();
     let mut text = line(&names);
@@ -155,13 +177,13 @@ mod tests {
         let never = blank("etc", "redis", "tap", "native");
         let text = comparison(&[fast.clone(), slow, never]);
         let lines: Vec<&str> = text.lines().collect();
-        assert!(lines[0].starts_with("| usr | wire | accel | requests/s within the p99 bound |"));
+        assert!(lines[0].starts_with("| usr | wire | accel | requests/s within the p99 bound | x memcached |"));
         assert_eq!(
             lines[2],
-            "| memstorm | vhost-user | kvm | >= 2,000,000 (2,000,000 to 2,000,000) | 500 | 480 | 2,100,000 (2,100,000 to \
-             2,100,000) | 31.5 | 1,095 |"
+            "| memstorm | vhost-user | kvm | >= 2,000,000 (2,000,000 to 2,000,000) | 40 | 500 | 480 | 2,100,000 (2,100,000 to \
+             2,100,000) | 23.3 | 31.5 | 1,095 |"
         );
-        assert!(lines[3].starts_with("| memcached | tap | native | 50,000 (50,000 to 50,000) |"));
+        assert!(lines[3].starts_with("| memcached | tap | native | 50,000 (50,000 to 50,000) | 1 |"));
         assert!(lines[5].starts_with("| etc |") && lines[7].contains("none kept it"));
         assert!(footprint(&[fast.clone(), fast.clone()]).ends_with("| memstorm | kvm | vhost-user | 70 | - | 50 |\n"));
         let conditions = conditions(&[fast]);

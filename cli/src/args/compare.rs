@@ -1,4 +1,4 @@
-//! The command lines of `bench compare` and `bench report`.
+//! The command line of `bench compare`.
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -9,9 +9,9 @@ use bench::load::workload::Preset;
 use bench::load::{Protocol, Sla};
 use bench::peers::{Cores, Kind, Peer, Wanted, default_peers};
 use clap::{Args, ValueEnum};
-use orchestrator::{Accel, Memory};
+use orchestrator::Memory;
 
-use super::Output;
+use super::{AccelChoice, Output};
 
 const NOTES: &str = "\
 A peer is NAME, NAME/WIRE or NAME/WIRE/ACCEL:
@@ -106,16 +106,6 @@ pub(crate) struct CompareOptions {
     pub(crate) output: Output,
 }
 
-/// The options of `bench report`.
-#[derive(Debug, Args)]
-pub(crate) struct ReportOptions {
-    /// Where `bench compare --save` has put its rows, as bench/results/2026-11-21
-    pub(crate) directory: PathBuf,
-    /// Also replace the marked section of this text
-    #[arg(long, value_name = "README.md")]
-    pub(crate) readme: Option<PathBuf>,
-}
-
 /// An option with several values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Vary {
@@ -156,15 +146,6 @@ fn vary(text: &str) -> Result<Vary, String> {
         Ok(value) => Ok(value),
     };
     Ok(Vary { option, values: values.split(',').map(value).collect::<Result<_, _>>()? })
-}
-
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-enum AccelChoice {
-    /// KVM where it works, QEMU's translator elsewhere
-    #[default]
-    Auto,
-    Kvm,
-    Tcg,
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
@@ -235,12 +216,7 @@ impl CompareOptions {
     }
 
     fn chosen_peers(&self, kvm_works: bool) -> Vec<Peer> {
-        let accel = match self.accel {
-            AccelChoice::Kvm => Accel::Kvm,
-            AccelChoice::Tcg => Accel::Tcg,
-            AccelChoice::Auto if kvm_works => Accel::Kvm,
-            AccelChoice::Auto => Accel::Tcg,
-        };
+        let accel = self.accel.chosen(kvm_works);
         if self.peers.is_empty() {
             return default_peers(accel);
         }
@@ -265,6 +241,7 @@ pub(crate) fn image_name(kind: Kind) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use clap::Parser as _;
+    use orchestrator::Accel;
 
     use super::*;
     use crate::args::{Arguments, BenchCommand, Command};

@@ -1,4 +1,4 @@
-//! `memstorm bench compare` and `memstorm bench report`.
+//! `memstorm bench compare`.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,17 +10,14 @@ use bench::report::{self, COMPARISON};
 use orchestrator::{Host, KvmState};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-use crate::args::{CompareOptions, Output, ReportOptions, image_name};
+use crate::args::{CompareOptions, Output, image_name};
 use crate::{FAILURE, USAGE, kernel, output};
 
 /// Exit code of a comparison that was interrupted: 128 and the number of SIGINT, as a shell has it.
-const INTERRUPTED: u8 = 130;
+pub(super) const INTERRUPTED: u8 = 130;
 
 pub(super) fn bench_compare(options: &CompareOptions) -> anyhow::Result<u8> {
-    let interrupted = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
-        signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
-    }
+    let interrupted = heed_signals()?;
     let comparisons = options.comparisons(Host::probe().kvm == KvmState::Works);
     let images = images(comparisons.iter().flat_map(|options| &options.peers))?;
     let mut shown = output::progress("starting".to_owned());
@@ -52,19 +49,17 @@ pub(super) fn bench_compare(options: &CompareOptions) -> anyhow::Result<u8> {
     })
 }
 
-pub(super) fn bench_report(options: &ReportOptions) -> anyhow::Result<u8> {
-    for path in report::write(&options.directory)? {
-        output::line(&path.display().to_string())?;
+/// A flag that the usual signals set.
+pub(super) fn heed_signals() -> anyhow::Result<Arc<AtomicBool>> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
     }
-    if let Some(readme) = &options.readme {
-        report::write_section(readme, &options.directory)?;
-        output::line(&readme.display().to_string())?;
-    }
-    Ok(0)
+    Ok(interrupted)
 }
 
 /// The images that these peers boot.
-fn images<'a>(peers: impl Iterator<Item = &'a Peer>) -> anyhow::Result<Images> {
+pub(super) fn images<'a>(peers: impl Iterator<Item = &'a Peer>) -> anyhow::Result<Images> {
     let peers: Vec<&Peer> = peers.collect();
     let boots = |kind: Kind| peers.iter().any(|peer| peer.kind == kind);
     let appliance = if peers.iter().any(|peer| peer.kind == Kind::Memstorm) {
