@@ -1,26 +1,31 @@
-//! A queue of indices without allocation: each index is in it at most once.
+//! A queue of indices, each of which is in it at most once. Allocates when it is made; where indices come into use one by one,
+//! their places are touched no sooner.
 
-use alloc::boxed::Box;
-use alloc::vec;
+use alloc::vec::Vec;
 
 /// Not in the queue.
 const OUT: u32 = u32::MAX;
 /// In the queue, as its last.
 const END: u32 = u32::MAX - 1;
 
-/// A first-in, first-out queue of the indices below its capacity. Adding one that is in it already changes nothing.
+/// A first-in, first-out queue of the indices that it was made for, as far as they are in use. Adding one that is in it already changes nothing.
 pub(crate) struct IndexQueue {
     /// The index behind each; [`OUT`] and [`END`] mark those without.
-    next: Box<[u32]>,
+    next: Vec<u32>,
     head: u32,
     tail: u32,
     len: u32,
 }
 
 impl IndexQueue {
-    /// For indices below `capacity`.
+    /// For indices below `capacity`, none of which is in use.
     pub(crate) fn new(capacity: usize) -> IndexQueue {
-        IndexQueue { next: vec![OUT; capacity].into_boxed_slice(), head: END, tail: END, len: 0 }
+        IndexQueue { next: Vec::with_capacity(capacity), head: END, tail: END, len: 0 }
+    }
+
+    /// The next index comes into use.
+    pub(crate) fn extend(&mut self) {
+        self.next.push(OUT);
     }
 
     /// Adds `index` at the end, unless it is queued.
@@ -70,6 +75,7 @@ mod tests {
     #[test]
     fn keeps_order_and_takes_each_once() {
         let mut queue = IndexQueue::new(4);
+        (0..4).for_each(|_| queue.extend());
         for index in [2, 0, 2, 3, 0] {
             queue.push(index);
         }

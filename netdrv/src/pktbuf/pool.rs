@@ -1,8 +1,11 @@
 //! Pools: who owns the memory of packet buffers while nobody holds a handle.
+//!
+//! A pool may be far larger than what is in use: neither a buffer nor its place in the tables is touched before it is needed, and
+//! the one that came back last is used first.
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
-use core::cell::{Cell, OnceCell};
+use core::cell::{Cell, UnsafeCell};
+use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 
 use super::attachment::{Attached, Attachment, Fragment};
@@ -40,9 +43,12 @@ impl PoolMemory {
 
 /// A pool of packet buffers, the property of one core.
 pub struct Pool {
-    slots: Box<[Slot]>,
+    memory: PoolMemory,
+    /// Those that were used.
+    slots: Table<Slot>,
     /// By slot, apart from the slots: few frames have one.
-    attachments: Box<[Cell<Attachment>]>,
+    attachments: Table<Cell<Attachment>>,
+    /// Of the slots that were used.
     first_free: Cell<u32>,
     free: Cell<u32>,
     /// Slots whose memory has gone to another core and was not replaced yet.
@@ -61,38 +67,23 @@ pub(super) struct Slot {
     /// The slot behind it in the list that it is in.
     next: Cell<u32>,
     index: u32,
-    pool: OnceCell<&'static Pool>,
+    pool: &'static Pool,
 }
 
 impl Pool {
     /// Makes a pool of as many buffers as fit into `memory`. It lives for ever.
     pub fn leak(memory: PoolMemory) -> &'static Pool {
-        let count = memory.buffers as u32;
-        let slots: Vec<Slot> = (0..count)
-            .map(|index| Slot {
-                // SAFETY: index < buffers, so the buffer lies within the memory that `from_raw` was promised.
-                memory: Cell::new(unsafe { memory.base.add(index as usize * BUF_BYTES) }),
-                handles: Cell::new(0),
-                next: Cell::new(if index + 1 < count { index + 1 } else { NONE }),
-                index,
-                pool: OnceCell::new(),
-            })
-            .collect();
-        let attachments = (0..count).map(|_| Cell::default()).collect();
-        let first_free = Cell::new(if count > 0 { 0 } else { NONE });
-        let pool: &'static Pool = Box::leak(Box::new(Pool {
-            slots: slots.into_boxed_slice(),
-            attachments,
-            first_free,
-            free: Cell::new(count),
+        let count = memory.buffers;
+        Box::leak(Box::new(Pool {
+            memory,
+            slots: Table::new(count),
+            attachments: Table::new(count),
+            first_free: Cell::new(NONE),
+            free: Cell::new(count as u32),
             first_hollow: Cell::new(NONE),
             hollow: Cell::new(0),
             first_lent: Cell::new(NONE),
-        }));
-        for slot in &pool.slots {
-            let _ = slot.pool.set(pool);
-        }
-        pool
+        }))
     }
 
     /// An empty buffer with [`HEADROOM`] bytes of headroom; `None` if all are lent out.
@@ -144,14 +135,36 @@ impl Pool {
 
     /// Buffers in all.
     pub fn capacity(&self) -> usize {
-        self.slots.len()
+        self.memory.buffers
     }
 
-    pub(super) fn pop_free(&self) -> Option<&Slot> {
-        let slot = self.slots.get(self.first_free.get() as usize)?;
+    pub(super) fn pop_free(&'static self) -> Option<&'static Slot> {
+        let slot = match self.slots.get(self.first_free.get() as usize) {
+            Some(slot) => slot,
+            None => self.use_another()?,
+        };
         self.first_free.set(slot.next.get());
         self.free.set(self.free.get() - 1);
         Some(slot)
+    }
+
+    /// A slot that was never used, while none of the others is free.
+    #[cold]
+    fn use_another(&'static self) -> Option<&'static Slot> {
+        let index = self.slots.len();
+        if index == self.memory.buffers {
+            return None;
+        }
+        // SAFETY: index < buffers, so the buffer lies within the memory that `from_raw` was promised.
+        let memory = unsafe { self.memory.base.add(index * BUF_BYTES) };
+        self.attachments.push(Cell::default())?;
+        self.slots.push(Slot {
+            memory: Cell::new(memory),
+            handles: Cell::new(0),
+            next: Cell::new(NONE),
+            index: index as u32,
+            pool: self,
+        })
     }
 
     fn push_free(&self, slot: &Slot) {
@@ -163,16 +176,15 @@ impl Pool {
 impl Slot {
     /// Where the buffer's attachment lies.
     pub(super) fn attachment(&self) -> Option<&Cell<Attachment>> {
-        self.pool.get()?.attachments.get(self.index as usize)
+        self.pool.attachments.get(self.index as usize)
     }
 
     /// Returns the buffer to its pool: the last handle is gone.
     pub(super) fn give_back(&self, attached: Attached) {
-        let Some(pool) = self.pool.get() else { return };
         if attached == Attached::Yes && self.has_lent_body() {
-            self.next.set(pool.first_lent.replace(self.index));
+            self.next.set(self.pool.first_lent.replace(self.index));
         } else {
-            pool.push_free(self);
+            self.pool.push_free(self);
         }
     }
 
@@ -183,10 +195,49 @@ impl Slot {
 
     /// Takes the memory out of the slot, whose last handle is gone.
     pub(super) fn hollow_out(&self) -> NonNull<u8> {
-        if let Some(pool) = self.pool.get() {
-            self.next.set(pool.first_hollow.replace(self.index));
-            pool.hollow.set(pool.hollow.get() + 1);
-        }
+        let pool = self.pool;
+        self.next.set(pool.first_hollow.replace(self.index));
+        pool.hollow.set(pool.hollow.get() + 1);
         self.memory.get()
+    }
+}
+
+/// A table that grows in memory of its own, which is not touched before: what is in it stays where it is.
+struct Table<T> {
+    entries: Box<[UnsafeCell<MaybeUninit<T>>]>,
+    /// The first so many entries are initialised, and never written to as a whole again.
+    len: Cell<usize>,
+}
+
+impl<T> Table<T> {
+    fn new(capacity: usize) -> Table<T> {
+        let entries: Box<[MaybeUninit<UnsafeCell<MaybeUninit<T>>>]> = Box::new_uninit_slice(capacity);
+        // SAFETY: an entry is memory that need not be initialised.
+        Table { entries: unsafe { entries.assume_init() }, len: Cell::new(0) }
+    }
+
+    fn len(&self) -> usize {
+        self.len.get()
+    }
+
+    #[inline]
+    fn get(&self, index: usize) -> Option<&T> {
+        if index >= self.len.get() {
+            return None;
+        }
+        // SAFETY:
+        // - index < len <= capacity, so the entry is there and was initialised;
+        // - only shared references to it exist from then on.
+        Some(unsafe { &*self.entries.as_ptr().add(index).cast::<T>() })
+    }
+
+    /// Adds an entry, if there is room.
+    fn push(&self, value: T) -> Option<&T> {
+        let index = self.len.get();
+        let entry = self.entries.get(index)?;
+        // SAFETY: index >= len: no reference to the entry exists.
+        unsafe { (*entry.get()).write(value) };
+        self.len.set(index + 1);
+        self.get(index)
     }
 }

@@ -186,7 +186,9 @@ mod tests {
     }
 
     fn groups(key: u8, owned: u128) -> Option<Groups> {
-        Some(Groups::new(Box::leak(Box::new(Toeplitz::new(&[key; 40]))), owned, 24))
+        let mut groups = Groups::new(Box::leak(Box::new(Toeplitz::new(&[key; 40]))), owned, 24);
+        (0..24).for_each(|_| groups.extend());
+        Some(groups)
     }
 
     /// The flows of all groups, each of which must be in the right one.

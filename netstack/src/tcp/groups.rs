@@ -1,8 +1,7 @@
 //! The flows of each flow group, in lists through one array: moving a group to another core takes all of them, and nothing
 //! else is looked at.
 
-use alloc::boxed::Box;
-use alloc::vec;
+use alloc::vec::Vec;
 use core::net::Ipv4Addr;
 
 use netdrv::nic::toeplitz::Toeplitz;
@@ -21,7 +20,7 @@ pub(super) struct Groups {
     /// Those that this core has.
     pub(super) owned: GroupSet,
     first: [u32; FLOW_GROUPS],
-    links: Box<[Link]>,
+    links: Vec<Link>,
 }
 
 /// The place of a flow in the list of its group.
@@ -33,11 +32,15 @@ struct Link {
 }
 
 impl Groups {
-    /// For flows with indices below `flows`.
+    /// For flows with indices below `flows`, none of which is in use.
     pub(super) fn new(hash: &'static Toeplitz, owned: GroupSet, flows: usize) -> Groups {
-        let free = Link { prev: NONE, next: NONE, group: 0 };
-        let links = vec![free; flows].into_boxed_slice();
+        let links = Vec::with_capacity(flows);
         Groups { hash, local: Ipv4Addr::UNSPECIFIED, owned, first: [NONE; FLOW_GROUPS], links }
+    }
+
+    /// The next index comes into use.
+    pub(super) fn extend(&mut self) {
+        self.links.push(Link { prev: NONE, next: NONE, group: 0 });
     }
 
     /// The group of a flow.

@@ -89,7 +89,7 @@ impl Tcp {
 
     /// A free slot, else that of the oldest connection in TIME-WAIT.
     pub(super) fn take_slot(&mut self, work: &mut Work<'_>) -> Option<u32> {
-        self.free.pop().or_else(|| {
+        self.free.pop().or_else(|| self.use_another_slot()).or_else(|| {
             self.recycle_time_wait(work);
             self.free.pop()
         })

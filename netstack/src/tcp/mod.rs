@@ -62,7 +62,6 @@ mod time_wait;
 mod timers;
 mod timestamps;
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::{Ipv4Addr, SocketAddrV4};
 
@@ -106,8 +105,10 @@ pub(crate) const MOST_EVENTS: usize = reassembly::DELIVERED_AT_ONCE + 8;
 
 /// All connections of one core.
 pub(crate) struct Tcp {
-    tcbs: Box<[Option<Tcb>]>,
-    generations: Box<[u32]>,
+    /// By slot, as all that follows. A slot is touched no sooner than it is used.
+    tcbs: Vec<Option<Tcb>>,
+    generations: Vec<u32>,
+    most_slots: usize,
     /// Free slots, and those that can be taken back, oldest first.
     free: IndexQueue,
     time_wait: IndexQueue,
@@ -158,20 +159,18 @@ impl Tcp {
         // Beside the connections that the app may have: some that are being opened, and some that linger.
         let spare = conn_limit / 4 + 64;
         let slots = conn_limit + spare;
-        let mut free = IndexQueue::new(slots);
-        (0..slots as u32).for_each(|index| free.push(index));
-        let tcbs: Vec<Option<Tcb>> = (0..slots).map(|_| None).collect();
         let groups = share.map(|Share { hash, groups }| Groups::new(hash, groups, slots));
         Tcp {
-            tcbs: tcbs.into(),
-            generations: alloc::vec![0; slots].into(),
-            free,
+            tcbs: Vec::with_capacity(slots),
+            generations: Vec::with_capacity(slots),
+            most_slots: slots,
+            free: IndexQueue::new(slots),
             time_wait: IndexQueue::new(slots),
             half_open_limit: spare.min(config.tcp.syn_backlog),
             half_open_count: 0,
             flows: FlowTable::new(slots, [keys.next_u64(), keys.next_u64()], groups),
             segments: Segments::new(pool.capacity()),
-            wheel: TimerWheel::new(2 * slots, now),
+            wheel: TimerWheel::new(timers::PER_CONNECTION * slots, now),
             dirty: IndexQueue::new(slots),
             unresolved: IndexQueue::new(slots),
             retry_unresolved: 0,
@@ -255,6 +254,24 @@ impl Tcp {
                 self.wheel.arm(timers::main(index), Instant::ZERO);
             }
         }
+    }
+
+    /// A slot that was never used.
+    fn use_another_slot(&mut self) -> Option<u32> {
+        if self.tcbs.len() == self.most_slots {
+            return None;
+        }
+        self.tcbs.push(None);
+        self.generations.push(0);
+        for queue in [&mut self.free, &mut self.time_wait, &mut self.dirty, &mut self.unresolved, &mut self.deliverable]
+        {
+            queue.extend();
+        }
+        self.wheel.extend(timers::PER_CONNECTION);
+        if let Some(groups) = &mut self.flows.groups {
+            groups.extend();
+        }
+        Some((self.tcbs.len() - 1) as u32)
     }
 
     fn tcb(&mut self, index: u32) -> Option<&mut Tcb> {

@@ -1,7 +1,6 @@
 //! Segments that a connection holds: what it has sent or may send, and what arrived out of order. All connections share one
 //! slab, made at start-up with a record for every packet buffer there is, so that a record is never what runs out first.
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use netdrv::pktbuf::PktBuf;
@@ -47,10 +46,11 @@ impl Record {
 
 /// The slab.
 pub(super) struct Segments {
-    records: Box<[Option<Record>]>,
+    records: Vec<Option<Record>>,
     /// Links of free records.
-    free_next: Box<[u32]>,
+    free_next: Vec<u32>,
     free: u32,
+    most: usize,
 }
 
 /// A list of records, in sequence order.
@@ -81,12 +81,20 @@ impl List {
 }
 
 impl Segments {
-    /// A slab of `count` records.
+    /// A slab of `count` records, none of which is touched before it is used.
     pub(super) fn new(count: usize) -> Segments {
-        let records: Vec<Option<Record>> = (0..count).map(|_| None).collect();
-        let free_next: Vec<u32> = (0..count).map(|i| if i + 1 < count { i as u32 + 1 } else { NONE }).collect();
-        let free = if count > 0 { 0 } else { NONE };
-        Segments { records: records.into(), free_next: free_next.into(), free }
+        Segments { records: Vec::with_capacity(count), free_next: Vec::with_capacity(count), free: NONE, most: count }
+    }
+
+    /// A record that was never used, while none of the others is free; [`NONE`] if there is none.
+    #[cold]
+    fn use_another(&mut self) -> u32 {
+        if self.records.len() == self.most {
+            return NONE;
+        }
+        self.records.push(None);
+        self.free_next.push(NONE);
+        (self.records.len() - 1) as u32
     }
 
     /// The record at `at`, of a list.
@@ -116,7 +124,7 @@ impl Segments {
     /// there is no record.
     #[inline(always)] // on the way of nearly every segment
     pub(super) fn insert(&mut self, list: &mut List, before: u32, seq: SeqNum, payload: PktBuf) -> Result<u32, PktBuf> {
-        let at = self.free;
+        let at = if self.free == NONE { self.use_another() } else { self.free };
         if at == NONE {
             return Err(payload);
         }

@@ -22,6 +22,9 @@ const TIME_WAIT: Duration = Duration::from_secs(20);
 const MAX_SYN_ACKS: u8 = 5;
 const MAX_RETRANSMITS: u8 = 10;
 
+/// Timers of each connection.
+pub(super) const PER_CONNECTION: usize = 2;
+
 /// The main timer of connection `index`.
 pub(super) fn main(index: u32) -> TimerId {
     2 * index

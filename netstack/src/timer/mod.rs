@@ -17,8 +17,7 @@
 
 mod slots;
 
-use alloc::boxed::Box;
-use alloc::vec;
+use alloc::vec::Vec;
 
 use crate::time::Instant;
 use slots::{Location, NONE, Occupancy};
@@ -40,7 +39,7 @@ const NEVER: u64 = u64::MAX;
 
 /// The wheel.
 pub(crate) struct TimerWheel {
-    nodes: Box<[Node]>,
+    nodes: Vec<Node>,
     heads: [[u32; SLOTS]; LEVELS],
     occupied: [Occupancy; LEVELS],
     /// Every timer before this tick has fired.
@@ -63,17 +62,22 @@ struct Node {
 }
 
 impl TimerWheel {
-    /// A wheel for timers 0 to `capacity` - 1, none of them armed.
+    /// A wheel for timers 0 to `capacity` - 1, none of them in use.
     pub(crate) fn new(capacity: usize, now: Instant) -> TimerWheel {
-        let idle = Node { deadline: NEVER, placed_for: 0, prev: NONE, next: NONE, location: Location::IDLE };
         TimerWheel {
-            nodes: vec![idle; capacity].into_boxed_slice(),
+            nodes: Vec::with_capacity(capacity),
             heads: [[NONE; SLOTS]; LEVELS],
             occupied: [Occupancy::default(); LEVELS],
             tick: now.as_nanos() >> TICK_SHIFT,
             soonest: NEVER,
             emptying: Location::IDLE,
         }
+    }
+
+    /// The next `timers` timers come into use.
+    pub(crate) fn extend(&mut self, timers: usize) {
+        let idle = Node { deadline: NEVER, placed_for: 0, prev: NONE, next: NONE, location: Location::IDLE };
+        self.nodes.extend(core::iter::repeat_n(idle, timers));
     }
 
     /// Arms `timer`, or moves it if it is armed.

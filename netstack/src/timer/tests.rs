@@ -5,6 +5,13 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// A wheel for timers that are all in use.
+fn wheel(timers: usize, now: Instant) -> TimerWheel {
+    let mut wheel = TimerWheel::new(timers, now);
+    wheel.extend(timers);
+    wheel
+}
+
 const TICK: u64 = 1 << TICK_SHIFT;
 
 fn fire_all(wheel: &mut TimerWheel, now: u64) -> Vec<TimerId> {
@@ -15,7 +22,7 @@ fn fire_all(wheel: &mut TimerWheel, now: u64) -> Vec<TimerId> {
 fn fires_on_time_on_every_level() {
     for after in [0, 1, TICK, 255 * TICK, 256 * TICK, 40_000_000, 4_200_000_000, 60_000_000_000, 268_000_000_000] {
         for start in [0, 12_345, (255 << 22) + 77, 1_099_511_000_000] {
-            let mut wheel = TimerWheel::new(1, Instant::from_nanos(start));
+            let mut wheel = wheel(1, Instant::from_nanos(start));
             let deadline = Instant::from_nanos(start) + Duration::from_nanos(after);
             wheel.arm(0, deadline);
             while let Some(next) = wheel.next_deadline() {
@@ -32,7 +39,7 @@ fn fires_on_time_on_every_level() {
 
 #[test]
 fn beyond_the_horizon_waits_for_its_deadline() {
-    let mut wheel = TimerWheel::new(1, Instant::ZERO);
+    let mut wheel = wheel(1, Instant::ZERO);
     wheel.arm(0, Instant::from_nanos(1_000_000_000_000));
     assert_eq!(fire_all(&mut wheel, 999_000_000_000), []);
     assert_eq!(fire_all(&mut wheel, 1_000_000_100_000), [0]);
@@ -40,14 +47,14 @@ fn beyond_the_horizon_waits_for_its_deadline() {
 
 #[test]
 fn the_past_fires_at_once() {
-    let mut wheel = TimerWheel::new(2, Instant::from_nanos(1 << 40));
+    let mut wheel = wheel(2, Instant::from_nanos(1 << 40));
     wheel.arm(1, Instant::ZERO);
     assert_eq!(fire_all(&mut wheel, 1 << 40), [1]);
 }
 
 #[test]
 fn cancel_from_the_middle_of_a_slot() {
-    let mut wheel = TimerWheel::new(3, Instant::ZERO);
+    let mut wheel = wheel(3, Instant::ZERO);
     for timer in 0..3 {
         wheel.arm(timer, Instant::from_nanos(1_000_000));
     }
@@ -66,7 +73,7 @@ fn cancel_from_the_middle_of_a_slot() {
 
 #[test]
 fn a_later_timer_of_the_same_slot_hides_no_earlier_one() {
-    let mut wheel = TimerWheel::new(2, Instant::ZERO);
+    let mut wheel = wheel(2, Instant::ZERO);
     wheel.arm(0, Instant::from_nanos(260 * TICK));
     wheel.arm(1, Instant::from_nanos(400 * TICK));
     assert_eq!(fire_all(&mut wheel, 300 * TICK), [0]);
@@ -94,7 +101,7 @@ proptest! {
     #[test]
     fn agrees_with_a_model(start in 0u64..1 << 50, steps in proptest::collection::vec(step(), 1..200)) {
         let mut now = start;
-        let mut wheel = TimerWheel::new(8, Instant::from_nanos(now));
+        let mut wheel = wheel(8, Instant::from_nanos(now));
         let mut model: BTreeMap<u32, u64> = BTreeMap::new();
         for step in steps {
             match step {
