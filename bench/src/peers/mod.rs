@@ -39,8 +39,9 @@ const MEMCACHED_USER: &str = "root";
 const SPARE_CONNECTIONS: usize = 1024;
 /// Memory of a machine beside the items and connections, in MiB: code, buffers, and a guest's operating system.
 const MACHINE_MIB: u32 = 192;
-/// Bytes of a machine's memory for each connection.
-const CONNECTION_BYTES: usize = 4096;
+/// Bytes of a machine's memory for each connection: the appliance gives an eighth of it to packet buffers, and needs one for
+/// each connection and some to spare, of 2 KiB.
+const CONNECTION_BYTES: usize = 8 * 5 / 4 * 2048;
 
 /// What all servers of a comparison are given alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 use abi::config::Config;
 use abi::console::Phase;
 use abi::exit::Exit;
+use netdrv::pktbuf::BUF_BYTES;
 use netstack::time::Instant;
 
 use super::acpi::{self, Acpi};
@@ -31,9 +32,12 @@ const HEAP_BYTES_PER_CONNECTION: u64 = 1024;
 const HEAP_BYTES_PER_CORE: u64 = 128 << 10;
 /// Heap per core and other core, in bytes: the rings from one to the other.
 const HEAP_BYTES_PER_LINK: u64 = 32 << 10;
-/// The part of memory that the heap gets for the tables of packet buffers, and at most so much: there are only so many.
-const HEAP_BUFFER_SHARE: u64 = 128;
-const HEAP_BUFFER_BYTES: u64 = 4 << 20;
+/// Heap per packet buffer, in bytes, in the tables of all that may hold one.
+const HEAP_BYTES_PER_BUFFER: u64 = 128;
+/// The part of memory that packet buffers get at most.
+const BUFFER_SHARE: u64 = 8;
+/// Packet buffers of all cores at most, while there are few connections: 64 MiB.
+const MOST_BUFFERS: u64 = 32 << 10;
 /// The part of memory that the heap gets for the tables of the store, and for each core's row in them.
 const HEAP_STORE_SHARE: u64 = 16 << 10;
 const HEAP_STORE_SHARE_PER_CORE: u64 = 256 << 10;
@@ -162,12 +166,19 @@ fn read_config(info: &BootInfo) -> Config {
     config
 }
 
+/// Packet buffers of all cores. Where there are many connections, each may have one answer that is not acknowledged yet, and that
+/// leaves some for input.
+pub fn packet_buffers(ram: &Ram, config: &Config) -> u64 {
+    let connections = u64::from(config.conn_limit);
+    (ram.total() / BUFFER_SHARE / BUF_BYTES as u64).min(MOST_BUFFERS.max(connections + connections / 4))
+}
+
 #[allow(unsafe_code)]
 fn give_heap(ram: &mut Ram, config: &Config, cores: u64, heap: &BootHeap) {
     // Any core may come to have all connections.
     let connections = cores * u64::from(config.conn_limit) * HEAP_BYTES_PER_CONNECTION;
     let between = cores * HEAP_BYTES_PER_CORE + cores * (cores - 1) * HEAP_BYTES_PER_LINK;
-    let buffers = (ram.total() / HEAP_BUFFER_SHARE).min(HEAP_BUFFER_BYTES);
+    let buffers = packet_buffers(ram, config) * HEAP_BYTES_PER_BUFFER;
     let store = ram.total() / HEAP_STORE_SHARE + cores * ram.total() / HEAP_STORE_SHARE_PER_CORE;
     let bytes = HEAP_BASE_BYTES + between + connections + buffers + store;
     let Some(range) = ram.take(bytes, super::memory::PAGE) else {

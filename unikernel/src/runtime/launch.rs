@@ -32,16 +32,12 @@ use super::stages::StageClock;
 use super::steer::Steering;
 use crate::log;
 use crate::platform::entropy::Seed;
-use crate::platform::machine::Machine;
+use crate::platform::machine::{Machine, packet_buffers};
 use crate::platform::memory::{PAGE, Ram};
 use crate::platform::power;
 
 /// Packet buffers of a core at least: what the rings of a queue pair hold, and as many again for the stack.
 const LEAST_BUFFERS: u64 = 1024;
-/// Packet buffers of all cores at most, unless that is too few for one: 64 MiB.
-const MOST_BUFFERS: u64 = 32 << 10;
-/// The part of memory that packet buffers get, between these bounds.
-const BUFFER_SHARE: u64 = 8;
 /// Alignment of item memory: the store's segments.
 const STORE_ALIGN: u64 = 1 << 20;
 
@@ -91,7 +87,7 @@ where
     if machine.is_uhyve {
         info.mtu = info.mtu.min(UHYVE_MTU - config.vlan.map_or(0, |_| VLAN_TAG));
     }
-    let pools = make_pools(&mut machine.ram, cores);
+    let pools = make_pools(&mut machine.ram, &config, cores);
     let memory = store_memory(&mut machine.ram, &config);
     let store_bytes = memory.end - memory.start;
     let Secrets { stack: stack_seed, app: seed, key } = split_seed(&machine.seed);
@@ -188,8 +184,8 @@ fn stage_clock(config: &Config) -> StageClock {
 }
 
 /// Pools of packet buffers, one a core, all of one size.
-fn make_pools(ram: &mut Ram, cores: usize) -> Vec<&'static Pool> {
-    let buffers = (ram.total() / BUFFER_SHARE / BUF_BYTES as u64).min(MOST_BUFFERS) / cores as u64;
+fn make_pools(ram: &mut Ram, config: &Config, cores: usize) -> Vec<&'static Pool> {
+    let buffers = packet_buffers(ram, config) / cores as u64;
     (0..cores).map(|_| make_pool(ram, buffers.max(LEAST_BUFFERS))).collect()
 }
 
