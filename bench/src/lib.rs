@@ -3,7 +3,7 @@
 //! ```text
 //! turn       one core's turn, as the appliance takes it
 //! load       the load generator
-//! stack      what an echo costs the server
+//! stack      what a request costs the server
 //! sim        two stacks back to back over a link that loses, reorders, duplicates and corrupts, on a virtual clock
 //! vhost      the other end of a guest's virtio-net, in memory that the two share
 //! tap        the stack in real time against Linux, on a tap device or behind a forwarder that loses and delays

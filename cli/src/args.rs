@@ -6,7 +6,7 @@ mod report;
 
 use std::path::PathBuf;
 
-use bench::stack::{BATCH, MAX_DEPTH, MAX_SIZE};
+use bench::stack::{BATCH, MAX_DEPTH, MAX_KEY, MAX_SIZE, MIN_KEY};
 use clap::builder::TypedValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use image::Format;
@@ -169,7 +169,7 @@ pub(crate) struct BuildOptions {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum BenchCommand {
-    /// What an echo costs the stack, from the receive ring to the doorbell, on this host
+    /// What a request costs the stack, from the receive ring to the doorbell, on this host
     Stack(StackOptions),
     /// Offer a memcached server requests at a rate, and say how long its answers take
     Load(Box<LoadOptions>),
@@ -181,10 +181,16 @@ pub(crate) enum BenchCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct StackOptions {
+    /// What the server does: an echo, or GETs or SETs on the appliance's store
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) app: AppChoice,
+    /// Of GETs and SETs: bytes of a key
+    #[arg(long, default_value_t = 19, value_parser = number(MIN_KEY, MAX_KEY))]
+    pub(crate) key: usize,
     /// Connections
     #[arg(long, value_delimiter = ',', default_values_t = [1, 1000, 100_000, 250_000], value_parser = number(1, 1_000_000))]
     pub(crate) connections: Vec<usize>,
-    /// Bytes of a request, and of its answer
+    /// Bytes of a request and of its answer, if it is an echo; else of a value
     #[arg(long, default_value_t = 64, value_parser = number(1, MAX_SIZE))]
     pub(crate) size: usize,
     /// Requests under way on each connection
@@ -206,6 +212,15 @@ pub(crate) struct StackOptions {
 /// A number between two bounds.
 fn number(least: usize, most: usize) -> impl TypedValueParser<Value = usize> {
     clap::value_parser!(u64).range(least as u64..=most as u64).map(|value| value as usize)
+}
+
+/// What a server does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AppChoice {
+    #[default]
+    Echo,
+    Get,
+    Set,
 }
 
 /// How to print.

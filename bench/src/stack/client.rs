@@ -3,8 +3,10 @@
 
 use std::collections::VecDeque;
 use std::net::Ipv4Addr;
+use std::rc::Rc;
 
 use super::PORT;
+use super::dialogue::Dialogue;
 
 /// Addresses of the two ends.
 pub(super) const SERVER_MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
@@ -28,17 +30,19 @@ const TCP: usize = IP + 20;
 const TIMESTAMPS: usize = TCP + 20;
 const PAYLOAD: usize = TIMESTAMPS + 12;
 /// The most payload of a segment beside the timestamps, in bytes.
-const SEGMENT: usize = 1448;
+pub(super) const SEGMENT: usize = 1448;
 
 /// The client.
 pub(super) struct Client {
     connections: Box<[Connection]>,
     /// Connections that have a request to send, in order.
     ready: VecDeque<u32>,
-    size: usize,
+    dialogue: Rc<Dialogue>,
     frame: Vec<u8>,
     clock: u32,
-    /// Requests that were answered in full.
+    /// Requests that were sent.
+    pub(super) sent: u64,
+    /// Those that were answered in full.
     pub(super) answered: u64,
     /// Connections that the server has accepted.
     pub(super) established: usize,
@@ -53,19 +57,23 @@ struct Connection {
     ack: u32,
     /// The server's last timestamp.
     timestamp: u32,
-    /// Bytes of answers that are still to come.
-    owed: u32,
+    /// Requests sent, and those answered in full.
+    sent: u32,
+    answered: u32,
+    /// Bytes of the next answer that have come.
+    begun: u32,
 }
 
 impl Client {
-    /// A client of so many connections, whose requests have `size` bytes.
-    pub(super) fn new(connections: usize, size: usize) -> Client {
+    /// A client of so many connections, which asks as `dialogue` says.
+    pub(super) fn new(connections: usize, dialogue: Dialogue) -> Client {
         Client {
             connections: vec![Connection::default(); connections].into(),
             ready: VecDeque::with_capacity(connections * 64 + 1),
-            size,
+            dialogue: Rc::new(dialogue),
             frame: Vec::with_capacity(2048),
             clock: 1,
+            sent: 0,
             answered: 0,
             established: 0,
             faults: 0,
@@ -94,9 +102,17 @@ impl Client {
         // MSS 1460, SACK permitted, timestamps, window scale 7, as Linux offers.
         let clock = self.clock.to_be_bytes();
         let options = [&[2, 4, 0x05, 0xb4, 4, 2, 8, 10][..], &clock, &[0; 4], &[1, 3, 3, 7]].concat();
-        self.compose(index, SYN, &options, 0);
+        self.compose(index, SYN, &options, &[]);
         deliver(&self.frame);
         self.connections[index].seq += 1;
+    }
+
+    /// Changes what is asked. Every request was answered.
+    pub(super) fn turn_to(&mut self, dialogue: Dialogue) {
+        self.dialogue = Rc::new(dialogue);
+        for connection in &mut self.connections {
+            (connection.sent, connection.answered) = (0, 0);
+        }
     }
 
     /// Has each connection send `depth` requests as soon as it can.
@@ -110,26 +126,25 @@ impl Client {
     /// and without it the request is lost, so ask for room before.
     pub(super) fn request(&mut self, mut deliver: impl FnMut(&[u8])) -> bool {
         let Some(index) = self.ready.pop_front().map(|index| index as usize) else { return false };
-        let mut left = self.size;
-        while left > 0 {
-            let len = left.min(SEGMENT);
-            self.compose_established(index, ACK | PSH, len);
+        let dialogue = self.dialogue.clone();
+        for payload in dialogue.exchange(index, self.connections[index].sent).request.chunks(SEGMENT) {
+            self.compose_established(index, ACK | PSH, payload);
             deliver(&self.frame);
-            self.connections[index].seq = self.connections[index].seq.wrapping_add(len as u32);
-            left -= len;
+            self.connections[index].seq = self.connections[index].seq.wrapping_add(payload.len() as u32);
         }
-        self.connections[index].owed += self.size as u32;
+        self.connections[index].sent += 1;
+        self.sent += 1;
         true
     }
 
-    /// Frames that a request takes.
+    /// Frames that the longest request takes.
     pub(super) fn frames_per_request(&self) -> usize {
-        self.size.div_ceil(SEGMENT)
+        self.dialogue.longest[0].div_ceil(SEGMENT)
     }
 
     /// Acknowledges all that came, on every connection.
     pub(super) fn acknowledge(&mut self, index: usize, mut deliver: impl FnMut(&[u8])) {
-        self.compose_established(index, ACK, 0);
+        self.compose_established(index, ACK, &[]);
         deliver(&self.frame);
     }
 
@@ -161,18 +176,18 @@ impl Client {
             return self.acknowledge(index, deliver);
         }
         let connection = &mut self.connections[index];
-        let expected = connection.ack == seq && payload.len() <= connection.owed as usize;
         if header_len == 32 {
             connection.timestamp = word(TIMESTAMPS + 4);
         }
-        if !expected || payload.iter().any(|byte| *byte != FILL) {
+        if connection.ack != seq {
             self.faults += u64::from(!payload.is_empty());
             return;
         }
-        let before = connection.owed.div_ceil(self.size as u32);
         connection.ack = connection.ack.wrapping_add(payload.len() as u32);
-        connection.owed -= payload.len() as u32;
-        let answered = before - connection.owed.div_ceil(self.size as u32);
+        let Some(answered) = connection.check(&self.dialogue, index, payload) else {
+            self.faults += 1;
+            return;
+        };
         self.answered += u64::from(answered);
         self.ready.extend((0..answered).map(|_| index as u32));
         if payload.len() == SEGMENT && answered == 0 {
@@ -188,18 +203,18 @@ impl Client {
         (index < self.connections.len()).then_some(index)
     }
 
-    fn compose_established(&mut self, index: usize, flags: u8, payload: usize) {
+    fn compose_established(&mut self, index: usize, flags: u8, payload: &[u8]) {
         let (now, echo) = (self.clock.to_be_bytes(), self.connections[index].timestamp.to_be_bytes());
         let options: [u8; 12] = [1, 1, 8, 10, now[0], now[1], now[2], now[3], echo[0], echo[1], echo[2], echo[3]];
         self.compose(index, flags, &options, payload);
     }
 
     /// Makes the next frame. The device vouches for TCP's checksum.
-    fn compose(&mut self, index: usize, flags: u8, options: &[u8], payload: usize) {
+    fn compose(&mut self, index: usize, flags: u8, options: &[u8], payload: &[u8]) {
         let Connection { seq, ack, .. } = self.connections[index];
         let ip = (FIRST_HOST + (index / PORTS_PER_HOST) as u32).to_be_bytes();
         let port = FIRST_PORT + (index % PORTS_PER_HOST) as u16;
-        let total_len = (20 + 20 + options.len() + payload) as u16;
+        let total_len = (20 + 20 + options.len() + payload.len()) as u16;
         let mut header = [0; 20];
         header[..10].copy_from_slice(&[0x45, 0, (total_len >> 8) as u8, total_len as u8, 0, 0, 0x40, 0, 64, 6]);
         header[12..16].copy_from_slice(&ip);
@@ -220,10 +235,31 @@ impl Client {
         let data_offset = ((20 + options.len()) / 4) as u8;
         frame.extend_from_slice(&[data_offset << 4, flags, 0xff, 0xff, 0, 0, 0, 0]);
         frame.extend_from_slice(options);
-        frame.resize(frame.len() + payload, FILL);
+        frame.extend_from_slice(payload);
     }
 }
 
-/// What requests are made of.
-const FILL: u8 = b'x';
+impl Connection {
+    /// Takes what came of the answers that are due. Returns how many are complete now; `None` if it is something else.
+    fn check(&mut self, dialogue: &Dialogue, index: usize, mut payload: &[u8]) -> Option<u32> {
+        let before = self.answered;
+        while !payload.is_empty() {
+            if self.answered == self.sent {
+                return None;
+            }
+            let due = &dialogue.exchange(index, self.answered).answer[self.begun as usize..];
+            let len = due.len().min(payload.len());
+            if due[..len] != payload[..len] {
+                return None;
+            }
+            payload = &payload[len..];
+            self.begun += len as u32;
+            if len == due.len() {
+                (self.answered, self.begun) = (self.answered + 1, 0);
+            }
+        }
+        Some(self.answered - before)
+    }
+}
+
 const _: () = assert!(PAYLOAD == 66);

@@ -3,11 +3,13 @@
 use std::time::Instant as Clock;
 
 use netdrv::pktbuf::{Pool, PoolMemory};
+use netstack::app::App;
 use netstack::time::Instant;
 
-use super::client::Client;
+use super::client::{Client, SEGMENT};
+use super::dialogue::{Dialogue, Work};
 use super::memory::live_bytes;
-use super::server::Server;
+use super::server::{Server, echo, memcached};
 use super::{Arrivals, Error, Load};
 use crate::processor::{Request, callgrind, cycles};
 
@@ -40,41 +42,25 @@ pub struct Measured {
 
 /// Measures a load natively, with at least so many requests.
 pub fn measure(load: &Load, requests: u64) -> Result<Measured, Error> {
-    let mut bench = Bench::new(load)?;
-    let bytes_per_connection = bench.open()?;
-    bench.warm_up()?;
-    let per_part = requests.max(load.connections as u64) / PARTS as u64;
-    let (clock, begin) = (Clock::now(), cycles());
-    let mut parts = Vec::with_capacity(PARTS);
-    for _ in 0..PARTS {
-        let (spent, answered) = (bench.cycles, bench.client.answered);
-        bench.answer(per_part)?;
-        parts.push((bench.cycles - spent) as f64 / (bench.client.answered - answered) as f64);
+    match load.work {
+        Work::Echo => Bench::new(load, echo)?.measure(requests),
+        Work::Get { .. } | Work::Set { .. } => Bench::new(load, memcached)?.measure(requests),
     }
-    let cycles_per_s = (cycles() - begin) as f64 / clock.elapsed().as_secs_f64();
-    parts.sort_by(f64::total_cmp);
-    let cycles_per_rpc = parts[PARTS / 2];
-    let batch = bench.batch.figures();
-    Ok(Measured { rpc_per_s: cycles_per_s / cycles_per_rpc, cycles_per_rpc, bytes_per_connection, batch })
 }
 
 /// Answers so many requests or a few more, of which Callgrind is shown the server's turns and nothing else. Returns how many.
 pub fn probe(load: &Load, requests: u64) -> Result<u64, Error> {
-    let mut bench = Bench::new(load)?;
-    bench.open()?;
-    bench.warm_up()?;
-    callgrind(Request::StartInstrumentation);
-    let before = bench.client.answered;
-    bench.answer(requests)?;
-    callgrind(Request::StopInstrumentation);
-    Ok(bench.client.answered - before)
+    match load.work {
+        Work::Echo => Bench::new(load, echo)?.probe(requests),
+        Work::Get { .. } | Work::Set { .. } => Bench::new(load, memcached)?.probe(requests),
+    }
 }
 
 /// Client and server.
-struct Bench {
+struct Bench<A> {
     load: Load,
     client: Client,
-    server: Server,
+    server: Server<A>,
     now_ns: u64,
     /// Cycles of all of the server's turns.
     cycles: u64,
@@ -92,22 +78,52 @@ struct Sizes {
     count: u64,
 }
 
-impl Bench {
-    fn new(load: &Load) -> Result<Bench, Error> {
-        let client = Client::new(load.connections, load.size);
-        // An answer that nobody acknowledged holds its buffers.
-        let held = load.connections * load.depth * client.frames_per_request();
+impl<A: App> Bench<A> {
+    /// `app` makes the application, for so many connections.
+    fn new(load: &Load, app: fn(usize, &'static Pool) -> Result<A, Error>) -> Result<Bench<A>, Error> {
+        let dialogue = Dialogue::of_work(load.work, load.size);
+        // A request that is not complete and an answer that nobody acknowledged hold their buffers.
+        let frames = dialogue.longest[0].max(dialogue.longest[1]).div_ceil(SEGMENT);
+        let client = Client::new(load.connections, dialogue);
         let fixed = {
             let pool = Pool::leak(PoolMemory::leak(SPARE_BUFFERS));
             let before = live_bytes();
-            let _least = Server::new(0, pool, load.batch)?;
+            let _least = Server::new(0, pool, load.batch, app(0, pool)?)?;
             live_bytes().zip(before).map(|(after, before)| after - before)
         };
-        let pool = Pool::leak(PoolMemory::leak(SPARE_BUFFERS + held));
+        let pool = Pool::leak(PoolMemory::leak(SPARE_BUFFERS + load.connections * load.depth * frames));
         let before = live_bytes();
-        let server = Server::new(load.connections, pool, load.batch)?;
+        let server = Server::new(load.connections, pool, load.batch, app(load.connections, pool)?)?;
         let bytes = before.zip(fixed).map(|(before, fixed)| [before, fixed]);
         Ok(Bench { load: *load, client, server, now_ns: 0, cycles: 0, batch: Sizes::default(), bytes })
+    }
+
+    fn measure(mut self, requests: u64) -> Result<Measured, Error> {
+        let bytes_per_connection = self.open()?;
+        self.warm_up()?;
+        let per_part = requests.max(self.load.connections as u64) / PARTS as u64;
+        let (clock, begin) = (Clock::now(), cycles());
+        let mut parts = Vec::with_capacity(PARTS);
+        for _ in 0..PARTS {
+            let (spent, answered) = (self.cycles, self.client.answered);
+            self.answer(per_part)?;
+            parts.push((self.cycles - spent) as f64 / (self.client.answered - answered) as f64);
+        }
+        let cycles_per_s = (cycles() - begin) as f64 / clock.elapsed().as_secs_f64();
+        parts.sort_by(f64::total_cmp);
+        let cycles_per_rpc = parts[PARTS / 2];
+        let batch = self.batch.figures();
+        Ok(Measured { rpc_per_s: cycles_per_s / cycles_per_rpc, cycles_per_rpc, bytes_per_connection, batch })
+    }
+
+    fn probe(mut self, requests: u64) -> Result<u64, Error> {
+        self.open()?;
+        self.warm_up()?;
+        callgrind(Request::StartInstrumentation);
+        let before = self.client.answered;
+        self.answer(requests)?;
+        callgrind(Request::StopInstrumentation);
+        Ok(self.client.answered - before)
     }
 
     /// Opens all connections. Returns what each takes of the heap.
@@ -132,10 +148,18 @@ impl Bench {
         Ok(bytes.map(|(now, [before, fixed])| (now as f64 - before as f64 - fixed as f64) / connections as f64))
     }
 
-    /// Lets every connection answer once, and the small tables fill.
+    /// Stores the records, lets every connection answer once, and the small tables fill.
     fn warm_up(&mut self) -> Result<(), Error> {
-        self.client.begin(self.load.depth);
-        self.answer((self.load.connections * self.load.depth) as u64 + 2_000)?;
+        let Load { work, size, connections, depth, .. } = self.load;
+        self.client.begin(depth);
+        if let Some((loading, requests)) = Dialogue::before(work, size, connections) {
+            self.client.turn_to(loading);
+            // Connections take turns, give or take what each has under way.
+            self.answer((requests + 2 * connections * depth) as u64)?;
+            self.drain()?;
+            self.client.turn_to(Dialogue::of_work(work, size));
+        }
+        self.answer((connections * depth) as u64 + 2_000)?;
         self.batch = Sizes::default();
         Ok(())
     }
@@ -144,16 +168,28 @@ impl Bench {
     fn answer(&mut self, requests: u64) -> Result<(), Error> {
         let until = self.client.answered + requests;
         while self.client.answered < until {
-            let before = self.client.answered;
             let offered = self.offer();
-            self.batch.note(offered.min(self.load.batch));
-            self.turn();
-            if self.client.faults > 0
-                || self.server.refused.get() > 0
-                || (offered == 0 && self.client.answered == before && !self.wait())
-            {
-                return Err(Error::Wrong(format!("{before} requests answered; {}", self.complaints())));
-            }
+            self.advance(offered)?;
+        }
+        Ok(())
+    }
+
+    /// Sends no more requests, and goes on until all were answered.
+    fn drain(&mut self) -> Result<(), Error> {
+        while self.client.answered < self.client.sent {
+            self.advance(self.server.waiting())?;
+        }
+        Ok(())
+    }
+
+    /// One turn, with so many frames in the receive ring.
+    fn advance(&mut self, offered: usize) -> Result<(), Error> {
+        let before = self.client.answered;
+        self.batch.note(offered.min(self.load.batch));
+        self.turn();
+        let stuck = offered == 0 && self.client.answered == before && !self.wait();
+        if self.client.faults > 0 || self.server.refused.get() > 0 || stuck {
+            return Err(Error::Wrong(format!("{before} requests answered; {}", self.complaints())));
         }
         Ok(())
     }

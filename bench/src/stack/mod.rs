@@ -1,18 +1,20 @@
-//! What an echo costs the server: from the receive ring to the doorbell, client and device excluded.
+//! What a request costs the server: from the receive ring to the doorbell, client and device excluded.
 //!
 //! ```text
-//! server     driver, stack and echo app on a device model     client     many connections, cheaply
+//! server     driver, stack and app on a device model          client     many connections, cheaply
+//! dialogue   what is asked and answered                       memory     bytes of heap in use
 //! measure    cycles and bytes, natively                       callgrind  instructions, by stage
-//! memory     bytes of heap in use
 //! ```
 
 mod callgrind;
 mod client;
+mod dialogue;
 mod measure;
 mod memory;
 mod server;
 
 pub use callgrind::{Instructions, Stages};
+pub use dialogue::{MAX_KEY, MIN_KEY, Work};
 pub use measure::{Measured, NATIVE_REQUESTS, PROBE_REQUESTS, measure, probe};
 pub use memory::Counting;
 
@@ -21,7 +23,7 @@ pub use netdrv::nic::BATCH;
 
 /// The server's port.
 const PORT: u16 = 11211;
-/// The largest request, in bytes: what the first congestion window takes.
+/// The largest request of an echo and the largest value, in bytes: what the first congestion window takes.
 pub const MAX_SIZE: usize = 8 << 10;
 /// The most requests under way on a connection.
 pub const MAX_DEPTH: usize = 64;
@@ -38,9 +40,11 @@ pub enum Arrivals {
 /// What is to be measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Load {
+    /// What the server does.
+    pub work: Work,
     /// Connections, each with `depth` requests under way.
     pub connections: usize,
-    /// Bytes of a request, and of its answer.
+    /// Bytes of a request and of its answer, if it is an echo; else of a value.
     pub size: usize,
     /// Requests under way on each connection.
     pub depth: usize,
@@ -57,6 +61,8 @@ pub enum Error {
     Driver(netdrv::Error),
     /// The device has no queues.
     NoQueues,
+    /// The memcached service does not start.
+    Service(app_memcached::service::Error),
     /// The server did not answer as it should: what was seen.
     Wrong(String),
     /// Callgrind failed, or is missing.
@@ -68,6 +74,7 @@ impl std::fmt::Display for Error {
         match self {
             Error::Driver(error) => write!(f, "the driver does not start on the device model: {error}"),
             Error::NoQueues => f.write_str("the device model has no queues"),
+            Error::Service(error) => write!(f, "the service does not start: {error}"),
             Error::Wrong(what) => write!(f, "the server does not answer as it should: {what}"),
             Error::Callgrind(what) => f.write_str(what),
         }

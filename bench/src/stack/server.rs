@@ -1,18 +1,22 @@
-//! What is measured: the appliance's driver, the stack and the echo app, on a device model.
+//! What is measured: the appliance's driver, the stack and an application, on a device model.
 
 use std::cell::Cell;
 
 use app_echo::Echo;
+use app_memcached::service::{Service, ServiceConfig, Shared};
+use app_memcached::store::{StoreMemory, WhenFull};
 use netdrv::nic::{ClosedPair as _, Nic as _, RssConfig, RxQueue as _};
 use netdrv::pktbuf::Pool;
 use netdrv::registers::Registers;
 use netdrv::testkit::virtio::{MmioRegisters, NetDevice, Offer, RX, TX};
 use netdrv::virtio::transport::MmioTransport;
 use netdrv::virtio_net::{Interrupts, ReceiveQueue, TransmitQueue, VirtioNet};
+use netstack::app::App;
 use netstack::stack::{Addressing, Config, CongestionControl, Stack, TcpSettings};
 use netstack::time::Instant;
 
 use super::client::{SERVER_IP, SERVER_MAC};
+use super::dialogue::STORE_BYTES;
 use super::{Error, PORT};
 use crate::turn::Core;
 
@@ -24,16 +28,36 @@ const QUEUE: u16 = 256;
 type Transport = MmioTransport<Direct>;
 
 /// The server: its core and its device.
-pub(super) struct Server {
-    pub(super) core: Core<ReceiveQueue<Transport>, TransmitQueue<Transport>, Echo>,
+pub(super) struct Server<A> {
+    pub(super) core: Core<ReceiveQueue<Transport>, TransmitQueue<Transport>, A>,
     pub(super) device: NetDevice,
     delivered: Cell<u64>,
     /// Frames that there was no buffer for: the client offers no more than there is room for, so none.
     pub(super) refused: Cell<u64>,
 }
 
-impl Server {
-    pub(super) fn new(connections: usize, pool: &'static Pool, batch_limit: usize) -> Result<Server, Error> {
+/// The application that sends back what it gets.
+pub(super) fn echo(connections: usize, pool: &'static Pool) -> Result<Echo, Error> {
+    Ok(Echo::new(connections, pool))
+}
+
+/// The appliance's.
+pub(super) fn memcached(connections: usize, pool: &'static Pool) -> Result<Service, Error> {
+    let config = ServiceConfig {
+        conn_limit: connections as u32,
+        max_item_size: 1 << 20,
+        when_full: WhenFull::Evict,
+        port: PORT,
+        threads: 1,
+        seed: 1,
+    };
+    Shared::new(config, StoreMemory::leak(STORE_BYTES))
+        .and_then(|mut shared| shared.service(pool))
+        .map_err(Error::Service)
+}
+
+impl<A: App> Server<A> {
+    pub(super) fn new(connections: usize, pool: &'static Pool, batch_limit: usize, app: A) -> Result<Server<A>, Error> {
         let offer = Offer { mac: SERVER_MAC, queue_sizes: [QUEUE; 2], ..Offer::default() };
         let device = NetDevice::new(offer);
         let registers = Direct { model: device.mmio(), doorbell: Cell::new(0) };
@@ -57,7 +81,7 @@ impl Server {
             seed: *b"a seed of no one",
         };
         let stack = Stack::new(config, pool, Instant::ZERO);
-        let core = Core::new(pair.open(), pool, stack, Echo::new(connections, pool), batch_limit);
+        let core = Core::new(pair.open(), pool, stack, app, batch_limit);
         Ok(Server { core, device, delivered: Cell::new(0), refused: Cell::new(0) })
     }
 

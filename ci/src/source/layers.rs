@@ -40,7 +40,11 @@ pub const CRATES: &[Crate] = &[
     Crate { name: "unikernel", side: Side::Guest, uses: &["abi", "app-echo", "app-memcached", "netdrv", "netstack"] },
     Crate { name: "image", side: Side::Host, uses: &["abi"] },
     Crate { name: "orchestrator", side: Side::Host, uses: &["abi", "image"] },
-    Crate { name: "bench", side: Side::Host, uses: &["app-echo", "image", "netdrv", "netstack", "orchestrator"] },
+    Crate {
+        name: "bench",
+        side: Side::Host,
+        uses: &["app-echo", "app-memcached", "image", "netdrv", "netstack", "orchestrator"],
+    },
     Crate { name: "cli", side: Side::Host, uses: &["abi", "bench", "image", "orchestrator"] },
     Crate { name: "fuzz", side: Side::Host, uses: &["netdrv", "netstack"] },
     Crate { name: "ci", side: Side::Host, uses: &["abi", "bench"] },
