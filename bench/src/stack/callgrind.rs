@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::ErrorKind;
-use std::path::Path;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::Error;
@@ -20,6 +20,13 @@ const STAGES: [(&str, &[&str]); 7] = [
 ];
 /// The function that calls them, and what is left of it: the loop around the stages.
 const TURN: &str = "turn";
+
+/// What counts must not depend on: which of the C library's variants of `memcpy` and its like this processor is given.
+const PLAIN_PROCESSOR: &str = "glibc.cpu.hwcaps=-AVX512F,-AVX512VL,-AVX2,-AVX,-AVX_Fast_Unaligned_Load,-ERMS,-FSRM,-SSSE3,\
+                               -SSE4_1,-SSE4_2,-BMI2,-MOVBE";
+/// Nor on where things are: the program goes by this name, in a folder of its own.
+const PROGRAM: &str = "./program";
+const PROFILE: &str = "profile";
 
 /// Instructions of a request by stage, in the order of a turn.
 pub type Stages = Vec<(&'static str, f64)>;
@@ -38,28 +45,25 @@ impl Instructions {
     /// that was.
     pub fn count(program: &Path, arguments: &[String]) -> Result<Instructions, Error> {
         let folder = tempfile::tempdir().map_err(|error| Error::Callgrind(format!("a temporary folder: {error}")))?;
-        let profile = folder.path().join("profile");
-        let output = Command::new("valgrind")
+        symlink(program, folder.path().join(PROGRAM)).map_err(|error| Error::Callgrind(format!("a link: {error}")))?;
+        // Arguments and environment lie on the stack, whose place they change: so they are always the same.
+        let output = valgrind()?
             .args(["--tool=callgrind", "--quiet", "--instr-atstart=no", "--collect-atstart=no"])
             .args(["--compress-strings=no", "--compress-pos=no", "--demangle=no"])
-            .arg(format!("--callgrind-out-file={}", profile.display()))
-            .arg(program)
+            .arg(format!("--callgrind-out-file={PROFILE}"))
+            .arg(PROGRAM)
             .args(arguments)
-            .stdin(Stdio::null())
+            .env("GLIBC_TUNABLES", PLAIN_PROCESSOR)
+            .current_dir(folder.path())
             .output()
-            .map_err(|error| match error.kind() {
-                ErrorKind::NotFound => Error::Callgrind(
-                    "valgrind is missing, so instructions are not counted: install it with `sudo apt-get install valgrind`"
-                        .to_owned(),
-                ),
-                _ => Error::Callgrind(format!("cannot run valgrind: {error}")),
-            })?;
+            .map_err(|error| Error::Callgrind(format!("cannot run valgrind: {error}")))?;
         let printed = String::from_utf8_lossy(&output.stdout);
         let requests = printed.trim().parse::<u64>().ok().filter(|_| output.status.success()).ok_or_else(|| {
             let complaint = String::from_utf8_lossy(&output.stderr);
             Error::Callgrind(format!("valgrind failed: {}", complaint.trim()))
         })?;
-        let text = fs::read_to_string(&profile).map_err(|error| Error::Callgrind(format!("no profile: {error}")))?;
+        let text = fs::read_to_string(folder.path().join(PROFILE))
+            .map_err(|error| Error::Callgrind(format!("no profile: {error}")))?;
         Instructions::read(&text, requests)
     }
 
@@ -82,6 +86,25 @@ impl Instructions {
         stages.push((TURN, per_rpc - stages.iter().map(|(_, cost)| cost).sum::<f64>()));
         Ok(Instructions { per_rpc, stages })
     }
+}
+
+/// Valgrind's version, as "3.19.0".
+pub fn valgrind_version() -> Result<String, Error> {
+    let output = valgrind()?.arg("--version").output();
+    let output = output.map_err(|error| Error::Callgrind(format!("cannot run valgrind: {error}")))?;
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let version = printed.trim().strip_prefix("valgrind-").filter(|_| output.status.success());
+    version.map(str::to_owned).ok_or_else(|| Error::Callgrind(format!("valgrind --version says '{}'", printed.trim())))
+}
+
+/// Valgrind, with none of the user's settings.
+fn valgrind() -> Result<Command, Error> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let programs = std::env::split_paths(&path).map(|folder| folder.join("valgrind"));
+    let found: PathBuf = programs.into_iter().find(|program| program.is_file()).ok_or(Error::NoValgrind)?;
+    let mut command = Command::new(found);
+    command.env_clear().env("PATH", "/usr/bin:/bin").stdin(Stdio::null());
+    Ok(command)
 }
 
 /// The cost of all calls of each function: "cfn=NAME", "calls=COUNT LINE", and "LINE COST" on the line behind.

@@ -13,7 +13,7 @@ mod measure;
 mod memory;
 mod server;
 
-pub use callgrind::{Instructions, Stages};
+pub use callgrind::{Instructions, Stages, valgrind_version};
 pub use dialogue::{MAX_KEY, MIN_KEY, Work};
 pub use measure::{Measured, NATIVE_REQUESTS, PROBE_REQUESTS, measure, probe};
 pub use memory::Counting;
@@ -65,7 +65,9 @@ pub enum Error {
     Service(app_memcached::service::Error),
     /// The server did not answer as it should: what was seen.
     Wrong(String),
-    /// Callgrind failed, or is missing.
+    /// There is no Callgrind.
+    NoValgrind,
+    /// Callgrind failed.
     Callgrind(String),
 }
 
@@ -76,6 +78,9 @@ impl std::fmt::Display for Error {
             Error::NoQueues => f.write_str("the device model has no queues"),
             Error::Service(error) => write!(f, "the service does not start: {error}"),
             Error::Wrong(what) => write!(f, "the server does not answer as it should: {what}"),
+            Error::NoValgrind => f.write_str(
+                "valgrind is missing, so instructions are not counted: install it with `sudo apt-get install valgrind`",
+            ),
             Error::Callgrind(what) => f.write_str(what),
         }
     }
