@@ -21,6 +21,26 @@ stage() {
     fi
 }
 
+# stage_or_skip NAME COMMAND...: one command, one result, unless it says in a line "skipped: WHY" that it has none.
+stage_or_skip() {
+    local name=$1 begin=$SECONDS out=$log/output status outcome
+    shift
+    printf '\n=== %s: %s\n' "$name" "$*"
+    "$@" | tee "$out"
+    status=${PIPESTATUS[0]}
+    if [ "$status" -ne 0 ]; then
+        failed=$((failed + 1)) outcome=FAILED
+        failures+=("$name")
+    elif grep -q '^skipped: ' "$out"; then
+        skipped=$((skipped + 1)) outcome=skipped
+        skips+=("$name: $(sed -n 's/^skipped: //p' "$out")")
+    else
+        passed=$((passed + 1)) outcome=passed
+    fi
+    printf -- '--- %s: %s, %d s\n' "$name" "$outcome" $((SECONDS - begin))
+    return "$status"
+}
+
 # stage_of_tests NAME COMMAND...: a command that prints libtest's lines, whose counts are added up.
 stage_of_tests() {
     local name=$1 begin=$SECONDS out=$log/tests status count

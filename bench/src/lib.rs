@@ -4,6 +4,7 @@
 //! turn       one core's turn, as the appliance takes it
 //! load       the load generator
 //! stack      what a request costs the server
+//! budgets    what it may cost, and whether it does
 //! sim        two stacks back to back over a link that loses, reorders, duplicates and corrupts, on a virtual clock
 //! vhost      the other end of a guest's virtio-net, in memory that the two share
 //! tap        the stack in real time against Linux, on a tap device or behind a forwarder that loses and delays
@@ -15,6 +16,7 @@
 //! Called by `cli` and `ci`; calls `netstack` and `netdrv`, whose test kit it runs against. smoltcp's TCP, which shares
 //! nothing with ours, is the other peer.
 
+pub mod budgets;
 pub mod compare;
 pub mod load;
 pub mod namespace;

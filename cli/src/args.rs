@@ -171,6 +171,8 @@ pub(crate) struct BuildOptions {
 pub(crate) enum BenchCommand {
     /// What a request costs the stack, from the receive ring to the doorbell, on this host
     Stack(StackOptions),
+    /// Compare the instructions of requests with those recorded
+    Budgets(BudgetsOptions),
     /// Offer a memcached server requests at a rate, and say how long its answers take
     Load(Box<LoadOptions>),
     /// Servers side by side: requests/s within a bound on latency, closed loop, latency without load, cycles
@@ -207,6 +209,18 @@ pub(crate) struct StackOptions {
     /// Answer requests, for Callgrind to watch, and print how many
     #[arg(long, hide = true)]
     pub(crate) probe: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BudgetsOptions {
+    /// The budgets
+    #[arg(long, default_value = "bench/budgets.toml")]
+    pub(crate) file: PathBuf,
+    /// Record what is measured now
+    #[arg(long)]
+    pub(crate) update: bool,
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: Output,
 }
 
 /// A number between two bounds.

@@ -1,5 +1,6 @@
 //! `memstorm bench`.
 
+mod budgets;
 mod compare;
 mod load;
 mod report;
@@ -10,6 +11,7 @@ use crate::args::BenchCommand;
 pub(crate) fn bench(command: BenchCommand) -> anyhow::Result<u8> {
     match command {
         BenchCommand::Stack(options) => stack::bench_stack(&options),
+        BenchCommand::Budgets(options) => budgets::bench_budgets(&options),
         BenchCommand::Load(options) => load::bench_load(&options),
         BenchCommand::Compare(options) => compare::bench_compare(&options),
         BenchCommand::Report(options) => report::bench_report(&options),
