@@ -17,6 +17,7 @@ use alloc::vec::Vec;
 
 use netdrv::pktbuf::{PktBuf, Pool};
 use netstack::app::{App, Call, Calls, Cookie, Event, Events, Flow, Movable, Progress, Turn};
+use netstack::reserves;
 
 /// The request for statistics.
 const STATS: &[u8] = b"stats\r\n";
@@ -26,10 +27,26 @@ pub struct Echo {
     pool: &'static Pool,
     /// By cookie.
     connections: Box<[Connection]>,
+    /// By cookie.
+    backlogs: Box<[Backlog]>,
     free: Vec<Cookie>,
     /// What credit or buffers do not allow to send yet, in order.
     waiting: VecDeque<(Cookie, Reply)>,
+    /// How often was gone through those that wait.
+    passes: u32,
+    /// Whether something may be sent that was not tried: credit has come for it, or buffers were short.
+    retry: Option<Progress>,
+    /// Buffers that are left to the receive ring. An answer frees the buffer of what it answers, so few will do.
+    kept: usize,
     requests: u64,
+}
+
+/// What waits of a connection.
+#[derive(Clone, Copy, Debug, Default)]
+struct Backlog {
+    replies: u32,
+    /// The pass in which one could not be sent: those behind it stay behind it.
+    stuck_in: u32,
 }
 
 /// A connection, as another core takes it over.
@@ -61,19 +78,26 @@ impl Echo {
     /// For at most so many connections.
     pub fn new(connections: usize, pool: &'static Pool) -> Echo {
         let free = (0..connections as u32).rev().collect();
+        let backlogs = alloc::vec![Backlog::default(); connections].into();
         let connections = alloc::vec![NO_CONNECTION; connections].into();
-        Echo { pool, connections, free, waiting: VecDeque::new(), requests: 0 }
+        let kept = reserves::buffers(pool, reserves::ANSWERS);
+        let waiting = VecDeque::new();
+        Echo { pool, connections, backlogs, free, waiting, passes: 0, retry: None, kept, requests: 0 }
     }
 
     /// Sends a reply, if that is possible now; else it is returned.
     #[inline(always)] // what an app takes beside its work is to be small
     fn send(&mut self, cookie: Cookie, reply: Reply, calls: &mut Calls) -> Option<Reply> {
-        let connection = self.connections.get_mut(cookie as usize)?;
+        let connection = self.connections.get(cookie as usize)?;
         let (flow, len) = (connection.flow, reply.bytes().len() as u32);
         if connection.credit < len || calls.is_full() {
             return Some(reply);
         }
-        let Some(mut payload) = self.pool.alloc() else { return Some(reply) };
+        let Some(mut payload) = self.alloc() else {
+            self.retry = Some(Progress::Starved);
+            return Some(reply);
+        };
+        let connection = self.connections.get_mut(cookie as usize)?;
         payload.extend_from_slice(reply.bytes())?; // what came in one buffer leaves in one
         connection.credit -= len;
         let done = match reply {
@@ -84,10 +108,45 @@ impl Echo {
         None
     }
 
+    /// A buffer, if some are left to the receive ring.
+    #[inline]
+    fn alloc(&self) -> Option<PktBuf> {
+        if self.pool.available() > self.kept { self.pool.alloc() } else { None }
+    }
+
     fn reply(&mut self, cookie: Cookie, reply: Reply, calls: &mut Calls) {
-        let later = if self.waiting.is_empty() { self.send(cookie, reply, calls) } else { Some(reply) };
+        let is_next = self.waiting.is_empty() || self.backlog(cookie).replies == 0;
+        let later = if is_next { self.send(cookie, reply, calls) } else { Some(reply) };
         if let Some(reply) = later {
-            self.waiting.push_back((cookie, reply));
+            self.wait(cookie, reply);
+        }
+    }
+
+    fn backlog(&mut self, cookie: Cookie) -> &mut Backlog {
+        &mut self.backlogs[cookie as usize]
+    }
+
+    fn wait(&mut self, cookie: Cookie, reply: Reply) {
+        self.backlog(cookie).replies += 1;
+        self.waiting.push_back((cookie, reply));
+    }
+
+    /// Tries all that wait once. What is not sent keeps its place among those of its connection.
+    fn send_waiting(&mut self, calls: &mut Calls) {
+        self.passes = self.passes.wrapping_add(1);
+        for _ in 0..self.waiting.len() {
+            let Some((cookie, reply)) = self.waiting.pop_front() else { break };
+            let is_stuck = self.backlog(cookie).stuck_in == self.passes;
+            let later = if is_stuck { Some(reply) } else { self.send(cookie, reply, calls) };
+            let passes = self.passes;
+            let backlog = self.backlog(cookie);
+            match later {
+                None => backlog.replies -= 1,
+                Some(reply) => {
+                    backlog.stuck_in = passes;
+                    self.waiting.push_back((cookie, reply));
+                }
+            }
         }
     }
 
@@ -100,8 +159,10 @@ impl Echo {
             let _ = calls.push_back(Call::RecvDone { flow: connection.flow, bytes: payload.len() as u32 });
         }
         statistics::collect_pages(turn.statistics, self.pool, |page| {
+            self.backlogs[cookie as usize].replies += 1;
             self.waiting.push_back((cookie, Reply::Text(page)));
         });
+        self.retry = Some(Progress::More);
     }
 
     fn handle(&mut self, event: Event, turn: &Turn<'_>, calls: &mut Calls) {
@@ -115,6 +176,9 @@ impl Echo {
             Event::Connected { cookie, credit, .. } | Event::Sent { cookie, credit, .. } => {
                 if let Some(connection) = self.connections.get_mut(cookie as usize) {
                     connection.credit += credit;
+                    if self.backlog(cookie).replies > 0 {
+                        self.retry = Some(Progress::More);
+                    }
                 }
             }
             Event::Recv { cookie, payload } => self.received(cookie, payload, turn, calls),
@@ -125,6 +189,7 @@ impl Echo {
             }
             Event::Dead { cookie, .. } => {
                 self.waiting.retain(|(waiting, _)| *waiting != cookie);
+                *self.backlog(cookie) = Backlog::default();
                 self.free.push(cookie);
             }
             Event::UdpRecv { local_port, remote, payload: received } => {
@@ -150,17 +215,13 @@ impl Echo {
 
 impl App for Echo {
     fn run(&mut self, turn: Turn<'_>, events: &mut Events, calls: &mut Calls) -> Progress {
-        for _ in 0..self.waiting.len() {
-            let Some((cookie, reply)) = self.waiting.pop_front() else { break };
-            let later = self.send(cookie, reply, calls);
-            self.waiting.extend(later.map(|reply| (cookie, reply)));
+        self.retry = None;
+        if !self.waiting.is_empty() {
+            self.send_waiting(calls);
         }
         while !calls.is_full() {
-            let Some(event) = events.pop_front() else {
-                // Buffers raise no event when they come back; credit does.
-                let starved = !self.waiting.is_empty() && self.pool.available() == 0;
-                return if starved { Progress::Starved } else { Progress::Done };
-            };
+            // Buffers raise no event when they come back; credit does.
+            let Some(event) = events.pop_front() else { return self.retry.unwrap_or(Progress::Done) };
             self.handle(event, &turn, calls);
         }
         Progress::More
@@ -180,6 +241,7 @@ impl Movable for Echo {
         let (moved, kept): (VecDeque<_>, VecDeque<_>) =
             core::mem::take(&mut self.waiting).into_iter().partition(|(of, _)| *of == cookie);
         self.waiting = kept;
+        *self.backlog(cookie) = Backlog::default();
         input.extend(moved.into_iter().filter_map(|(_, reply)| match reply {
             Reply::Echo(payload) => Some(payload),
             Reply::Text(_) => None,
@@ -190,7 +252,7 @@ impl Movable for Echo {
 
     fn import(&mut self, flow: Flow, state: Connection, input: &mut Vec<PktBuf>) -> Option<Cookie> {
         let cookie = self.admit(Connection { flow, ..state })?;
-        self.waiting.extend(input.drain(..).map(|payload| (cookie, Reply::Echo(payload))));
+        input.drain(..).for_each(|payload| self.wait(cookie, Reply::Echo(payload)));
         Some(cookie)
     }
 }

@@ -18,21 +18,28 @@ struct Testbed {
     pool: &'static Pool,
     events: Events,
     calls: Calls,
+    /// Of the last run.
+    progress: Progress,
 }
 
 const FLOW: Flow = Flow { index: 3, generation: 1 };
 
 impl Testbed {
     fn new() -> Testbed {
-        let pool = Pool::leak(PoolMemory::leak(16));
-        Testbed { echo: Echo::new(2, pool), pool, events: Events::new(), calls: Calls::new() }
+        Testbed::with_buffers(16)
+    }
+
+    fn with_buffers(buffers: usize) -> Testbed {
+        let pool = Pool::leak(PoolMemory::leak(buffers));
+        let (events, calls) = (Events::new(), Calls::new());
+        Testbed { echo: Echo::new(2, pool), pool, events, calls, progress: Progress::Done }
     }
 
     /// One run, with these events. Returns what is sent, and how many bytes are done with.
     fn run(&mut self, events: impl IntoIterator<Item = Event>) -> (Vec<Vec<u8>>, u32) {
         events.into_iter().for_each(|event| self.events.push_back(event).unwrap());
         let turn = Turn { now: Instant::ZERO, unix_seconds: 0, statistics: &Many };
-        self.echo.run(turn, &mut self.events, &mut self.calls);
+        self.progress = self.echo.run(turn, &mut self.events, &mut self.calls);
         let (mut sent, mut done) = (Vec::new(), 0);
         while let Some(call) = self.calls.pop_front() {
             match call {
@@ -78,6 +85,42 @@ fn what_is_received_is_sent_back_as_credit_allows() {
     assert_eq!(testbed.run([Event::Sent { cookie, acked: 4, credit: 4 }]), (vec![], 0), "it is seen at the next run");
     assert_eq!(testbed.run([]), (vec![b"more".to_vec()], 4));
     assert_eq!(testbed.echo.requests(), 2);
+}
+
+#[test]
+fn replies_of_a_connection_keep_their_order() {
+    let mut testbed = Testbed::new();
+    let cookie = testbed.connect(2);
+    let events = [testbed.recv(cookie, b"long"), testbed.recv(cookie, b"a"), testbed.recv(cookie, b"b")];
+    assert_eq!(testbed.run(events), (vec![], 0));
+    assert_eq!(testbed.run([]), (vec![], 0), "what is short does not overtake what is long");
+    let last = testbed.recv(cookie, b"c");
+    assert_eq!(testbed.run([Event::Sent { cookie, acked: 0, credit: 3 }, last]), (vec![], 0));
+    assert_eq!(testbed.run([]), (vec![b"long".to_vec(), b"a".to_vec()], 5));
+    testbed.run([Event::Sent { cookie, acked: 5, credit: 5 }]);
+    assert_eq!(testbed.run([]), (vec![b"b".to_vec(), b"c".to_vec()], 2));
+}
+
+#[test]
+fn a_connection_without_credit_holds_no_other_up() {
+    let mut testbed = Testbed::new();
+    let (stalled, other) = (testbed.connect(0), testbed.connect(10));
+    let events = [testbed.recv(stalled, b"later"), testbed.recv(other, b"now")];
+    assert_eq!(testbed.run(events), (vec![b"now".to_vec()], 3));
+}
+
+#[test]
+fn some_buffers_are_left_and_looked_for_again() {
+    let mut testbed = Testbed::with_buffers(128);
+    let cookie = testbed.connect(1000);
+    let mut hostages: Vec<_> = core::iter::from_fn(|| testbed.pool.alloc()).collect();
+    drop(hostages.split_off(hostages.len() - 3));
+    let event = testbed.recv(cookie, b"x");
+    assert_eq!(testbed.run([event]), (vec![], 0), "2 are left");
+    assert_eq!(testbed.progress, Progress::Starved);
+    drop(hostages.pop());
+    assert_eq!(testbed.run([]), (vec![b"x".to_vec()], 1));
+    assert_eq!(testbed.progress, Progress::Done);
 }
 
 #[test]
