@@ -286,6 +286,7 @@ impl Options {
             sla_us: self.sla.of(&case.peer).latency_us,
             p99_at_sla_us: None,
             p99_at_sla_us_spread: None,
+            p99_at_sla_whole_us: None,
             rps_peak: 0.0,
             rps_peak_spread: [0.0; 2],
             p99_peak_us: 0.0,

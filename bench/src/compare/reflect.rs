@@ -74,6 +74,7 @@ fn found(rate: f64, cycles: Option<f64>, server: &Server) -> Found {
         round: Round {
             rps_at_sla: None,
             p99_at_sla_us: None,
+            p99_at_sla_whole_us: None,
             rps_peak: rate,
             p99_peak_us: 0.0,
             p99_unloaded_us: None,

@@ -26,10 +26,13 @@ pub struct Row {
     pub rps_at_sla_spread: Option<[f64; 2]>,
     /// The bound, in microseconds.
     pub sla_us: f64,
-    /// The 99th percentile at that rate, in microseconds.
+    /// The 99th percentile at that rate, in microseconds: over the pieces of the run that most agree with.
     pub p99_at_sla_us: Option<f64>,
     /// Smallest and largest of the rounds.
     pub p99_at_sla_us_spread: Option<[f64; 2]>,
+    /// The same over all pieces of the run at that rate, those included in which the machine was taken away.
+    #[serde(default)]
+    pub p99_at_sla_whole_us: Option<f64>,
     /// Requests a second in a closed loop.
     pub rps_peak: f64,
     /// Smallest and largest of the rounds.
@@ -138,6 +141,8 @@ pub struct Round {
     pub rps_at_sla: Option<f64>,
     /// In microseconds.
     pub p99_at_sla_us: Option<f64>,
+    /// In microseconds.
+    pub p99_at_sla_whole_us: Option<f64>,
     /// A second.
     pub rps_peak: f64,
     /// In microseconds.
@@ -172,6 +177,7 @@ impl Row {
         (self.rps_peak, self.rps_peak_spread) = (peak.median, peak.spread);
         (self.rps_at_sla, self.rps_at_sla_spread) = split(at_sla);
         (self.p99_at_sla_us, self.p99_at_sla_us_spread) = split(sample(|round| round.p99_at_sla_us));
+        self.p99_at_sla_whole_us = sample(|round| round.p99_at_sla_whole_us).map(|sample| sample.median);
         self.p99_peak_us = sample(|round| Some(round.p99_peak_us))?.median;
         (self.p99_unloaded_us, self.p99_unloaded_us_spread) = split(sample(|round| round.p99_unloaded_us));
         self.p50_unloaded_us = sample(|round| round.p50_unloaded_us).map(|sample| sample.median);
@@ -217,6 +223,7 @@ pub(crate) mod tests {
             sla_us: 500.0,
             p99_at_sla_us: None,
             p99_at_sla_us_spread: None,
+            p99_at_sla_whole_us: None,
             rps_peak: 0.0,
             rps_peak_spread: [0.0; 2],
             p99_peak_us: 0.0,
@@ -255,6 +262,7 @@ pub(crate) mod tests {
         Round {
             rps_at_sla: Some(rps_at_sla),
             p99_at_sla_us: Some(480.0),
+            p99_at_sla_whole_us: Some(900.0),
             rps_peak,
             p99_peak_us: 900.0,
             p99_unloaded_us: Some(31.5),

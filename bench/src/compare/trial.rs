@@ -166,6 +166,7 @@ impl Bench<'_> {
         generator.load()?;
         let clock = Clock::calibrate();
         let mut cycles = None;
+        let mut announced = None;
         let mut measure = |rate: Rate| {
             if self.interrupted.load(Ordering::Relaxed) {
                 return Err(LoadError::Impossible("interrupted".to_owned()));
@@ -180,21 +181,23 @@ impl Bench<'_> {
                     Ok(measured)
                 }
                 Rate::PerSecond(wanted) => {
-                    progress(&format!("{wanted:.0} requests/s"));
-                    generator.measure(rate)
+                    if announced.replace(rate) != Some(rate) {
+                        progress(&format!("{wanted:.0} requests/s"));
+                    }
+                    generator.measure_piece(rate)
                 }
             }
         };
         let sla = self.options.sla.of(&self.case.peer);
-        let (peak, best, limit, steps) = match self.options.figures {
+        let (peak, best, whole, limit, steps) = match self.options.figures {
             Figures::All => {
                 let found = highest_rate(sla, &mut measure)?;
-                (found.peak, found.best, found.limit, found.steps)
+                (found.peak, found.best, found.whole, found.limit, found.steps)
             }
             Figures::PeakAndUnloaded | Figures::Peak => {
                 let peak = measure(Rate::Peak)?;
                 let limit = peak.limit();
-                (peak, None, limit, Vec::new())
+                (peak, None, None, limit, Vec::new())
             }
         };
         let (cycles, cycles_counted) = cycles.map_or((None, CORE), |(cycles, from)| (Some(cycles), from));
@@ -202,6 +205,7 @@ impl Bench<'_> {
             round: Round {
                 rps_at_sla: best.as_ref().map(Measured::per_second),
                 p99_at_sla_us: best.as_ref().map(|best| at_sla(best, sla)),
+                p99_at_sla_whole_us: whole.as_ref().map(|whole| at_sla(whole, sla)),
                 rps_peak: peak.per_second(),
                 p99_peak_us: latency_us(&peak, 99.0),
                 p99_unloaded_us: None,

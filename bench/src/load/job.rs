@@ -49,18 +49,30 @@ impl Job {
         let server = generator.ask("version")?.and_then(|answer| version(&answer));
         progress("storing the records");
         generator.load()?;
+        let mut last = None;
+        let mut announce = |rate| {
+            if last.replace(rate) != Some(rate) {
+                progress(&match rate {
+                    Rate::Peak => "measuring, closed loop".to_owned(),
+                    Rate::PerSecond(rate) => format!("measuring at {rate:.0} requests/s"),
+                });
+            }
+        };
         let mut measure = |rate| {
-            progress(&match rate {
-                Rate::Peak => "measuring, closed loop".to_owned(),
-                Rate::PerSecond(rate) => format!("measuring at {rate:.0} requests/s"),
-            });
+            announce(rate);
             generator.measure(rate)
         };
         let done = match self {
             Job::LoadOnly => Done::Loaded,
             Job::One(rate) => Done::One(Box::new(measure(rate)?)),
             Job::Scan(scan) => Done::Scan(scan.rates().map(Rate::PerSecond).map(measure).collect::<Result<_, _>>()?),
-            Job::Search(sla) => Done::Search(sla, Box::new(highest_rate(sla, measure)?)),
+            Job::Search(sla) => {
+                let measure = |rate| {
+                    announce(rate);
+                    generator.measure_piece(rate)
+                };
+                Done::Search(sla, Box::new(highest_rate(sla, measure)?))
+            }
         };
         Ok(Report { server, done })
     }

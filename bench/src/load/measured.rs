@@ -58,6 +58,18 @@ impl Measured {
         Measured { rate, time, record, idle_share, server }
     }
 
+    /// Of pieces of one run, what the run as a whole has found. There is at least one.
+    pub(super) fn together<'a>(pieces: impl IntoIterator<Item = &'a Measured>) -> Measured {
+        let mut pieces = pieces.into_iter();
+        let mut whole = pieces.next().cloned().unwrap_or_else(|| Measured::new(Rate::Peak, Duration::ZERO, Vec::new()));
+        for piece in pieces {
+            whole.time += piece.time;
+            whole.record.add(&piece.record);
+            whole.idle_share = whole.idle_share.min(piece.idle_share);
+        }
+        whole
+    }
+
     /// Answers a second.
     pub fn per_second(&self) -> f64 {
         self.record.answered as f64 / self.time.as_secs_f64()
@@ -85,6 +97,13 @@ impl Measured {
     pub fn is_late(&self) -> bool {
         let latency = self.record.all().value_at_quantile(0.99);
         self.record.lag.value_at_quantile(0.99) > LATE_NS.max(latency / LATE_SHARE)
+    }
+
+    /// Whether the generator is why the latency is what it is, or the rate was not reached: it had no time to spare, or requests left
+    /// so late that this is half of what they took.
+    pub fn is_held_up(&self) -> bool {
+        let [latency, lag] = [&self.record.all(), &self.record.lag].map(|histogram| histogram.value_at_quantile(0.99));
+        self.idle_share < LEAST_IDLE || !self.is_offered() || lag > LATE_NS.max(latency / 2)
     }
 
     /// What was the limit.

@@ -49,13 +49,13 @@ pub(crate) struct CompareOptions {
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: u32,
     /// Seconds of each measurement
-    #[arg(short, long, default_value_t = 2.0, value_parser = super::load::seconds)]
+    #[arg(short, long, default_value_t = 1.0, value_parser = super::load::seconds)]
     time: f64,
     /// Seconds of the same load before each
-    #[arg(short = 'W', long, default_value_t = 0.5, value_parser = super::load::seconds)]
+    #[arg(short = 'W', long, default_value_t = 0.25, value_parser = super::load::seconds)]
     warmup: f64,
     /// Connections
-    #[arg(short, long, default_value_t = 16)]
+    #[arg(short, long, default_value_t = 64)]
     connections: usize,
     /// Requests under way on each
     #[arg(short, long, default_value_t = 4)]

@@ -31,6 +31,17 @@ fn a_generator_that_sends_late_is_the_limit() {
 }
 
 #[test]
+fn lateness_is_to_blame_where_it_is_most_of_the_latency() {
+    let mut disturbed = measured(Rate::PerSecond(1000.0), 10_000, 10_000, 0.5);
+    disturbed.record.reads.record_n(4_000_000, 200).unwrap();
+    disturbed.record.lag.record_n(50_000, 200).unwrap();
+    assert!(!disturbed.is_held_up());
+    disturbed.record.lag.record_n(3_000_000, 200).unwrap();
+    assert!(disturbed.is_held_up());
+    assert!(measured(Rate::PerSecond(1000.0), 10_000, 10_000, 0.04).is_held_up(), "no time to spare");
+}
+
+#[test]
 fn an_appliance_s_busy_cycles_are_counted() {
     let statistics = |requests: u64, cycles: u64| {
         format!(
