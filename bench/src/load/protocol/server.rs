@@ -27,6 +27,13 @@ pub(in super::super) fn answer_to(protocol: Protocol, workload: &Workload, reque
             binary::append_hit(&workload.record(index(binary::key(request))), out);
         }
         (Protocol::Binary, [0x80, ..]) => binary::append_stored(request, out),
+        (Protocol::Resp, [b'*', b'2', rest @ ..]) => {
+            // The fifth line is the key.
+            let key = rest.split(|&byte| byte == b'\n').nth(4).unwrap_or_default();
+            out.push(b'$');
+            append_value(workload.record(index(key)), out);
+        }
+        (Protocol::Resp, [b'*', b'3', ..]) => out.extend_from_slice(b"+OK\r\n"),
         (Protocol::Echo, _) => out.extend_from_slice(request),
         (_, [b'v', ..]) => out.extend_from_slice(b"VERSION null\r\n"),
         _ => out.extend_from_slice(b"ERROR\r\n"),

@@ -127,3 +127,13 @@ fn a_server_that_takes_no_time_leaves_the_generator_as_the_limit() {
     assert_eq!(beyond.limit(), Limit::Generator, "{beyond:?}");
     assert!(!beyond.is_reached());
 }
+
+#[test]
+fn every_dialect_has_a_ceiling() {
+    for preset in [Preset::Usr, Preset::Etc] {
+        for protocol in Protocol::ALL {
+            let ceiling = selftest::ceiling(preset, protocol, Duration::from_millis(50)).unwrap();
+            assert!(ceiling.per_second > 1000.0 && ceiling.answer_cycles < ceiling.cycles, "{ceiling:?}");
+        }
+    }
+}
