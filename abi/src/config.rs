@@ -163,7 +163,7 @@ impl Default for Config {
             keepalive_s: 7200,
             console: Level::Info,
             on_crash: OnCrash::Exit,
-            batch: 64,
+            batch: 32,
             spin_us: 1000,
             threads: None,
             stage_clock: StageClock::Cycles,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::engine::{Engine, Source};
 use super::error::LoadError;
 use super::plan::Loading;
+use super::protocol::Protocol;
 use super::recorder::Record;
 use super::schedule::Schedule;
 use super::wire::{Closed, ConnId, Wire};
@@ -14,8 +15,9 @@ use super::workload::Operation;
 const OPENING_AT_ONCE: usize = 64;
 /// How long answers may take after the end of a measurement.
 const DRAIN: Duration = Duration::from_secs(1);
-/// What an appliance is asked for its cycles.
+/// What an appliance is asked for its cycles, and what an echo of ours is.
 const STATISTICS: &str = "stats dataplane";
+const STATISTICS_OF_ECHO: &str = "stats";
 
 /// A measurement, as one engine is told of it.
 #[derive(Clone, Copy, Debug)]
@@ -100,6 +102,7 @@ impl<W: Wire> Engine<'_, W> {
             self.turn_without_sending()?;
         }
         self.all_ready();
+        let question = if self.session.plan.protocol == Protocol::Echo { STATISTICS_OF_ECHO } else { STATISTICS };
         let mut statistics = [None, None];
         let mut asked = 0;
         let deadline = until + self.session.clock.cycles(DRAIN);
@@ -110,7 +113,7 @@ impl<W: Wire> Engine<'_, W> {
                     statistics[asked - 1] = Some(answer);
                 }
                 if (asked == 0 && now >= from) || (asked == 1 && now >= until) {
-                    self.ask(STATISTICS)?;
+                    self.ask(question)?;
                     asked += 1;
                 }
             }
