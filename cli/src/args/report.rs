@@ -12,7 +12,7 @@ use super::AccelChoice;
 const NOTES: &str = "\
 Parts, and what each measures with --run (about half an hour in all; each says how long it takes):
   compare                   all that `bench compare` has, etc and usr, five rounds
-  connections               1 to 100,000, one request on each
+  connections               1 to 100,000
   cores                     as many as there are beside the client's
   value-bytes               64 B to 64 KiB, one message at a time (NetPIPE's figure)
   requests-per-connection   1 to 1,024, and connections that are kept
