@@ -5,6 +5,7 @@ use std::process::Command;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-env-changed=CARGO_INCREMENTAL");
     let rustc = env::var_os("RUSTC").expect("cargo names the compiler");
     let output = Command::new(rustc).arg("--version").output().expect("the compiler says its version");
     let printed = String::from_utf8_lossy(&output.stdout);
@@ -17,6 +18,10 @@ fn main() {
     }
     if level != "3" {
         compiler = format!("{compiler} -Copt-level={level}");
+    }
+    // It cuts crates into other units, which are optimised each by itself.
+    if env::var("CARGO_INCREMENTAL").is_ok_and(|incremental| incremental == "1") {
+        compiler.push_str(" -Cincremental");
     }
     println!("cargo::rustc-env=BENCH_COMPILER={compiler}");
 }

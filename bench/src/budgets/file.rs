@@ -28,11 +28,11 @@ pub struct Budgets {
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     /// The file cannot be read or written.
-    #[error("{0}")]
+    #[error(transparent)]
     Io(#[from] io::Error),
     /// It is no file of budgets.
-    #[error("{}", .0.to_string().trim_end())]
-    Syntax(#[from] toml::de::Error),
+    #[error("{0}")]
+    Syntax(String),
     /// A case has no budget.
     #[error("no budget for '{0}': record it with `memstorm bench budgets --update`")]
     Missing(&'static str),
@@ -45,7 +45,7 @@ pub enum FileError {
     #[error("the budget of '{0}' is 0: record it with `memstorm bench budgets --update`")]
     Zero(String),
     /// It cannot be written down.
-    #[error("{0}")]
+    #[error(transparent)]
     Unwritable(#[from] toml::ser::Error),
 }
 
@@ -62,7 +62,8 @@ impl Budgets {
 
     /// Reads and checks the text of a file.
     fn parse(text: &str) -> Result<Budgets, FileError> {
-        let budgets: Budgets = toml::from_str(text)?;
+        let budgets: Budgets = toml::from_str(text)
+            .map_err(|error: toml::de::Error| FileError::Syntax(error.to_string().trim_end().to_owned()))?;
         if let Some(case) = CASES.iter().find(|case| !budgets.instructions.contains_key(case.name)) {
             return Err(FileError::Missing(case.name));
         }
