@@ -165,11 +165,20 @@ impl Options {
         if self.peers.is_empty() || self.workloads.is_empty() {
             return Err(OptionsError::Nothing("no peer, or no workload"));
         }
-        for workload in &self.workloads {
-            let plan = self.plan(&Case { workload: *workload, peer: self.peers[0] });
-            plan.workload().map_err(|error| OptionsError::Load(error.to_string()))?;
+        self.check_load(&self.peers[..1])
+    }
+
+    /// Whether these peers can be asked for it. Values of ETC, for one, are larger than a datagram.
+    fn check_load(&self, peers: &[Peer]) -> Result<(), OptionsError> {
+        for case in self.cases().iter().filter(|case| peers.contains(&case.peer)) {
+            self.plan(case).workload().map_err(|error| OptionsError::Load(error.to_string()))?;
         }
         Ok(())
+    }
+
+    /// Whether all peers can be asked for all workloads.
+    pub fn suits_all_peers(&self) -> bool {
+        self.check_load(&self.peers).is_ok()
     }
 
     /// Whether a host with so many cores has those that are asked for.

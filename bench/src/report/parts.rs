@@ -103,7 +103,12 @@ pub fn parts(setting: &Setting) -> Vec<Part> {
     ];
     let parts = PARTS.into_iter().zip(parts).map(|(name, comparisons)| Part {
         name,
-        comparisons: comparisons.iter().flat_map(Options::split).map(|options| setting.paced(options)).collect(),
+        comparisons: comparisons
+            .iter()
+            .flat_map(Options::split)
+            .filter(Options::suits_all_peers)
+            .map(|options| setting.paced(options))
+            .collect(),
         notes: if name == "cores" { vec![cores_note(setting.host_cores, most_cores)] } else { Vec::new() },
     });
     parts.collect()
@@ -208,7 +213,8 @@ mod tests {
         assert_eq!(parts.iter().map(|part| part.name).collect::<Vec<_>>(), PARTS);
         let minutes = parts.iter().map(Part::estimate).sum::<Duration>().as_secs() / 60;
         assert!((15..35).contains(&minutes), "{minutes} minutes");
-        assert!(parts.iter().flat_map(|part| &part.comparisons).all(|options| options.peers.len() == 1));
+        let all = || parts.iter().flat_map(|part| &part.comparisons);
+        assert!(all().all(|options| options.peers.len() == 1 && options.suits_all_peers()));
         assert_eq!(parts[0].comparisons[0].rounds, 5);
     }
 
