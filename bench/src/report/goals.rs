@@ -1,7 +1,7 @@
 //! What was promised, beside what was found: ratios that no one should have to compute from tables.
 
-use super::table::{grouped, markdown};
-use crate::compare::Row;
+use super::table::{grouped, markdown, number};
+use crate::compare::{Row, rounded};
 
 /// A promise.
 struct Goal {
@@ -134,10 +134,10 @@ impl Goal {
             (false, true) => "<= ",
             (true, true) => "about ",
         };
-        let ratio_text = ratio.map_or("-".to_owned(), |ratio| format!("{mark}{}", two_digits(ratio)));
+        let ratio_text = ratio.map_or("-".to_owned(), |ratio| format!("{mark}{}", three_digits(ratio)));
         let goal = match (self.bound, ratio) {
-            (Bound::AtLeast(least), Some(_)) => format!("at least {}", two_digits(least)),
-            (Bound::AtMost(most), Some(_)) => format!("at most {}", two_digits(most)),
+            (Bound::AtLeast(least), Some(_)) => format!("at least {}", three_digits(least)),
+            (Bound::AtMost(most), Some(_)) => format!("at most {}", three_digits(most)),
             (Bound::AtLeast(least), None) => format!("at least {}", grouped(least)),
             (Bound::AtMost(most), None) => format!("at most {}", grouped(most)),
             (Bound::Nothing, _) => "-".to_owned(),
@@ -164,18 +164,14 @@ impl Goal {
 
 impl Figure {
     fn text(self) -> String {
-        let text = if self.value < 100.0 { two_digits(self.value) } else { grouped(self.value) };
+        let text = if self.value < 100.0 { three_digits(self.value) } else { grouped(self.value) };
         if self.is_least { format!(">= {text}") } else { text }
     }
 }
 
-/// With two digits behind the point below ten, one below a hundred.
-fn two_digits(value: f64) -> String {
-    match value {
-        value if value < 10.0 => format!("{value:.2}"),
-        value if value < 100.0 => format!("{value:.1}"),
-        value => grouped(value),
-    }
+/// With three digits that count.
+fn three_digits(value: f64) -> String {
+    number(rounded(value, 3))
 }
 
 #[cfg(test)]
@@ -198,15 +194,14 @@ mod tests {
         let line =
             |text: &[String], what: &str| text.iter().find(|line| line.contains(what)).cloned().unwrap_or_default();
         assert!(
-            line(&text, "beside memcached on the host")
-                .ends_with("| 2,000,000 | 80,000 | 25.0 | at least 20.0 | yes |")
+            line(&text, "beside memcached on the host").ends_with("| 2,000,000 | 80,000 | 25 | at least 20 | yes |")
         );
         assert!(line(&text, "baseline").ends_with("| 80,000 | - | - | at least 50,000 | yes |"));
-        assert!(line(&text, "p99 without load").ends_with("| 31.5 | 31.5 | 1.00 | at most 0.33 | no |"));
+        assert!(line(&text, "p99 without load").ends_with("| 31.5 | 31.5 | 1 | at most 0.333 | no |"));
         ours.limited_by = "generator".to_owned();
         let text = lines(vec![ours, row("memcached", "tap", "native", 2e5)]);
         let line = line(&text, "beside memcached on the host");
-        assert!(line.ends_with("| >= 2,000,000 | 200,000 | >= 10.0 | at least 20.0 | not shown |"), "{line}");
+        assert!(line.ends_with("| >= 2,000,000 | 200,000 | >= 10 | at least 20 | not shown |"), "{line}");
     }
 
     #[test]
@@ -216,6 +211,6 @@ mod tests {
         assert!(!text.contains("TCG") && !text.contains("beside memcached"), "{text}");
         let many = |connections| Row { connections, ..row("memstorm", "vhost-user", "kvm", connections as f64) };
         let text = table(&[("connections".to_owned(), vec![many(100_000), many(1000)])]);
-        assert!(text.contains("| 120,000 | 1,200 | 100 | at least 0.50 | yes |"), "{text}");
+        assert!(text.contains("| 120,000 | 1,200 | 100 | at least 0.5 | yes |"), "{text}");
     }
 }

@@ -34,7 +34,12 @@ pub(super) fn comparison(rows: &[Row]) -> String {
                 row.peer.clone(),
                 row.wire.clone(),
                 row.accel.clone(),
-                at_sla.map_or("none kept it".to_owned(), |figure| rate(Some(figure), &row.limited_by)),
+                match at_sla {
+                    Some(figure) => rate(Some(figure), &row.limited_by),
+                    // Frames have no latency that is measured.
+                    None if row.workload == "frames" => "-".to_owned(),
+                    None => "none kept it".to_owned(),
+                },
                 beside(row.rps_at_sla, baseline.and_then(|row| row.rps_at_sla)),
                 number(row.sla_us),
                 row.p99_at_sla_us.map_or("-".to_owned(), number),
