@@ -258,7 +258,7 @@ mod tests {
     fn without_options_everything_is_compared() {
         let [options] = &parsed("").unwrap().comparisons(true)[..] else { panic!("one") };
         assert_eq!(options.workloads, [Preset::Etc, Preset::Usr]);
-        assert_eq!((options.rounds, options.peers.len(), options.connections), (5, 10, 16));
+        assert_eq!((options.rounds, options.peers.len(), options.connections), (5, 10, 64));
         assert_eq!(options.peers[0].accel, Some(Accel::Kvm));
         assert_eq!(parsed("").unwrap().comparisons(false)[0].peers[0].accel, Some(Accel::Tcg));
     }
