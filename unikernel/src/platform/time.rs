@@ -54,6 +54,9 @@ impl Clock {
             .or(uhyve.and_then(|uhyve| Some((u64::from(uhyve.tsc_khz?) * 1000, Source::Uhyve))))
             .or(cpuid_frequency().map(|hz| (hz, Source::Cpuid)));
         let calibrated = if known.is_none() || timer == TimerKind::Count { pit::calibrate() } else { None };
+        if uhyve.is_none() {
+            pit::silence();
+        }
         let (tsc_hz, source) = known.or(calibrated.map(|rates| (rates.tsc_hz, Source::Calibrated)))?;
         let timer_hz = match timer {
             TimerKind::TscDeadline => tsc_hz,

@@ -50,6 +50,15 @@ pub(super) fn calibrate() -> Option<Rates> {
     (0..ATTEMPTS).find_map(|_| pit.count())
 }
 
+/// Has the PIT come to rest, where there is one. A reset leaves it counting round and round: QEMU's thread then wakes up 36 times a
+/// second for an interrupt that nobody wants, and takes the core from ours.
+pub(super) fn silence() {
+    // SAFETY: the PIT does nothing to memory; its interrupt is masked.
+    if let Ok(ports) = unsafe { Ports::grant(PIT_PORT, 4) } {
+        Pit(ports).begin(1); // ends at once, and that was it
+    }
+}
+
 /// What something that counts down says, and the time-stamp counter then.
 #[derive(Clone, Copy, Debug)]
 struct Look {
@@ -64,15 +73,19 @@ struct Pit(Ports);
 impl Pit {
     /// Counts; `None` if the PIT is not there, or has ended before it was looked at.
     fn count(&self) -> Option<Rates> {
-        self.0.write_u8(COMMAND, ONE_SHOT);
-        self.0.write_u8(CHANNEL_0, COUNT as u8);
-        self.0.write_u8(CHANNEL_0, (COUNT >> 8) as u8); // counting begins
+        self.begin(COUNT);
         monitor::timer_count(u32::MAX);
         let look_at_both = || Some([quickest(|| self.read())?, quickest(|| Some(monitor::timer_count(0)))?]);
         let first = look_at_both()?;
         (0..STUCK).find(|_| self.read().is_none_or(|count| first[0].count.saturating_sub(count) >= WINDOW))?;
         let last = look_at_both()?;
         rates([first[0], last[0]], [first[1], last[1]])
+    }
+
+    /// Begins to count down, once.
+    fn begin(&self, count: u16) {
+        self.0.write_u8(COMMAND, ONE_SHOT);
+        count.to_le_bytes().into_iter().for_each(|byte| self.0.write_u8(CHANNEL_0, byte));
     }
 
     /// The count, unless it has ended, or not begun. A bus without a PIT reads as ones, which is an end.
