@@ -70,6 +70,16 @@ impl Record {
         }
     }
 
+    /// Forgets everything. All memory of the histograms is written.
+    fn clear(&mut self) {
+        [&mut self.reads, &mut self.updates, &mut self.lag].into_iter().for_each(Histogram::reset);
+        self.depths.fill(0);
+        let Record { answered, intended, misses, refused, skipped, lost, unanswered, .. } = self;
+        [answered, intended, misses, refused, skipped, lost, unanswered].into_iter().for_each(|count| *count = 0);
+        let Record { rx_bytes, tx_bytes, reconnects, busy_cycles, idle_cycles, .. } = self;
+        [rx_bytes, tx_bytes, reconnects, busy_cycles, idle_cycles].into_iter().for_each(|count| *count = 0);
+    }
+
     /// Adds what another engine has recorded.
     pub fn add(&mut self, other: &Record) {
         for (own, other) in
@@ -132,16 +142,20 @@ impl Recorder {
         Recorder { clock, from: u64::MAX, until: u64::MAX, record: Record::new(depth) }
     }
 
-    /// Begins anew, with an interval.
+    /// Begins anew, with an interval. The histograms stay where they are: a page of theirs that is touched for the first time while
+    /// requests are under way takes as long as many of these.
     pub(super) fn begin(&mut self, from: u64, until: u64) {
-        *self = Recorder { from, until, ..Recorder::new(self.clock, self.record.depths.len() - 1) };
+        self.end();
+        (self.from, self.until) = (from, until);
     }
 
     /// Ends: returns what was recorded.
     pub(super) fn end(&mut self) -> Record {
-        let depth = self.record.depths.len() - 1;
         (self.from, self.until) = (u64::MAX, u64::MAX);
-        std::mem::replace(&mut self.record, Record::new(depth))
+        let mut recorded = Record::new(self.record.depths.len() - 1);
+        recorded.add(&self.record);
+        self.record.clear();
+        recorded
     }
 
     /// Whether a time lies in the interval.
@@ -250,7 +264,9 @@ mod tests {
         assert_eq!((record.tx_bytes, record.rx_bytes, record.depths[4]), (10, 0, 1));
         assert_eq!((record.unanswered, record.updates.len()), (1, 1));
         recorder.answered(1500, 1400, Operation::Read, Outcome::Hit);
-        assert_eq!(recorder.record.answered, 0);
+        let Record { intended, answered, misses, unanswered, tx_bytes, .. } = recorder.record;
+        assert_eq!([intended, answered, misses, unanswered, tx_bytes], [0; 5]);
+        assert_eq!((recorder.record.all().len(), recorder.record.depths), (0, vec![0; 5]));
     }
 
     #[test]

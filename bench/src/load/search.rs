@@ -13,7 +13,7 @@ use super::measured::{Limit, Measured};
 /// The bracket is narrow enough at this share of its upper end.
 const NARROW: f64 = 0.02;
 /// Pieces of a run at a rate.
-pub(super) const PIECES: usize = 9;
+pub(super) const PIECES: usize = 21;
 /// Rates at most.
 const STEPS: usize = 14;
 /// The first rate that is tried, and how much is added while all goes well, as shares.

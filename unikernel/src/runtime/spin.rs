@@ -49,16 +49,16 @@ impl Spin {
     pub fn halted(&mut self, time: Duration) {
         let has_paid = core::mem::take(&mut self.has_paid);
         let is_short = time < self.longest;
-        if self.is_long && has_paid && is_short {
-            self.patience = 0;
-        } else if self.is_long {
-            self.is_long = false;
-            self.patience = (2 * self.patience + 1).min(MOST_PATIENCE);
-            self.halts_left = self.patience;
-        } else if is_short && self.halts_left == 0 {
-            self.is_long = self.longest > LEAST;
-        } else if is_short {
-            self.halts_left -= 1;
+        match (self.is_long, has_paid) {
+            // After a long halt it is to be tried again, at the first that is short.
+            (true, true) => (self.is_long, self.patience) = (is_short, 0),
+            (true, false) => {
+                self.is_long = false;
+                self.patience = (2 * self.patience + 1).min(MOST_PATIENCE);
+                self.halts_left = self.patience;
+            }
+            (false, _) if is_short && self.halts_left == 0 => self.is_long = self.longest > LEAST,
+            (false, _) => self.halts_left = self.halts_left.saturating_sub(u32::from(is_short)),
         }
     }
 }
@@ -111,6 +111,15 @@ mod tests {
         live(&mut spin, gaps(30, 1000));
         assert_eq!(live(&mut spin, [100_000; 50].into_iter()), 50);
         assert_eq!(spin.limit(), LEAST);
+    }
+
+    #[test]
+    fn after_a_rest_it_takes_one_halt() {
+        let mut spin = Spin::new(LONGEST);
+        for _ in 0..20 {
+            assert!(live(&mut spin, gaps(30, 1000)) <= 2);
+            assert_eq!(live(&mut spin, [100_000].into_iter()), 1);
+        }
     }
 
     /// On a shared core frames come only while it halts: each gap ends soon after the halt, however long it has spun.
