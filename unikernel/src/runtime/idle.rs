@@ -18,12 +18,14 @@ pub struct Idle {
     spin: Spin,
     /// Since when there has been no work, if there is none.
     since: Option<Instant>,
+    /// When the core was last woken.
+    woken: Instant,
 }
 
 impl Idle {
     /// Halts after at most `spin_us` microseconds without work.
-    pub fn new(spin_us: u32) -> Idle {
-        Idle { spin: Spin::new(Duration::from_micros(spin_us.into())), since: None }
+    pub fn new(spin_us: u32, now: Instant) -> Idle {
+        Idle { spin: Spin::new(Duration::from_micros(spin_us.into())), since: None, woken: now }
     }
 
     /// To be called after every turn, with what it found.
@@ -48,7 +50,9 @@ impl Idle {
         if shard.lie_down(now) == Armed::Idle {
             let began = clock.now();
             clock.halt_until(shard.next_deadline(now));
-            self.spin.halted(clock.now().since(began));
+            let woken = clock.now();
+            self.spin.halted(began.since(self.woken), woken.since(began));
+            self.woken = woken;
         }
         shard.get_up();
         self.since = None;

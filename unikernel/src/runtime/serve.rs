@@ -80,7 +80,7 @@ fn first<R: RxQueue, T: TxQueue, A: Movable, W: Watch>(
     mut watches: Vec<W>,
 ) -> ! {
     let mut surroundings = Surroundings::of(&machine);
-    let mut idle = Idle::new(surroundings.spin_us);
+    let mut idle = Idle::new(surroundings.spin_us, surroundings.clock.now());
     let deadline = surroundings.clock.now() + ADDRESS_TIMEOUT;
     while shard.address().is_none() {
         if surroundings.turn(&mut shard, &mut idle) > deadline {
@@ -101,7 +101,7 @@ fn first<R: RxQueue, T: TxQueue, A: Movable, W: Watch>(
 
 /// The loop of any other core.
 fn other<R: RxQueue, T: TxQueue, A: Movable>(mut shard: Box<Shard<R, T, A>>, mut surroundings: Surroundings) {
-    let mut idle = Idle::new(surroundings.spin_us);
+    let mut idle = Idle::new(surroundings.spin_us, surroundings.clock.now());
     loop {
         surroundings.turn(&mut shard, &mut idle);
     }

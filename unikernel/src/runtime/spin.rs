@@ -3,13 +3,16 @@
 //! A wake-up costs from a few microseconds on a bare machine to some hundred under a nested hypervisor, so that a core that
 //! serves had better not halt between two requests. But where the core is shared with whoever is to bring the next frame,
 //! spinning keeps that one from it. A core cannot know which, so it tries: after a halt that was cut short it spins for the
-//! longest time, and goes on with that as long as work is found by it; else it takes the least, and the next trial waits for
-//! twice as many halts.
+//! longest time, and goes on with that as long as work is found by it, or there is so much that the time is little beside it;
+//! else it takes the least, and the next trial waits for twice as many halts.
 
 use core::time::Duration;
 
 /// What a core spins in any case, unless the longest time is shorter.
 const LEAST: Duration = Duration::from_micros(50);
+/// A halt of up to so many times the longest spin is short: to be woken may take milliseconds of it. And a spin is little beside a
+/// run of so many times its length.
+const TIMES: u32 = 10;
 /// Halts between two trials at most.
 const MOST_PATIENCE: u32 = 256;
 
@@ -45,10 +48,10 @@ impl Spin {
         }
     }
 
-    /// The core has halted for so long.
-    pub fn halted(&mut self, time: Duration) {
-        let has_paid = core::mem::take(&mut self.has_paid);
-        let is_short = time < self.longest;
+    /// The core has halted for `time`, after it had run for `ran`.
+    pub fn halted(&mut self, ran: Duration, time: Duration) {
+        let has_paid = core::mem::take(&mut self.has_paid) || ran >= TIMES * self.longest;
+        let is_short = time < TIMES * self.longest;
         match (self.is_long, has_paid) {
             // After a long halt it is to be tried again, at the first that is short.
             (true, true) => (self.is_long, self.patience) = (is_short, 0),
@@ -73,14 +76,16 @@ mod tests {
         Duration::from_micros(us)
     }
 
-    /// Lets the core live through gaps between frames. Returns how often it has halted.
+    /// Lets the core live through gaps between frames, which it works on in no time. Returns how often it has halted.
     fn live(spin: &mut Spin, gaps_us: impl Iterator<Item = u64>) -> usize {
+        let mut ran = Duration::ZERO;
         let halts = gaps_us.filter(|&gap| {
             let halts = us(gap) > spin.limit();
+            ran += us(gap).min(spin.limit());
             if halts {
-                spin.halted(us(gap) - spin.limit())
+                spin.halted(core::mem::take(&mut ran), us(gap) - spin.limit());
             } else {
-                spin.found_work(us(gap))
+                spin.found_work(us(gap));
             }
             halts
         });
@@ -122,6 +127,16 @@ mod tests {
         }
     }
 
+    /// Bursts without a gap, a rest between them that is a short halt, and then fewer frames.
+    #[test]
+    fn a_rest_after_hard_work_proves_nothing() {
+        let mut spin = Spin::new(LONGEST);
+        for _ in 0..20 {
+            live(&mut spin, core::iter::repeat_n(1, 50_000).chain([5000]));
+        }
+        assert!(live(&mut spin, gaps(30, 1000)) <= 1);
+    }
+
     /// On a shared core frames come only while it halts: each gap ends soon after the halt, however long it has spun.
     #[test]
     fn where_spinning_brings_nothing_it_is_given_up() {
@@ -129,7 +144,7 @@ mod tests {
         let mut long = 0;
         for _ in 0..10_000 {
             long += usize::from(spin.limit() == LONGEST);
-            spin.halted(us(20));
+            spin.halted(us(100) + spin.limit(), us(20));
         }
         assert!((8..100).contains(&long), "{long}");
     }
@@ -140,7 +155,7 @@ mod tests {
             let mut spin = Spin::new(us(longest));
             for _ in 0..10 {
                 assert_eq!(spin.limit(), us(longest));
-                spin.halted(us(1));
+                spin.halted(us(1), us(1));
             }
         }
     }
