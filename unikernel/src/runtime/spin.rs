@@ -4,7 +4,7 @@
 //! serves had better not halt between two requests. But where the core is shared with whoever is to bring the next frame,
 //! spinning keeps that one from it. A core cannot know which, so it tries: after a halt that was cut short it spins for the
 //! longest time, and goes on with that as long as work is found by it, or there is so much that the time is little beside it;
-//! else it takes the least, and the next trial waits for twice as many halts.
+//! else it takes the least, and waits for twice as long before it tries again.
 
 use core::time::Duration;
 
@@ -13,8 +13,9 @@ const LEAST: Duration = Duration::from_micros(50);
 /// A halt of up to so many times the longest spin is short: to be woken may take milliseconds of it. And a spin is little beside a
 /// run of so many times its length.
 const TIMES: u32 = 10;
-/// Halts between two trials at most.
-const MOST_PATIENCE: u32 = 256;
+/// Between two trials pass so many of the longest time, at least and at most.
+const LEAST_WAIT: u32 = 2;
+const MOST_WAIT: u32 = 256;
 
 /// A core's choice.
 #[derive(Debug)]
@@ -23,15 +24,15 @@ pub struct Spin {
     is_long: bool,
     /// Work was found by spinning for longer than the least time, since the last halt.
     has_paid: bool,
-    /// Short halts until the next trial, and how many there were to be before the last one.
-    halts_left: u32,
-    patience: u32,
+    /// How long the next trial has to wait, and how long it has.
+    wait: Duration,
+    waited: Duration,
 }
 
 impl Spin {
     /// Spins for at most `longest`.
     pub fn new(longest: Duration) -> Spin {
-        Spin { longest, is_long: false, has_paid: false, halts_left: 0, patience: 0 }
+        Spin { longest, is_long: false, has_paid: false, wait: Duration::ZERO, waited: Duration::ZERO }
     }
 
     /// When to halt: after so long without work.
@@ -52,17 +53,17 @@ impl Spin {
     pub fn halted(&mut self, ran: Duration, time: Duration) {
         let has_paid = core::mem::take(&mut self.has_paid) || ran >= TIMES * self.longest;
         let is_short = time < TIMES * self.longest;
-        match (self.is_long, has_paid) {
-            // After a long halt it is to be tried again, at the first that is short.
-            (true, true) => (self.is_long, self.patience) = (is_short, 0),
-            (true, false) => {
-                self.is_long = false;
-                self.patience = (2 * self.patience + 1).min(MOST_PATIENCE);
-                self.halts_left = self.patience;
-            }
-            (false, _) if is_short && self.halts_left == 0 => self.is_long = self.longest > LEAST,
-            (false, _) => self.halts_left = self.halts_left.saturating_sub(u32::from(is_short)),
+        self.waited += ran + time;
+        if self.is_long && !has_paid {
+            self.is_long = false;
+            self.wait = (2 * self.wait).clamp(LEAST_WAIT * self.longest, MOST_WAIT * self.longest);
+            self.waited = Duration::ZERO;
+            return;
         }
+        if self.is_long || !is_short {
+            self.wait = Duration::ZERO;
+        }
+        self.is_long = is_short && self.longest > LEAST && (self.is_long || self.waited >= self.wait);
     }
 }
 
