@@ -10,7 +10,7 @@ use super::row::{LimitedBy, Point, Round};
 use super::wires::Way;
 use crate::load::clock::Clock;
 use crate::load::wire::WireError;
-use crate::load::{Generator, Limit, LoadError, Measured, Plan, Rate, Sla, highest_rate};
+use crate::load::{Generator, Limit, LoadError, Measured, PIECES, Plan, Rate, Sla, highest_rate};
 use crate::peers::{CoreTime, Kind, PeerError, Server, start};
 
 /// Where cycles come from.
@@ -165,37 +165,29 @@ impl Bench<'_> {
         progress("storing the records");
         generator.load()?;
         let clock = Clock::calibrate();
-        let mut cycles = None;
-        let mut announced = None;
-        let mut measure = |rate: Rate| {
-            if self.interrupted.load(Ordering::Relaxed) {
-                return Err(LoadError::Impossible("interrupted".to_owned()));
-            }
-            match rate {
-                Rate::Peak => {
-                    progress("closed loop");
-                    let (measured, busy) = self.watching_the_core(|| generator.measure(rate))?;
-                    // Our guests poll: their core is always busy, and only they know with what.
-                    let busy = busy.filter(|_| !self.case.peer.kind.is_ours());
-                    cycles = cycles_per_request(&measured, busy, &clock);
-                    Ok(measured)
-                }
-                Rate::PerSecond(wanted) => {
-                    if announced.replace(rate) != Some(rate) {
-                        progress(&format!("{wanted:.0} requests/s"));
-                    }
-                    generator.measure_piece(rate)
-                }
-            }
+        let go_on = || match self.interrupted.load(Ordering::Relaxed) {
+            true => Err(LoadError::Impossible("interrupted".to_owned())),
+            false => Ok(()),
         };
+        go_on()?;
+        progress("closed loop");
+        let (peak, busy) = self.watching_the_core(|| generator.measure(Rate::Peak))?;
+        // Our guests poll: their core is always busy, and only they know with what.
+        let busy = busy.filter(|_| !self.case.peer.kind.is_ours());
+        let cycles = cycles_per_request(&peak, busy, &clock);
         let sla = self.options.sla.of(&self.case.peer);
         let (peak, best, whole, limit, steps) = match self.options.figures {
             Figures::All => {
-                let found = highest_rate(sla, &mut measure)?;
+                let found = highest_rate(sla, peak, |rate| {
+                    go_on()?;
+                    if let Rate::PerSecond(wanted) = rate {
+                        progress(&format!("{wanted:.0} requests/s"));
+                    }
+                    generator.measure_pieces(rate, PIECES)
+                })?;
                 (found.peak, found.best, found.whole, found.limit, found.steps)
             }
             Figures::PeakAndUnloaded | Figures::Peak => {
-                let peak = measure(Rate::Peak)?;
                 let limit = peak.limit();
                 (peak, None, None, limit, Vec::new())
             }

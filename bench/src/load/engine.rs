@@ -131,11 +131,7 @@ impl<'a, W: Wire> Engine<'a, W> {
     /// The turn's time goes to the busy or the idle cycles.
     #[inline]
     fn account(&mut self, end: u64, busy: bool) {
-        let recorder = &mut self.session.recorder;
-        if recorder.covers(end) {
-            let account = if busy { &mut recorder.record.busy_cycles } else { &mut recorder.record.idle_cycles };
-            *account += end - self.turn_end;
-        }
+        self.session.recorder.turn(end, end - self.turn_end, busy);
         self.turn_end = end;
     }
 
@@ -210,10 +206,8 @@ impl<'a, W: Wire> Engine<'a, W> {
                     dealt.first = intended;
                 }
                 dealt.sent += 1;
-            } else if self.held.push(&mut self.session.connections.get(conn).held, intended).is_err()
-                && self.session.recorder.covers(intended)
-            {
-                self.session.recorder.record.skipped += 1;
+            } else if self.held.push(&mut self.session.connections.get(conn).held, intended).is_err() {
+                self.session.recorder.skipped(intended);
             }
         }
         Ok(dealt)

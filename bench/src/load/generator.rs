@@ -13,12 +13,11 @@ use super::error::LoadError;
 use super::measured::Measured;
 use super::phases::{Interval, Part};
 use super::plan::Plan;
-use super::search::PIECES;
 use super::wire::{Wire, WireError};
 use super::workload::Workload;
 
-/// Between the order to measure and its beginning, so that all threads have it by then.
-const NOTICE: Duration = Duration::from_millis(5);
+/// Between the order to measure and its beginning, so that all threads have it, and their histograms are empty.
+const NOTICE: Duration = Duration::from_millis(20);
 /// How long a thread without orders sleeps between two looks at its wire.
 const NAP: Duration = Duration::from_micros(50);
 
@@ -107,16 +106,12 @@ impl Generator<'_> {
 
     /// Measures at a rate, for the plan's time.
     pub fn measure(&mut self, rate: Rate) -> Result<Measured, LoadError> {
-        self.measure_for(rate, self.plan.warmup, self.plan.time)
+        let measured = Measured::together(&self.measure_pieces(rate, 1)?);
+        measured.ok_or_else(|| LoadError::Thread("nothing was measured".into()))
     }
 
-    /// Measures the closed loop for the plan's time; at a rate, one of the pieces that a search divides it into.
-    pub fn measure_piece(&mut self, rate: Rate) -> Result<Measured, LoadError> {
-        let pieces = if rate == Rate::Peak { 1 } else { PIECES as u32 };
-        self.measure_for(rate, self.plan.warmup / pieces, self.plan.time / pieces)
-    }
-
-    fn measure_for(&mut self, rate: Rate, warmup: Duration, time: Duration) -> Result<Measured, LoadError> {
+    /// The same, in pieces of the plan's time.
+    pub fn measure_pieces(&mut self, rate: Rate, pieces: usize) -> Result<Vec<Measured>, LoadError> {
         let gap_cycles = match rate {
             Rate::Peak => None,
             Rate::PerSecond(rate) if rate > 0.0 && rate.is_finite() => {
@@ -125,14 +120,14 @@ impl Generator<'_> {
             Rate::PerSecond(rate) => return Err(LoadError::Impossible(format!("a rate of {rate} requests/s"))),
         };
         let start = self.clock.now() + self.clock.cycles(NOTICE);
-        let from = start + self.clock.cycles(warmup);
-        let until = from + self.clock.cycles(time);
-        let reports = self.all(&Order::Measure(Interval { start, from, until, gap_cycles }))?;
+        let from = start + self.clock.cycles(self.plan.warmup);
+        let until = from + self.clock.cycles(self.plan.time);
+        let reports = self.all(&Order::Measure(Interval { start, from, until, pieces, gap_cycles }))?;
         let parts = reports.into_iter().filter_map(|report| match report {
             Report::Measured(part) => Some(*part),
             _ => None,
         });
-        Ok(Measured::new(rate, time, parts.collect()))
+        Ok(Measured::of_pieces(rate, self.plan.time, &parts.collect::<Vec<_>>()))
     }
 
     /// Gives an order to all, and waits until all have carried it out, or one has failed.

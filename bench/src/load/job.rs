@@ -4,7 +4,7 @@ use super::error::LoadError;
 use super::generator::{Generator, Rate};
 use super::measured::Measured;
 use super::scan::Scan;
-use super::search::{Found, Sla, highest_rate};
+use super::search::{Found, PIECES, Sla, highest_rate};
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -49,14 +49,11 @@ impl Job {
         let server = generator.ask("version")?.and_then(|answer| version(&answer));
         progress("storing the records");
         generator.load()?;
-        let mut last = None;
         let mut announce = |rate| {
-            if last.replace(rate) != Some(rate) {
-                progress(&match rate {
-                    Rate::Peak => "measuring, closed loop".to_owned(),
-                    Rate::PerSecond(rate) => format!("measuring at {rate:.0} requests/s"),
-                });
-            }
+            progress(&match rate {
+                Rate::Peak => "measuring, closed loop".to_owned(),
+                Rate::PerSecond(rate) => format!("measuring at {rate:.0} requests/s"),
+            });
         };
         let mut measure = |rate| {
             announce(rate);
@@ -67,11 +64,12 @@ impl Job {
             Job::One(rate) => Done::One(Box::new(measure(rate)?)),
             Job::Scan(scan) => Done::Scan(scan.rates().map(Rate::PerSecond).map(measure).collect::<Result<_, _>>()?),
             Job::Search(sla) => {
+                let peak = measure(Rate::Peak)?;
                 let measure = |rate| {
                     announce(rate);
-                    generator.measure_piece(rate)
+                    generator.measure_pieces(rate, PIECES)
                 };
-                Done::Search(sla, Box::new(highest_rate(sla, measure)?))
+                Done::Search(sla, Box::new(highest_rate(sla, peak, measure)?))
             }
         };
         Ok(Report { server, done })

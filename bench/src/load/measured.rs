@@ -50,24 +50,32 @@ pub struct ServerTime {
 }
 
 impl Measured {
-    pub(super) fn new(rate: Rate, time: Duration, parts: Vec<Part>) -> Measured {
-        let idle_share = parts.iter().map(|part| part.record.idle_share()).fold(1.0, f64::min);
+    /// Of each piece of a run of `time`, from what all engines have found.
+    pub(super) fn of_pieces(rate: Rate, time: Duration, parts: &[Part]) -> Vec<Measured> {
+        let pieces = parts.iter().map(|part| part.records.len()).max().unwrap_or(1);
         let server = parts.iter().find_map(|part| part.statistics.as_ref()).and_then(ServerTime::between);
-        let mut record = Record::new(1);
-        parts.iter().for_each(|part| record.add(&part.record));
-        Measured { rate, time, record, idle_share, server }
+        let piece = |index: usize| {
+            let records = || parts.iter().filter_map(move |part| part.records.get(index));
+            let idle_share = records().map(Record::idle_share).fold(1.0, f64::min);
+            let mut record = Record::new(1);
+            records().for_each(|other| record.add(other));
+            Measured { rate, time: time / pieces as u32, record, idle_share, server }
+        };
+        (0..pieces).map(piece).collect()
     }
 
-    /// Of pieces of one run, what the run as a whole has found. There is at least one.
-    pub(super) fn together<'a>(pieces: impl IntoIterator<Item = &'a Measured>) -> Measured {
+    /// What pieces of one run have found together; `None` of no pieces.
+    pub(super) fn together<'a>(pieces: impl IntoIterator<Item = &'a Measured>) -> Option<Measured> {
         let mut pieces = pieces.into_iter();
-        let mut whole = pieces.next().cloned().unwrap_or_else(|| Measured::new(Rate::Peak, Duration::ZERO, Vec::new()));
+        let mut sum = pieces.next()?.clone();
+        let mut idle_s = sum.idle_share * sum.time.as_secs_f64();
         for piece in pieces {
-            whole.time += piece.time;
-            whole.record.add(&piece.record);
-            whole.idle_share = whole.idle_share.min(piece.idle_share);
+            sum.time += piece.time;
+            sum.record.add(&piece.record);
+            idle_s += piece.idle_share * piece.time.as_secs_f64();
         }
-        whole
+        sum.idle_share = idle_s / sum.time.as_secs_f64();
+        Some(sum)
     }
 
     /// Answers a second.

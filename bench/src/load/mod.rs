@@ -56,7 +56,7 @@ pub use protocol::{Protocol, Wrong};
 pub use recorder::Record;
 pub use scan::Scan;
 pub use schedule::ScheduleError;
-pub use search::{Found, Sla, highest_rate};
+pub use search::{Found, PIECES, Sla, highest_rate};
 
 #[cfg(test)]
 mod tests;

@@ -26,6 +26,8 @@ pub(super) struct Interval {
     pub(super) start: u64,
     pub(super) from: u64,
     pub(super) until: u64,
+    /// Pieces of the recorded time, of one length.
+    pub(super) pieces: usize,
     /// Cycles between the arrivals of this engine, or none: closed loop.
     pub(super) gap_cycles: Option<f64>,
 }
@@ -33,7 +35,8 @@ pub(super) struct Interval {
 /// What one engine has measured.
 #[derive(Debug)]
 pub(super) struct Part {
-    pub(super) record: Record,
+    /// In each piece of the interval.
+    pub(super) records: Vec<Record>,
     /// The server's statistics at the beginning and at the end, if it was asked and has answered in time.
     pub(super) statistics: Option<[String; 2]>,
 }
@@ -91,9 +94,9 @@ impl<W: Wire> Engine<'_, W> {
 
     /// Sends requests and records what becomes of them.
     pub(super) fn measure(&mut self, interval: Interval) -> Result<Part, LoadError> {
-        let Interval { start, from, until, gap_cycles } = interval;
+        let Interval { start, from, until, pieces, gap_cycles } = interval;
         self.session.during = "measuring";
-        self.session.recorder.begin(from, until);
+        self.session.recorder.begin(from, until, pieces);
         self.source = match gap_cycles {
             None => Source::Peak,
             Some(gap) => Source::Open(Schedule::new(self.session.plan.gaps, gap, start, self.random.fork())?),
@@ -132,7 +135,7 @@ impl<W: Wire> Engine<'_, W> {
             [Some(before), Some(after)] => Some([before, after]),
             _ => None,
         };
-        Ok(Part { record: self.session.recorder.end(), statistics })
+        Ok(Part { records: self.session.recorder.end(), statistics })
     }
 
     /// Asks the server something, in text, while nothing else goes on.

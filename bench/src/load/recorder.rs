@@ -126,36 +126,38 @@ fn histogram() -> Histogram<u64> {
     bounded.unwrap_or_else(|_| unreachable!("bounds of a histogram"))
 }
 
-/// Records what lies within an interval.
+/// Records what lies within an interval, which may consist of pieces.
 #[derive(Debug)]
 pub(super) struct Recorder {
     clock: Clock,
     /// In cycles.
     from: u64,
     until: u64,
-    pub(super) record: Record,
+    piece: u64,
+    /// One for each piece; between intervals those of the last, without anything in them.
+    records: Vec<Record>,
 }
 
 impl Recorder {
     /// Records nothing before an interval is set.
     pub(super) fn new(clock: Clock, depth: usize) -> Recorder {
-        Recorder { clock, from: u64::MAX, until: u64::MAX, record: Record::new(depth) }
+        Recorder { clock, from: u64::MAX, until: u64::MAX, piece: 1, records: vec![Record::new(depth)] }
     }
 
-    /// Begins anew, with an interval. The histograms stay where they are: a page of theirs that is touched for the first time while
-    /// requests are under way takes as long as many of these.
-    pub(super) fn begin(&mut self, from: u64, until: u64) {
-        self.end();
+    /// Begins anew, with an interval of so many pieces. The histograms stay where they are: a page of theirs that is touched for the
+    /// first time while requests are under way takes as long as many of these.
+    pub(super) fn begin(&mut self, from: u64, until: u64, pieces: usize) {
+        let empty = Record::new(self.records[0].depths.len() - 1);
+        self.records.resize(pieces.max(1), empty);
+        self.records.iter_mut().for_each(Record::clear);
+        self.piece = (until - from).div_ceil(self.records.len() as u64).max(1);
         (self.from, self.until) = (from, until);
     }
 
-    /// Ends: returns what was recorded.
-    pub(super) fn end(&mut self) -> Record {
+    /// Ends: returns what was recorded in each piece.
+    pub(super) fn end(&mut self) -> Vec<Record> {
         (self.from, self.until) = (u64::MAX, u64::MAX);
-        let mut recorded = Record::new(self.record.depths.len() - 1);
-        recorded.add(&self.record);
-        self.record.clear();
-        recorded
+        self.records.clone()
     }
 
     /// Whether a time lies in the interval.
@@ -164,79 +166,114 @@ impl Recorder {
         self.from <= time && time < self.until
     }
 
+    /// Where what belongs to a time is counted, if it lies in the interval.
+    #[inline]
+    fn at(&mut self, time: u64) -> Option<&mut Record> {
+        if !self.covers(time) {
+            return None;
+        }
+        match &mut self.records[..] {
+            [only] => Some(only),
+            pieces => pieces.get_mut(((time - self.from) / self.piece) as usize),
+        }
+    }
+
+    /// A turn has ended at `now`, `cycles` after the one before it.
+    #[inline]
+    pub(super) fn turn(&mut self, now: u64, cycles: u64, is_busy: bool) {
+        if let Some(record) = self.at(now) {
+            *if is_busy { &mut record.busy_cycles } else { &mut record.idle_cycles } += cycles;
+        }
+    }
+
+    /// Too many requests wait: one that was intended then is not sent.
+    pub(super) fn skipped(&mut self, intended: u64) {
+        if let Some(record) = self.at(intended) {
+            record.skipped += 1;
+        }
+    }
+
     /// A request is to be sent.
     #[inline]
     pub(super) fn arrived(&mut self, intended: u64) {
-        self.record.intended += u64::from(self.covers(intended));
+        if let Some(record) = self.at(intended) {
+            record.intended += 1;
+        }
     }
 
     /// A request was sent, as one of `under_way`.
     #[inline]
     pub(super) fn sent(&mut self, now: u64, under_way: usize, bytes: usize) {
-        if self.covers(now) {
-            self.record.depths[under_way] += 1;
-            self.record.tx_bytes += bytes as u64;
+        if let Some(record) = self.at(now) {
+            record.depths[under_way] += 1;
+            record.tx_bytes += bytes as u64;
         }
     }
 
     /// `count` requests left at `now`, the first of them intended for `intended`.
     #[inline]
     pub(super) fn left(&mut self, now: u64, intended: u64, count: u64) {
-        if self.covers(intended) {
-            self.record.lag.saturating_record_n(self.clock.ns(now.saturating_sub(intended)), count);
+        let lag_ns = self.clock.ns(now.saturating_sub(intended));
+        if let Some(record) = self.at(intended) {
+            record.lag.saturating_record_n(lag_ns, count);
         }
     }
 
     /// Bytes came.
     #[inline]
     pub(super) fn received(&mut self, now: u64, bytes: usize) {
-        if self.covers(now) {
-            self.record.rx_bytes += bytes as u64;
+        if let Some(record) = self.at(now) {
+            record.rx_bytes += bytes as u64;
         }
     }
 
     /// An answer came.
     #[inline]
     pub(super) fn answered(&mut self, now: u64, intended: u64, operation: Operation, outcome: Outcome) {
-        self.record.answered += u64::from(self.covers(now));
-        if self.covers(intended) {
-            self.latency(operation, now.saturating_sub(intended));
+        if let Some(record) = self.at(now) {
+            record.answered += 1;
+        }
+        if let Some(record) = self.latency(now, intended, operation) {
             match outcome {
                 Outcome::Hit | Outcome::Stored => {}
-                Outcome::Miss => self.record.misses += 1,
-                Outcome::Refused => self.record.refused += 1,
+                Outcome::Miss => record.misses += 1,
+                Outcome::Refused => record.refused += 1,
             }
         }
     }
 
     /// A connection was opened anew.
     pub(super) fn reconnected(&mut self) {
-        self.record.reconnects += u64::from(self.covers(self.clock.now()));
+        if let Some(record) = self.at(self.clock.now()) {
+            record.reconnects += 1;
+        }
     }
 
     /// A request was given up at `now`. It counts by how long it has waited, so as not to flatter the others.
     pub(super) fn lost(&mut self, now: u64, intended: u64, operation: Operation) {
-        if self.covers(intended) {
-            self.latency(operation, now.saturating_sub(intended));
-            self.record.lost += 1;
+        if let Some(record) = self.latency(now, intended, operation) {
+            record.lost += 1;
         }
     }
 
     /// No answer came until `now`.
     pub(super) fn unanswered(&mut self, now: u64, intended: u64, operation: Operation) {
-        if self.covers(intended) {
-            self.latency(operation, now.saturating_sub(intended));
-            self.record.unanswered += 1;
+        if let Some(record) = self.latency(now, intended, operation) {
+            record.unanswered += 1;
         }
     }
 
+    /// Records what a request took, if it was intended for the interval: then the record of its piece is returned.
     #[inline]
-    fn latency(&mut self, operation: Operation, cycles: u64) {
+    fn latency(&mut self, now: u64, intended: u64, operation: Operation) -> Option<&mut Record> {
+        let latency_ns = self.clock.ns(now.saturating_sub(intended));
+        let record = self.at(intended)?;
         let histogram = match operation {
-            Operation::Read => &mut self.record.reads,
-            Operation::Update => &mut self.record.updates,
+            Operation::Read => &mut record.reads,
+            Operation::Update => &mut record.updates,
         };
-        histogram.saturating_record(self.clock.ns(cycles));
+        histogram.saturating_record(latency_ns);
+        Some(record)
     }
 }
 
@@ -251,7 +288,7 @@ mod tests {
         let clock = Clock::calibrate();
         let mut recorder = Recorder::new(clock, 4);
         recorder.answered(5, 1, Operation::Read, Outcome::Hit);
-        recorder.begin(1000, 2000);
+        recorder.begin(1000, 2000, 1);
         for intended in [999, 1000, 1999, 2000] {
             recorder.arrived(intended);
             recorder.answered(intended + 500, intended, Operation::Read, Outcome::Miss);
@@ -259,14 +296,34 @@ mod tests {
         recorder.sent(1500, 4, 10);
         recorder.received(2000, 10);
         recorder.unanswered(3000, 1500, Operation::Update);
-        let record = recorder.end();
+        let [record] = &recorder.end()[..] else { panic!("one piece") };
         assert_eq!((record.intended, record.answered, record.reads.len(), record.misses), (2, 2, 2, 2));
         assert_eq!((record.tx_bytes, record.rx_bytes, record.depths[4]), (10, 0, 1));
         assert_eq!((record.unanswered, record.updates.len()), (1, 1));
         recorder.answered(1500, 1400, Operation::Read, Outcome::Hit);
-        let Record { intended, answered, misses, unanswered, tx_bytes, .. } = recorder.record;
-        assert_eq!([intended, answered, misses, unanswered, tx_bytes], [0; 5]);
-        assert_eq!((recorder.record.all().len(), recorder.record.depths), (0, vec![0; 5]));
+        recorder.begin(1000, 2000, 1);
+        let [Record { intended, answered, misses, unanswered, tx_bytes, reads, depths, .. }] = &recorder.end()[..]
+        else {
+            panic!("one piece")
+        };
+        assert_eq!([*intended, *answered, *misses, *unanswered, *tx_bytes, reads.len()], [0; 6]);
+        assert_eq!(depths[..], [0; 5]);
+    }
+
+    #[test]
+    fn a_request_counts_in_the_piece_that_it_was_intended_for() {
+        let mut recorder = Recorder::new(Clock::calibrate(), 1);
+        recorder.begin(1000, 2001, 3);
+        for (now, intended) in [(1001, 999), (1400, 1000), (2500, 1200), (1999, 1700), (2600, 2000)] {
+            recorder.answered(now, intended, Operation::Read, Outcome::Hit);
+        }
+        recorder.turn(1500, 7, true);
+        recorder.turn(1900, 5, false);
+        let pieces = recorder.end();
+        let counts = |count: fn(&Record) -> u64| pieces.iter().map(count).collect::<Vec<_>>();
+        assert_eq!(counts(|record| record.reads.len()), [2, 0, 2]);
+        assert_eq!(counts(|record| record.answered), [1, 1, 1]);
+        assert_eq!(counts(|record| 10 * record.busy_cycles + record.idle_cycles), [0, 70, 5]);
     }
 
     #[test]
@@ -285,13 +342,13 @@ mod tests {
     #[test]
     fn recording_is_cheap() {
         let mut recorder = Recorder::new(Clock::calibrate(), 1);
-        recorder.begin(0, u64::MAX - 1);
+        recorder.begin(0, u64::MAX - 1, 21);
         let begin = Instant::now();
         for cycles in 0..1_000_000_u64 {
             recorder.answered(100_000 + cycles, 0, Operation::Read, Outcome::Hit);
         }
         // Some ten nanoseconds each where it matters; this is about orders of magnitude, in a debug build.
         assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
-        assert_eq!(recorder.record.reads.len(), 1_000_000);
+        assert_eq!(recorder.end().iter().map(|record| record.reads.len()).sum::<u64>(), 1_000_000);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A closed loop first, which shows the scale; then the bound is bracketed and the bracket halved. On a shared machine something else
 //! may take the server's core, or the generator's, for milliseconds at any time, which a percentile over a second does not survive.
-//! So a rate is measured in pieces, and what most of them say holds. What takes a piece is a parameter: the generator here,
+//! So a run is recorded in pieces, and what most of them say holds. What takes a run is a parameter: the generator here,
 //! a simulation in the tests.
 
 use std::str::FromStr;
@@ -13,7 +13,7 @@ use super::measured::{Limit, Measured};
 /// The bracket is narrow enough at this share of its upper end.
 const NARROW: f64 = 0.02;
 /// Pieces of a run at a rate.
-pub(super) const PIECES: usize = 21;
+pub const PIECES: usize = 21;
 /// Rates at most.
 const STEPS: usize = 14;
 /// The first rate that is tried, and how much is added while all goes well, as shares.
@@ -85,30 +85,28 @@ struct Step {
     whole: Measured,
 }
 
-/// Measures pieces at a rate until most agree whether the promise is kept.
-fn decide<E>(sla: Sla, rate: f64, measure: &mut impl FnMut(Rate) -> Result<Measured, E>) -> Result<Step, E> {
-    let mut pieces: [Vec<Measured>; 2] = Default::default();
-    loop {
-        let piece = measure(Rate::PerSecond(rate))?;
-        let agreeing = &mut pieces[usize::from(sla.is_met(&piece))];
-        agreeing.push(piece);
-        if agreeing.len() > PIECES / 2 {
-            let agreed = Measured::together(agreeing.iter());
-            return Ok(Step { agreed, whole: Measured::together(pieces.iter().flatten()) });
-        }
+impl Step {
+    /// What most pieces of a run say.
+    fn decide(sla: Sla, pieces: &[Measured]) -> Option<Step> {
+        let (kept, broken): (Vec<&Measured>, Vec<&Measured>) = pieces.iter().partition(|piece| sla.is_met(piece));
+        let agreed = Measured::together(if kept.len() > broken.len() { kept } else { broken })?;
+        Some(Step { agreed, whole: Measured::together(pieces)? })
     }
 }
 
-/// Searches, with `measure` as what takes the closed loop, or a piece of a run at a rate.
-pub fn highest_rate<E>(sla: Sla, mut measure: impl FnMut(Rate) -> Result<Measured, E>) -> Result<Found, E> {
-    let peak = measure(Rate::Peak)?;
+/// Searches after `peak`, with `measure` as what takes a run at a rate, in pieces.
+pub fn highest_rate<E>(
+    sla: Sla,
+    peak: Measured,
+    mut measure: impl FnMut(Rate) -> Result<Vec<Measured>, E>,
+) -> Result<Found, E> {
     let scale = peak.per_second();
     let mut best: Option<(f64, Step)> = None;
     let mut failed: Option<(f64, Measured)> = None;
     let mut steps = Vec::new();
     let mut rate = FIRST * scale;
     while steps.len() < STEPS && rate >= LEAST * scale && rate > 0.0 {
-        let step = decide(sla, rate, &mut measure)?;
+        let Some(step) = Step::decide(sla, &measure(Rate::PerSecond(rate))?) else { break };
         steps.push(step.agreed.clone());
         if sla.is_met(&step.agreed) {
             best = Some((rate, step));
@@ -157,7 +155,8 @@ mod tests {
 
     fn search(capacity: f64, generator: f64) -> Found {
         let sla = "99:100".parse().unwrap();
-        highest_rate(sla, |rate| Ok::<_, Infallible>(run(rate, capacity, generator))).unwrap()
+        let peak = run(Rate::Peak, capacity, generator);
+        highest_rate(sla, peak, |rate| Ok::<_, Infallible>(vec![run(rate, capacity, generator)])).unwrap()
     }
 
     #[test]
@@ -172,11 +171,10 @@ mod tests {
     #[test]
     fn pieces_that_were_disturbed_change_nothing() {
         let sla = "99:100".parse().unwrap();
-        let mut pieces = 0;
-        let found = highest_rate(sla, |rate| {
-            pieces += 1;
-            // A neighbour takes half of the machine.
-            Ok::<_, Infallible>(run(rate, if pieces % 3 == 0 { 5e5 } else { 1e6 }, 1e7))
+        let found = highest_rate(sla, run(Rate::Peak, 1e6, 1e7), |rate| {
+            // A neighbour takes half of the machine, at times.
+            let piece = |piece| run(rate, if piece % 3 == 0 { 5e5 } else { 1e6 }, 1e7);
+            Ok::<_, Infallible>((0..PIECES).map(piece).collect())
         });
         let Found { best: Some(best), whole: Some(whole), .. } = found.unwrap() else { panic!("nothing found") };
         assert!((0.88e6..=0.9e6).contains(&best.per_second()), "{}", best.per_second());
@@ -194,7 +192,8 @@ mod tests {
     #[test]
     fn a_promise_that_no_rate_keeps_is_not_kept() {
         let sla = "99:5".parse().unwrap();
-        let found = highest_rate(sla, |rate| Ok::<_, Infallible>(run(rate, 1e6, 1e7))).unwrap();
+        let peak = run(Rate::Peak, 1e6, 1e7);
+        let found = highest_rate(sla, peak, |rate| Ok::<_, Infallible>(vec![run(rate, 1e6, 1e7)])).unwrap();
         assert!(found.best.is_none() && found.steps.len() < 8);
     }
 

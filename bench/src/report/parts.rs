@@ -171,7 +171,7 @@ impl Part {
     }
 }
 
-/// Runs of a search, the closed loop among them: most find their rate after ten, of which some 13 pieces of 21 are measured.
+/// Runs of a search, the closed loop among them, as most find their rate.
 const SEARCH_RUNS: f64 = 8.0;
 /// Records that Linux under TCG stores in a second. What others take for it is in their start.
 const STORED_PER_S: f64 = 5000.0;
