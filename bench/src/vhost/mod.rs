@@ -38,4 +38,6 @@ pub use to_guest::ToGuest;
 #[cfg(test)]
 mod bad_guests;
 #[cfg(test)]
+pub(crate) mod testbed;
+#[cfg(test)]
 mod tests;

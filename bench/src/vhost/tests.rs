@@ -1,33 +1,23 @@
 //! The appliance's driver on the one side, and the back end on the other, in the memory of one process.
 
-#![allow(unsafe_code)] // this process's memory is the guest's
-
 use std::fs::File;
 use std::io::Read as _;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use netdrv::nic::{
-    Armed, Batch, ClosedPair as _, Nic as _, QueuePair, RssConfig, RxQueue as _, TxChecksum, TxQueue as _,
-};
+use netdrv::nic::{Armed, Batch, ClosedPair as _, QueuePair, RxQueue as _, TxChecksum, TxQueue as _};
 use netdrv::pktbuf::{Attachment, Checksum, Fragment, PktBuf, Pool, PoolMemory};
 use netdrv::testkit::random::Random;
-use netdrv::testkit::virtio::{MmioRegisters, NetDevice, Offer};
-use netdrv::virtio::transport::MmioTransport;
-use netdrv::virtio_net::{Interrupts, ReceiveQueue, TransmitQueue, VirtioNet};
+use netdrv::testkit::virtio::NetDevice;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-use super::control::OFFERED;
-use super::memory::Memory;
-use super::ring::{Addresses, Ring};
 use super::seat::Seat;
+use super::testbed::{Guest, GuestPair, ring_of};
 use super::{FromGuests, Pairs, ToGuests};
-
-type Transport = MmioTransport<MmioRegisters>;
 
 /// A guest with its driver, and the queues of its back end.
 struct Link {
-    guest: Vec<QueuePair<ReceiveQueue<Transport>, TransmitQueue<Transport>>>,
+    guest: Vec<GuestPair>,
     host: QueuePair<FromGuests, ToGuests>,
     seats: Arc<[Arc<Seat>]>,
     device: NetDevice,
@@ -37,21 +27,10 @@ struct Link {
 
 impl Link {
     fn new(pairs: u16) -> Link {
-        let offer = Offer { features: OFFERED.bits(), queue_pairs: pairs, ..Offer::default() };
-        let device = NetDevice::new(offer);
-        let nic = VirtioNet::new(MmioTransport::new(device.mmio()).unwrap(), Interrupts::SharedLine).unwrap();
-        assert_eq!(nic.info().tx_checksum, TxChecksum::Device);
-        let steering = RssConfig { key: [0; 40], table: [0; 128] };
-        let started = nic.into_queue_pairs(pairs.into(), &steering).unwrap();
+        let Guest { info, pairs: mut guest, device, seats } = Guest::new(pairs);
+        assert_eq!(info.tx_checksum, TxChecksum::Device);
         let [guest_pool, host_pool] = [(); 2].map(|()| Pool::leak(PoolMemory::leak(4096)));
-        let mut guest: Vec<_> = started.pairs.into_iter().map(|pair| pair.open()).collect();
         guest.iter_mut().for_each(|pair| assert!(pair.rx.refill(guest_pool) > 0));
-        // SAFETY: the driver lends what it names, and is correct.
-        let memory = Arc::new(unsafe { Memory::own() });
-        let seats: Arc<[Arc<Seat>]> = (0..2 * pairs).map(|_| Arc::default()).collect();
-        for (queue, seat) in seats.iter().enumerate() {
-            seat.start(ring_of(&device, queue, &memory));
-        }
         let mut host = Pairs(seats.clone()).open();
         host.rx.refill(host_pool);
         Link { guest, host, seats, device, guest_pool, host_pool }
@@ -84,12 +63,6 @@ impl Link {
         self.guest[pair].rx.refill(self.guest_pool);
         batch
     }
-}
-
-fn ring_of(device: &NetDevice, queue: usize, memory: &Arc<Memory>) -> Ring {
-    let at = device.rings(queue);
-    let addresses = Addresses { descriptors: at.descriptors, available: at.driver, used: at.device };
-    Ring::new(memory, addresses, at.size.into(), 0).unwrap()
 }
 
 fn batch(frames: impl IntoIterator<Item = PktBuf>) -> Batch {
@@ -255,11 +228,7 @@ fn a_queue_that_is_taken_back_goes_on_where_it_was() {
     assert!((10..=11).contains(&position) && !link.seats[1].is_polled());
     link.guest_sends(0, frame(link.guest_pool, &[11; 60]));
     assert!(link.host_receives().is_empty(), "it has no queue");
-    // SAFETY: as in `Link::new`.
-    let memory = Arc::new(unsafe { Memory::own() });
-    let at = link.device.rings(1);
-    let addresses = Addresses { descriptors: at.descriptors, available: at.driver, used: at.device };
-    link.seats[1].start(Ring::new(&memory, addresses, at.size.into(), position).unwrap());
+    link.seats[1].start(ring_of(&link.device, 1, position));
     let rest: Vec<u8> = link.host_receives().iter().map(|frame| frame.bytes()[0]).collect();
     assert_eq!(rest, (position as u8..12).collect::<Vec<u8>>());
 }
