@@ -74,6 +74,7 @@ impl<'a, W: Wire> Engine<'a, W> {
             clock,
             connections: Connections::new(plan.transport, plan.connections, plan.load_depth()),
             recorder: Recorder::new(clock, plan.depth),
+            expected: Vec::with_capacity(4096),
             control,
             ready: Vec::with_capacity(plan.connections),
             spent: Vec::new(),

@@ -9,6 +9,7 @@ use super::random::unit;
 
 /// Cells, as a power of two: 16 KiB of table.
 const CELL_BITS: u32 = 13;
+const CELLS: usize = 1 << CELL_BITS;
 /// In a cell whose ends differ.
 const ASK: u16 = u16::MAX;
 
@@ -19,7 +20,7 @@ pub(super) struct Lengths {
     rounding: Rounding,
     least: usize,
     most: usize,
-    cells: Box<[u16]>,
+    cells: Box<[u16; CELLS]>,
 }
 
 /// How a sample becomes a length. Mutilate rounds key lengths, and cuts value lengths off.
@@ -34,21 +35,22 @@ pub(super) enum Rounding {
 impl Lengths {
     /// Lengths between `least` and `most`: what lies beyond is set to the bound.
     pub(super) fn new(distribution: Distribution, rounding: Rounding, least: usize, most: usize) -> Lengths {
-        let mut lengths = Lengths { distribution, rounding, least, most, cells: Box::default() };
-        let cells = 1_u64 << CELL_BITS;
-        // Half a step of `unit` inside the cell, since its ends are no numbers that it returns.
+        let cells = Box::new([ASK; CELLS]);
+        let mut lengths = Lengths { distribution, rounding, least, most, cells };
         let shift = u64::BITS - CELL_BITS;
-        lengths.cells = (0..cells)
-            .map(|cell| {
-                let [first, last] = [cell << shift, (cell << shift) | ((1 << shift) - 1)].map(|bits| lengths.ask(bits));
-                if first == last { u16::try_from(first).unwrap_or(ASK) } else { ASK }
-            })
-            .collect();
+        for cell in 0..CELLS {
+            // Half a step of `unit` inside the cell, since its ends are no numbers that it returns.
+            let first = (cell as u64) << shift;
+            let [least, most] = [first, first | ((1 << shift) - 1)].map(|bits| lengths.ask(bits));
+            if least == most {
+                lengths.cells[cell] = u16::try_from(least).unwrap_or(ASK);
+            }
+        }
         lengths
     }
 
     /// The length that uniformly distributed bits stand for.
-    #[inline]
+    #[inline(always)]
     pub(super) fn length(&self, bits: u64) -> usize {
         match self.cells[(bits >> (u64::BITS - CELL_BITS)) as usize] {
             ASK => self.ask(bits),

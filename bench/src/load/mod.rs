@@ -9,7 +9,7 @@
 //! control                   a connection apart, for the server's statistics
 //! workload                  records, their keys and values, and what is asked for
 //! selftest                  checks of the instrument itself
-//! lengths  distribution     lengths and times, by mutilate's names            random  clock
+//! lengths  distribution     lengths and times, by mutilate's names            random  clock  decimal
 //! protocol                  text, meta, binary, and datagrams
 //! wire  wires  stack        what carries requests and answers: the contract; kernel sockets; our own stack
 //! ```
@@ -22,6 +22,7 @@
 pub mod clock;
 mod connection;
 mod control;
+mod decimal;
 pub mod distribution;
 mod engine;
 mod error;

@@ -8,7 +8,7 @@ use super::control::Control;
 use super::error::LoadError;
 use super::plan::Plan;
 use super::protocol::frame::Frame;
-use super::protocol::{Outcome, Request, Step, Wrong};
+use super::protocol::{Outcome, Progress, Request, Step, Wrong};
 use super::recorder::Recorder;
 use super::wire::{Client, Closed, ConnId, Transport, Wire};
 use super::workload::Workload;
@@ -24,6 +24,8 @@ pub(super) struct Session<'a> {
     pub(super) clock: Clock,
     pub(super) connections: Connections,
     pub(super) recorder: Recorder,
+    /// The answer that is looked for, as it should be.
+    pub(super) expected: Vec<u8>,
     /// The connection for statistics, if this engine has one.
     pub(super) control: Option<(ConnId, Control)>,
     /// Connections that may have something to send, each once.
@@ -82,12 +84,20 @@ impl Session<'_> {
     /// The next bytes of a stream: answers in the order of the requests.
     #[inline]
     fn take_stream(&mut self, conn: ConnId, mut bytes: &[u8], now: u64) {
+        let protocol = self.plan.protocol;
         while !bytes.is_empty() {
             let Some((connection, slot)) = self.connections.oldest(conn) else {
                 return self.fail(Wrong::nonsense("nothing, as no request is under way", bytes));
             };
             let request = Request { operation: slot.operation, record: self.workload.record(slot.record) };
-            match self.plan.protocol.take(&request, &mut slot.progress, &mut connection.split, bytes) {
+            // Nearly always answers are whole, and as they should be.
+            let is_new = slot.progress == Progress::Head && connection.split.is_empty();
+            let hit = if is_new { protocol.take_hit(&request, &mut self.expected, bytes) } else { None };
+            let step = match hit {
+                Some(used) => Ok(Step::Answered(used, Outcome::Hit)),
+                None => protocol.take(&request, &mut slot.progress, &mut connection.split, bytes),
+            };
+            match step {
                 Ok(Step::Answered(used, outcome)) => {
                     bytes = &bytes[used..];
                     let (id, intended) = (slot.id, slot.intended);

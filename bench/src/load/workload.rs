@@ -4,6 +4,7 @@
 //! Keys are indices, zero-padded to the length drawn for them, as mutilate's. A value is a stretch of one pattern of
 //! letters, from where the record's hash points to.
 
+use super::decimal::{EIGHT_DIGITS, eight_digits};
 use super::distribution::{Distribution, FACEBOOK_KEY};
 use super::lengths::{Lengths, Rounding};
 use super::random::{Random, scatter};
@@ -12,6 +13,8 @@ use super::random::{Random, scatter};
 pub const MAX_KEY: usize = 250;
 /// The longest value that is drawn: with the longest key, within memcached's default limit of a MiB for an item.
 pub const MAX_VALUE: usize = 1_048_000;
+/// Values of so many bytes are the small ones of Facebook's pools.
+pub(super) const SHORT_VALUE: usize = 16;
 /// Letters before the pattern repeats.
 const PATTERN: usize = 4096;
 
@@ -176,28 +179,46 @@ pub struct Record<'a> {
 }
 
 impl Record<'_> {
-    /// Writes its key; returns the length.
+    /// The length of its key.
     #[inline]
-    pub fn write_key(&self, out: &mut [u8; MAX_KEY]) -> usize {
-        let length = self.workload.keys.length(self.hash);
-        let key = &mut out[..length];
+    pub fn key_len(&self) -> usize {
+        self.workload.keys.length(self.hash)
+    }
+
+    /// Appends its key.
+    #[inline(always)]
+    pub fn append_key(&self, out: &mut Vec<u8>) {
+        /// More than most keys have, so that one step is enough.
+        const ZEROS: [u8; 32] = [b'0'; 32];
+        let (len, begin) = (self.key_len(), out.len());
+        while out.len() < begin + len {
+            out.extend_from_slice(&ZEROS);
+        }
+        out.truncate(begin + len);
+        match out.last_chunk_mut() {
+            Some(digits) if self.index < EIGHT_DIGITS && len >= 8 => *digits = eight_digits(self.index),
+            _ => self.write_digits(&mut out[begin..]),
+        }
+    }
+
+    /// Writes the digits of its index over the end of its key.
+    #[cold]
+    fn write_digits(&self, key: &mut [u8]) {
         let mut rest = self.index;
-        let mut digits = key.iter_mut().rev();
-        while rest > 0 {
-            let Some(digit) = digits.next() else { break };
+        for digit in key.iter_mut().rev() {
+            if rest == 0 {
+                break;
+            }
             *digit = b'0' + (rest % 10) as u8;
             rest /= 10;
         }
-        let digits = digits.len();
-        key[..digits].fill(b'0');
-        length
     }
 
     /// Its key.
     pub fn key(&self) -> String {
-        let mut key = [0; MAX_KEY];
-        let len = self.write_key(&mut key);
-        key[..len].iter().copied().map(char::from).collect()
+        let mut key = Vec::new();
+        self.append_key(&mut key);
+        key.into_iter().map(char::from).collect()
     }
 
     /// A number that tells it from most others.
@@ -212,8 +233,21 @@ impl Record<'_> {
     }
 
     /// Appends its value.
+    #[inline(always)]
     pub fn append_value(&self, out: &mut Vec<u8>) {
         let len = self.value_len();
+        if len > SHORT_VALUE {
+            return self.append_long_value(len, out);
+        }
+        // Copied at a length that is known, without a call.
+        let (begin, from) = (out.len(), self.hash as usize % PATTERN);
+        if let Some(piece) = self.workload.pattern[from..].first_chunk::<SHORT_VALUE>() {
+            out.extend_from_slice(piece);
+            out.truncate(begin + len);
+        }
+    }
+
+    fn append_long_value(&self, len: usize, out: &mut Vec<u8>) {
         let mut at = 0;
         while at < len {
             let piece = self.pattern_at(at, len - at);

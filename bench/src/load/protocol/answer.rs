@@ -3,6 +3,7 @@
 //! Nothing is copied but a head that was split.
 
 use super::{Head, Outcome, Protocol, Request, Wrong};
+use crate::load::workload::{Operation, SHORT_VALUE};
 
 /// More than any head: `VALUE`, the longest key, three numbers.
 const MAX_HEAD: usize = 512;
@@ -38,6 +39,31 @@ pub(in super::super) enum Step {
 }
 
 impl Protocol {
+    /// Takes the whole answer to a read that has found its record, if that is what `piece` begins with: it is known to the byte, and
+    /// compared with what is expected, which is made in `expected`. Returns its length; `None` for all else, however right.
+    #[inline]
+    pub(in super::super) fn take_hit(
+        self,
+        request: &Request<'_>,
+        expected: &mut Vec<u8>,
+        piece: &[u8],
+    ) -> Option<usize> {
+        if request.operation == Operation::Update && self != Protocol::Echo {
+            return None;
+        }
+        expected.clear();
+        self.append_hit_head(&request.record, expected);
+        let len = request.record.value_len();
+        if len <= SHORT_VALUE {
+            request.record.append_value(expected);
+            expected.extend_from_slice(self.tail());
+            return piece.starts_with(expected).then_some(expected.len());
+        }
+        let (value, tail) = piece.strip_prefix(&expected[..])?.split_at_checked(len)?;
+        let is_hit = request.record.holds(0, value) && tail.starts_with(self.tail());
+        is_hit.then_some(expected.len() + len + self.tail().len())
+    }
+
     /// Takes a piece of the answer to `request`. `split` keeps a head that lies in several pieces.
     #[inline]
     pub(in super::super) fn take(

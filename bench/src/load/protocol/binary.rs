@@ -2,7 +2,7 @@
 //! is noticed.
 
 use super::{Head, Outcome, Request, Wrong};
-use crate::load::workload::{MAX_KEY, Operation, Record};
+use crate::load::workload::{Operation, Record};
 
 /// Bytes of a header.
 const HEADER_LEN: usize = 24;
@@ -32,8 +32,7 @@ fn opcode(operation: Operation) -> u8 {
 
 #[inline]
 pub(super) fn compose(request: &Request<'_>, out: &mut Vec<u8>) {
-    let mut key = [0; MAX_KEY];
-    let key_len = request.record.write_key(&mut key);
+    let key_len = request.record.key_len();
     let (extras, value_len) = match request.operation {
         Operation::Read => (0, 0),
         Operation::Update => (SET_EXTRAS, request.record.value_len()),
@@ -46,7 +45,7 @@ pub(super) fn compose(request: &Request<'_>, out: &mut Vec<u8>) {
     header[8..12].copy_from_slice(&((extras + key_len + value_len) as u32).to_be_bytes());
     header[12..16].copy_from_slice(&request.record.tag().to_be_bytes());
     out.extend_from_slice(&header[..HEADER_LEN + extras]);
-    out.extend_from_slice(&key[..key_len]);
+    request.record.append_key(out);
     if request.operation == Operation::Update {
         request.record.append_value(out);
     }
@@ -93,15 +92,15 @@ pub(super) fn key(request: &[u8]) -> &[u8] {
     request.get(HEADER_LEN..).unwrap_or_default()
 }
 
-/// Appends the answer to a read.
-pub(super) fn append_hit(record: &Record<'_>, out: &mut Vec<u8>) {
+/// Appends the head of the answer to a read that finds its record.
+#[inline(always)]
+pub(super) fn append_hit_head(record: &Record<'_>, out: &mut Vec<u8>) {
     let mut header = [0; HEADER_LEN + GET_EXTRAS];
     header[..2].copy_from_slice(&[RESPONSE, GET]);
     header[4] = GET_EXTRAS as u8;
     header[8..12].copy_from_slice(&((GET_EXTRAS + record.value_len()) as u32).to_be_bytes());
     header[12..16].copy_from_slice(&record.tag().to_be_bytes());
     out.extend_from_slice(&header);
-    record.append_value(out);
 }
 
 /// Appends the answer to an update.

@@ -1,21 +1,19 @@
 //! `mg` and `ms`.
 
 use super::{Head, Outcome, Request, Wrong, append_number, is_refusal, number};
-use crate::load::workload::{MAX_KEY, Operation};
+use crate::load::workload::{Operation, Record};
 
 #[inline]
 pub(super) fn compose(request: &Request<'_>, out: &mut Vec<u8>) {
-    let mut key = [0; MAX_KEY];
-    let len = request.record.write_key(&mut key);
     match request.operation {
         Operation::Read => {
             out.extend_from_slice(b"mg ");
-            out.extend_from_slice(&key[..len]);
+            request.record.append_key(out);
             out.extend_from_slice(b" v\r\n");
         }
         Operation::Update => {
             out.extend_from_slice(b"ms ");
-            out.extend_from_slice(&key[..len]);
+            request.record.append_key(out);
             out.push(b' ');
             append_number(request.record.value_len(), out);
             out.extend_from_slice(b"\r\n");
@@ -23,6 +21,14 @@ pub(super) fn compose(request: &Request<'_>, out: &mut Vec<u8>) {
             out.extend_from_slice(b"\r\n");
         }
     }
+}
+
+/// Appends the head of the answer to a read that finds its record.
+#[inline(always)]
+pub(super) fn append_hit_head(record: &Record<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"VA ");
+    append_number(record.value_len(), out);
+    out.extend_from_slice(b"\r\n");
 }
 
 #[inline]

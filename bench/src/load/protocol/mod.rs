@@ -19,6 +19,7 @@ mod resp;
 mod server;
 mod text;
 
+use super::decimal::append_number;
 use super::workload::{Operation, Record};
 pub(super) use answer::{Progress, Step};
 pub(super) use server::answer_to;
@@ -143,6 +144,17 @@ impl Protocol {
         }
     }
 
+    /// Appends the head of the answer to a read that finds its record.
+    #[inline(always)]
+    fn append_hit_head(self, record: &Record<'_>, out: &mut Vec<u8>) {
+        match self {
+            Protocol::Text | Protocol::Echo => text::append_hit_head(record, out),
+            Protocol::Meta => meta::append_hit_head(record, out),
+            Protocol::Binary => binary::append_hit_head(record, out),
+            Protocol::Resp => resp::append_hit_head(record, out),
+        }
+    }
+
     /// What follows a value.
     fn tail(self) -> &'static [u8] {
         match self {
@@ -168,21 +180,6 @@ impl Wrong {
     #[cold]
     fn value(record: Record<'_>, difference: String) -> Wrong {
         Wrong::Value { key: record.key(), difference }
-    }
-}
-
-/// Appends a whole number in decimal digits.
-#[inline]
-fn append_number(mut number: usize, out: &mut Vec<u8>) {
-    let mut digits = [0; 20];
-    let mut first = digits.len();
-    loop {
-        first -= 1;
-        digits[first] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            return out.extend_from_slice(&digits[first..]);
-        }
     }
 }
 

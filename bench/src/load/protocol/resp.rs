@@ -1,25 +1,31 @@
 //! Redis's protocol, RESP2: `GET` and `SET` as arrays of bulk strings.
 
 use super::{Head, Outcome, Request, Wrong, append_number, number};
-use crate::load::workload::{MAX_KEY, Operation};
+use crate::load::workload::{Operation, Record};
 
 #[inline]
 pub(super) fn compose(request: &Request<'_>, out: &mut Vec<u8>) {
-    let mut key = [0; MAX_KEY];
-    let len = request.record.write_key(&mut key);
     out.extend_from_slice(match request.operation {
         Operation::Read => b"*2\r\n$3\r\nGET\r\n$",
         Operation::Update => b"*3\r\n$3\r\nSET\r\n$",
     });
-    append_number(len, out);
+    append_number(request.record.key_len(), out);
     out.extend_from_slice(b"\r\n");
-    out.extend_from_slice(&key[..len]);
+    request.record.append_key(out);
     if request.operation == Operation::Update {
         out.extend_from_slice(b"\r\n$");
         append_number(request.record.value_len(), out);
         out.extend_from_slice(b"\r\n");
         request.record.append_value(out);
     }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends the head of the answer to a read that finds its record.
+#[inline(always)]
+pub(super) fn append_hit_head(record: &Record<'_>, out: &mut Vec<u8>) {
+    out.push(b'$');
+    append_number(record.value_len(), out);
     out.extend_from_slice(b"\r\n");
 }
 

@@ -151,3 +151,32 @@ fn frames_are_there_and_back() {
     assert_eq!(Frame::parse(&request[..FRAME_LEN - 1]), None);
     assert_eq!(Frame::parse(&[0, 1, 0, 2, 0, 2, 0, 0]), None, "the third of two");
 }
+
+#[test]
+fn a_hit_is_known_by_every_byte() {
+    for length in [0.0, 3.0, 16.0, 17.0, 5000.0] {
+        let (keys, values) = (Distribution::Fixed(19.0), Distribution::Fixed(length));
+        let workload = Workload::new(Mix { records: 1000, keys, values, updates: 0.5, seed: 1 }).unwrap();
+        for protocol in Protocol::ALL {
+            let request = Request { operation: Operation::Read, record: workload.record(987) };
+            let (mut asked, mut answer, mut expected) = (Vec::new(), Vec::new(), Vec::new());
+            protocol.compose(&request, &mut asked);
+            answer_to(protocol, &workload, &asked, &mut answer);
+            let whole = answer.len();
+            assert_eq!(protocol.take_hit(&request, &mut expected, &answer), Some(whole), "{protocol:?}");
+            answer.extend_from_slice(b"the next");
+            assert_eq!(protocol.take_hit(&request, &mut expected, &answer), Some(whole), "{protocol:?}");
+            answer.truncate(whole);
+            for at in 0..answer.len() {
+                assert_eq!(protocol.take_hit(&request, &mut expected, &answer[..at]), None, "{protocol:?} {at}");
+                answer[at] ^= 1;
+                assert_eq!(protocol.take_hit(&request, &mut expected, &answer), None, "{protocol:?} {at}");
+                answer[at] ^= 1;
+            }
+            let other = Request { record: workload.record(986), ..request };
+            // Not every protocol's answer names the record, but its value does, if there is one.
+            let is_told_apart = length > 0.0 || !matches!(protocol, Protocol::Meta | Protocol::Resp);
+            assert_eq!(protocol.take_hit(&other, &mut expected, &answer).is_none(), is_told_apart, "{protocol:?}");
+        }
+    }
+}
