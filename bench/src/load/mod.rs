@@ -5,7 +5,8 @@
 //! generator  plan           the threads, and what is asked of them            measured  what they found, what limited it
 //! engine  session  phases   one thread: its turn, what comes in, what it is told to do
 //! schedule  held            when requests are due; those that wait for their connection
-//! connection  recorder      what is under way; what is counted
+//! connection                what is under way
+//! recorder  latencies       what is counted
 //! control                   a connection apart, for the server's statistics
 //! workload                  records, their keys and values, and what is asked for
 //! selftest                  checks of the instrument itself
@@ -31,6 +32,7 @@ mod generator;
 mod goodness;
 mod held;
 mod job;
+mod latencies;
 mod lengths;
 mod measured;
 mod phases;

@@ -3,6 +3,7 @@
 use hdrhistogram::Histogram;
 
 use super::clock::Clock;
+use super::latencies::Latencies;
 use super::protocol::Outcome;
 use super::workload::Operation;
 
@@ -135,29 +136,71 @@ pub(super) struct Recorder {
     until: u64,
     piece: u64,
     /// One for each piece; between intervals those of the last, without anything in them.
-    records: Vec<Record>,
+    records: Vec<Counted>,
+    current: Current,
+}
+
+/// The record of a piece, as it is filled.
+#[derive(Clone, Debug)]
+struct Counted {
+    record: Record,
+    reads: Latencies,
+    updates: Latencies,
+}
+
+/// The piece that was recorded in last: where nearly all belongs that is recorded next, so that it is found without a division.
+#[derive(Debug, Default)]
+struct Current {
+    index: usize,
+    from: u64,
+    /// In cycles; 0 if there is none.
+    len: u64,
+}
+
+impl Counted {
+    fn new(depth: usize) -> Counted {
+        Counted { record: Record::new(depth), reads: Latencies::new(), updates: Latencies::new() }
+    }
+
+    /// Forgets everything. All memory is written.
+    fn clear(&mut self) {
+        self.record.clear();
+        self.reads.clear();
+        self.updates.clear();
+    }
+
+    /// The record, with all latencies in its histograms.
+    fn complete(&self) -> Record {
+        let mut record = self.record.clone();
+        self.reads.add_to(&mut record.reads);
+        self.updates.add_to(&mut record.updates);
+        record
+    }
 }
 
 impl Recorder {
     /// Records nothing before an interval is set.
     pub(super) fn new(clock: Clock, depth: usize) -> Recorder {
-        Recorder { clock, from: u64::MAX, until: u64::MAX, piece: 1, records: vec![Record::new(depth)] }
+        let (records, current) = (vec![Counted::new(depth)], Current::default());
+        Recorder { clock, from: u64::MAX, until: u64::MAX, piece: 1, records, current }
     }
 
     /// Begins anew, with an interval of so many pieces. The histograms stay where they are: a page of theirs that is touched for the
     /// first time while requests are under way takes as long as many of these.
     pub(super) fn begin(&mut self, from: u64, until: u64, pieces: usize) {
-        let empty = Record::new(self.records[0].depths.len() - 1);
+        let empty = Counted::new(self.records[0].record.depths.len() - 1);
         self.records.resize(pieces.max(1), empty);
-        self.records.iter_mut().for_each(Record::clear);
+        self.records.iter_mut().for_each(Counted::clear);
         self.piece = (until - from).div_ceil(self.records.len() as u64).max(1);
         (self.from, self.until) = (from, until);
+        self.current = Current::default();
     }
 
     /// Ends: returns what was recorded in each piece.
     pub(super) fn end(&mut self) -> Vec<Record> {
         (self.from, self.until) = (u64::MAX, u64::MAX);
-        self.records.clone()
+        self.current = Current::default();
+        self.records.iter().map(Counted::complete).collect()
     }
 
     /// Whether a time lies in the interval.
@@ -169,13 +212,27 @@ impl Recorder {
     /// Where what belongs to a time is counted, if it lies in the interval.
     #[inline]
     fn at(&mut self, time: u64) -> Option<&mut Record> {
+        self.counted(time).map(|counted| &mut counted.record)
+    }
+
+    #[inline]
+    fn counted(&mut self, time: u64) -> Option<&mut Counted> {
+        if time.wrapping_sub(self.current.from) >= self.current.len {
+            self.change_piece(time)?;
+        }
+        self.records.get_mut(self.current.index)
+    }
+
+    /// Makes the piece of `time` the current one, if it has one.
+    #[cold]
+    fn change_piece(&mut self, time: u64) -> Option<()> {
         if !self.covers(time) {
             return None;
         }
-        match &mut self.records[..] {
-            [only] => Some(only),
-            pieces => pieces.get_mut(((time - self.from) / self.piece) as usize),
-        }
+        let index = (time - self.from) / self.piece;
+        let from = self.from + index * self.piece;
+        self.current = Current { index: index as usize, from, len: self.piece.min(self.until - from) };
+        Some(())
     }
 
     /// A turn has ended at `now`, `cycles` after the one before it.
@@ -267,12 +324,14 @@ impl Recorder {
     #[inline]
     fn latency(&mut self, now: u64, intended: u64, operation: Operation) -> Option<&mut Record> {
         let latency_ns = self.clock.ns(now.saturating_sub(intended));
-        let record = self.at(intended)?;
-        let histogram = match operation {
-            Operation::Read => &mut record.reads,
-            Operation::Update => &mut record.updates,
+        let Counted { record, reads, updates } = self.counted(intended)?;
+        let (latencies, histogram) = match operation {
+            Operation::Read => (reads, &mut record.reads),
+            Operation::Update => (updates, &mut record.updates),
         };
-        histogram.saturating_record(latency_ns);
+        if latencies.record(latency_ns).is_none() {
+            histogram.saturating_record(latency_ns);
+        }
         Some(record)
     }
 }
