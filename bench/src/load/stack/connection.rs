@@ -91,7 +91,30 @@ impl Connection {
     }
 
     /// Takes bytes to send. `send` gets each buffer that is full; the rest leaves with [`finish`](Connection::finish).
+    #[inline]
     pub(super) fn write(&mut self, bytes: &[u8], pool: &'static Pool, send: impl FnMut(PktBuf)) {
+        if self.append(bytes, pool).is_none() {
+            self.write_in_parts(bytes, pool, send);
+        }
+    }
+
+    /// Takes bytes that fit into the buffer that is being filled, without filling it; `None`, and no change, if they do not.
+    #[inline]
+    fn append(&mut self, bytes: &[u8], pool: &'static Pool) -> Option<()> {
+        let credit = self.credit.checked_sub(bytes.len())?;
+        if !self.unsent.is_empty() || bytes.is_empty() || bytes.len() >= FULL_SEGMENT {
+            return None;
+        }
+        if self.filling.is_none() {
+            self.filling = Some(alloc(pool)?);
+        }
+        let buffer = self.filling.as_mut().filter(|buffer| buffer.len() + bytes.len() < FULL_SEGMENT)?;
+        buffer.extend_from_slice(bytes)?;
+        self.credit = credit;
+        Some(())
+    }
+
+    fn write_in_parts(&mut self, bytes: &[u8], pool: &'static Pool, send: impl FnMut(PktBuf)) {
         let taken = if self.unsent.is_empty() { self.fill(bytes, pool, send) } else { 0 };
         self.unsent.extend(&bytes[taken..]);
     }

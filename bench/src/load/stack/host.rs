@@ -45,6 +45,8 @@ pub(super) struct Host {
     waiting: VecDeque<Call>,
     /// Connections with something to send.
     listed: Vec<ConnId>,
+    /// Those that are being gone through; between flushes none.
+    flushed: Vec<ConnId>,
     /// Ports over UDP that the client is to be told of.
     opened: Vec<ConnId>,
 }
@@ -85,6 +87,7 @@ impl Host {
             calls: Calls::new(),
             waiting: VecDeque::new(),
             listed: Vec::new(),
+            flushed: Vec::new(),
             opened: Vec::new(),
         }
     }
@@ -113,8 +116,8 @@ impl Host {
 
     /// Sends what the client has written.
     pub(super) fn flush(&mut self, now: Instant, connections: &mut [Connection], pool: &'static Pool) {
-        let mut starved = Vec::new();
-        for conn in std::mem::take(&mut self.listed) {
+        std::mem::swap(&mut self.listed, &mut self.flushed);
+        for &conn in &self.flushed {
             let connection = &mut connections[conn.index()];
             connection.is_listed = false;
             let Some(flow) = connection.flow() else { continue };
@@ -123,10 +126,10 @@ impl Host {
             });
             if connection.is_starved() {
                 connection.is_listed = true;
-                starved.push(conn);
+                self.listed.push(conn);
             }
         }
-        self.listed = starved;
+        self.flushed.clear();
         self.execute(now);
     }
 

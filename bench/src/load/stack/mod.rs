@@ -160,6 +160,12 @@ impl<R: RxQueue, T: TxQueue> StackWire<R, T> {
         self.hosts.iter().for_each(|host| host.visit_counters(&mut visit));
     }
 
+    /// The host that a connection is of; a division only where there are several.
+    #[inline]
+    fn host_of(&self, conn: ConnId) -> usize {
+        if self.hosts.len() == 1 { 0 } else { conn.index() / self.per_host }
+    }
+
     /// Gives each frame to the host that it is for. One that nobody is for goes to the first, which counts it.
     fn sort(&mut self) {
         if let [only] = &mut self.hosts[..] {
@@ -191,20 +197,20 @@ impl<R: RxQueue, T: TxQueue> StackWire<R, T> {
 
 impl<R: RxQueue, T: TxQueue> Wire for StackWire<R, T> {
     fn open(&mut self, conn: ConnId) -> Result<(), WireError> {
-        let host = conn.index() / self.per_host;
+        let host = self.host_of(conn);
         self.connections[conn.index()].open();
         self.hosts[host].open(conn, &self.connections[conn.index()]);
         Ok(())
     }
 
     fn send(&mut self, conn: ConnId, bytes: &[u8]) -> Result<(), WireError> {
-        let host = conn.index() / self.per_host;
+        let host = self.host_of(conn);
         self.hosts[host].send(conn, &mut self.connections[conn.index()], bytes, self.pool);
         Ok(())
     }
 
     fn close(&mut self, conn: ConnId) {
-        let host = conn.index() / self.per_host;
+        let host = self.host_of(conn);
         self.hosts[host].close(&mut self.connections[conn.index()]);
     }
 
