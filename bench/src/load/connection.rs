@@ -48,6 +48,17 @@ pub(super) struct Slot {
     in_use: bool,
 }
 
+impl Connection {
+    /// Requests that may be sent now, if at most `depth` are under way.
+    #[inline]
+    pub(super) fn room(&self, depth: usize) -> usize {
+        if self.phase != Phase::Open || self.left == 0 {
+            return 0;
+        }
+        depth.saturating_sub(self.under_way.into())
+    }
+}
+
 impl Slot {
     /// A request that is sent now.
     pub(super) fn new(operation: Operation, record: u64, intended: u64, sent: u64) -> Slot {
@@ -97,9 +108,9 @@ impl Connections {
         &mut self.list[conn.index()]
     }
 
-    /// Adds a request to those under way; there must be room. Returns what identifies it over UDP.
-    #[inline]
-    pub(super) fn push(&mut self, conn: ConnId, mut slot: Slot) -> u16 {
+    /// Adds a request to those under way; there must be room. Returns what identifies it over UDP, and the connection.
+    #[inline(always)]
+    pub(super) fn push(&mut self, conn: ConnId, mut slot: Slot) -> (u16, &mut Connection) {
         let connection = &mut self.list[conn.index()];
         let mask = (1 << self.slot_bits) - 1;
         let base = conn.index() << self.slot_bits;
@@ -115,7 +126,7 @@ impl Connections {
         slot.id = at;
         self.slots[base + usize::from(at & mask)] = slot;
         connection.under_way += 1;
-        at
+        (at, connection)
     }
 
     /// The connection, and the request sent first among those under way (TCP).
@@ -134,9 +145,9 @@ impl Connections {
         (slot.in_use && slot.id == id).then_some((connection, slot))
     }
 
-    /// Takes away a request that is no longer under way: over TCP, the oldest.
+    /// Takes away a request that is no longer under way: over TCP, the oldest. Returns the connection.
     #[inline]
-    pub(super) fn remove(&mut self, conn: ConnId, id: u16) {
+    pub(super) fn remove(&mut self, conn: ConnId, id: u16) -> &mut Connection {
         let connection = &mut self.list[conn.index()];
         let mask = (1 << self.slot_bits) - 1;
         self.slots[(conn.index() << self.slot_bits) + usize::from(id & mask)].in_use = false;
@@ -144,6 +155,7 @@ impl Connections {
         if self.transport == Transport::Tcp {
             connection.first = (connection.first + 1) & mask;
         }
+        connection
     }
 
     /// Visits the requests under way on a connection.
@@ -167,7 +179,7 @@ mod tests {
     fn streams_are_answered_in_order() {
         let mut connections = Connections::new(Transport::Tcp, 2, 3);
         for round in 0..10 {
-            (0..3).for_each(|n| _ = connections.push(CONN, slot(round + n)));
+            (0..3).for_each(|n| _ = connections.push(CONN, slot(round + n)).0);
             for n in 0..3 {
                 let (_, oldest) = connections.oldest(CONN).unwrap();
                 let (record, id) = (oldest.record, oldest.id);
@@ -181,10 +193,10 @@ mod tests {
     #[test]
     fn datagrams_are_answered_in_any_order() {
         let mut connections = Connections::new(Transport::Udp, 2, 4);
-        let ids: Vec<u16> = (0..4).map(|record| connections.push(CONN, slot(record))).collect();
+        let ids: Vec<u16> = (0..4).map(|record| connections.push(CONN, slot(record)).0).collect();
         connections.remove(CONN, ids[2]);
         assert!(connections.identified(CONN, ids[2]).is_none());
-        let later = connections.push(CONN, slot(9));
+        let later = connections.push(CONN, slot(9)).0;
         assert!(!ids.contains(&later), "an answer that comes late is not taken for another's");
         assert_eq!(connections.identified(CONN, later).unwrap().1.record, 9);
         assert_eq!(connections.identified(CONN, ids[1]).unwrap().1.record, 1);

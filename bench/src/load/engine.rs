@@ -142,8 +142,12 @@ impl<'a, W: Wire> Engine<'a, W> {
         let mut sent = false;
         let mut ready = std::mem::take(&mut self.session.ready);
         for &conn in &ready {
-            self.session.connections.get(conn).is_ready = false;
-            while self.has_room(conn) {
+            let connection = self.session.connections.get(conn);
+            connection.is_ready = false;
+            let room = connection.room(self.depth);
+            // Records that are stored are not among a connection's requests.
+            let is_load = matches!(self.source, Source::Load { .. });
+            for _ in 0..if is_load { room } else { room.min(connection.left as usize) } {
                 let Some((operation, record, intended)) = self.next_for(conn, now) else { break };
                 self.send(conn, Slot::new(operation, record, intended, now))?;
                 sent = true;
@@ -152,13 +156,6 @@ impl<'a, W: Wire> Engine<'a, W> {
         ready.clear();
         self.session.ready = ready;
         Ok(sent)
-    }
-
-    #[inline]
-    fn has_room(&mut self, conn: ConnId) -> bool {
-        let depth = self.depth;
-        let connection = self.session.connections.get(conn);
-        connection.phase == Phase::Open && connection.left > 0 && usize::from(connection.under_way) < depth
     }
 
     /// The next request for a connection that has room, and when it should have been sent.
@@ -199,8 +196,8 @@ impl<'a, W: Wire> Engine<'a, W> {
             let Some(intended) = schedule.due(now) else { break };
             self.session.recorder.arrived(intended);
             let conn = ConnId(self.random.u32(..self.session.connections.len() as u32));
-            let waits = !self.session.connections.get(conn).held.is_empty();
-            if !waits && self.has_room(conn) {
+            let connection = self.session.connections.get(conn);
+            if connection.held.is_empty() && connection.room(self.depth) > 0 {
                 let (operation, record) = self.session.workload.draw(&mut self.random);
                 self.send(conn, Slot::new(operation, record, intended, now))?;
                 if dealt.sent == 0 {
@@ -219,18 +216,17 @@ impl<'a, W: Wire> Engine<'a, W> {
         let session = &mut self.session;
         let request = Request { operation: slot.operation, record: session.workload.record(slot.record) };
         let now = slot.sent;
-        let id = session.connections.push(conn, slot);
+        let (id, connection) = session.connections.push(conn, slot);
+        if session.plan.requests_per_connection.is_some() && !matches!(self.source, Source::Load { .. }) {
+            connection.left -= 1;
+        }
+        let under_way = usize::from(connection.under_way);
         self.request.clear();
         if session.plan.transport == Transport::Udp {
             self.request.extend_from_slice(&Frame::of_request(id));
         }
         session.plan.protocol.compose(&request, &mut self.request);
         self.wire.send(conn, &self.request)?;
-        let connection = session.connections.get(conn);
-        if session.plan.requests_per_connection.is_some() && !matches!(self.source, Source::Load { .. }) {
-            connection.left -= 1;
-        }
-        let under_way = usize::from(connection.under_way);
         if session.under_way == 0 {
             // Silence before that was not the server's.
             session.heard = now;

@@ -170,14 +170,14 @@ impl Session<'_> {
         if outcome == Outcome::Refused {
             self.refused += 1;
         }
-        self.connections.remove(conn, id);
         self.under_way -= 1;
         self.heard = now;
-        let connection = self.connections.get(conn);
+        let connection = self.connections.remove(conn, id);
         if connection.left == 0 && connection.under_way == 0 {
             self.spent.push(conn);
-        } else {
-            self.note_ready(conn);
+        } else if !connection.is_ready && connection.phase == Phase::Open {
+            connection.is_ready = true;
+            self.ready.push(conn);
         }
     }
 }
