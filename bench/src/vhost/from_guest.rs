@@ -7,8 +7,12 @@ use netdrv::pktbuf::{Checksum, PktBuf, Pool};
 
 use super::Fault;
 use super::header::{HEADER_BYTES, Header};
+use super::memory::Span;
 use super::ring::{Access, Descriptor, Ring};
 use super::seat::{Held, Seat};
+
+/// Chains that are looked at before the first is copied: about as many lines as a core waits for at a time.
+const AHEAD: usize = 16;
 
 /// Receives what the guest sends.
 pub struct FromGuest {
@@ -31,25 +35,28 @@ impl FromGuest {
             return Ok(0);
         }
         let Some(pool) = self.pool else { return Ok(0) };
-        // The lines of all frames are asked for before the first is copied: they come from another core.
-        for ahead in 0..waiting as u16 {
-            prefetch(ring, ring.head(ahead)?)?;
-        }
         let mut frames = 0;
-        for _ in 0..waiting {
-            let Some(mut frame) = pool.alloc() else {
-                self.counters.pool_empty += 1;
-                break; // the guest waits
-            };
-            let head = ring.head(0)?;
-            let fits = copy(ring, head, &mut frame)?;
-            ring.use_next(head, 0);
-            if !fits {
-                self.counters.oversized += 1;
-                continue;
+        'groups: for done in (0..waiting).step_by(AHEAD) {
+            // The lines of several frames are asked for before the first is copied: they come from another core.
+            let mut found = [const { None }; AHEAD];
+            let found = &mut found[..AHEAD.min(waiting - done)];
+            for (place, ahead) in found.iter_mut().zip(0..) {
+                *place = Some(Chain::find(ring, ring.head(ahead)?)?);
             }
-            self.counters.bytes += frame.len() as u64;
-            frames += usize::from(batch.push_back(frame).is_ok());
+            for chain in found.iter().flatten() {
+                let Some(mut frame) = pool.alloc() else {
+                    self.counters.pool_empty += 1;
+                    break 'groups; // the guest waits
+                };
+                let fits = chain.copy(&mut frame)?;
+                ring.use_next(chain.head, 0);
+                if !fits {
+                    self.counters.oversized += 1;
+                    continue;
+                }
+                self.counters.bytes += frame.len() as u64;
+                frames += usize::from(batch.push_back(frame).is_ok());
+            }
         }
         self.counters.frames += frames as u64;
         if ring.publish() {
@@ -59,22 +66,47 @@ impl FromGuest {
     }
 }
 
-/// Asks for the lines of a chain that will be read: those of its first two buffers, header and frame, or all in one.
-#[inline]
-fn prefetch(ring: &Ring, head: u16) -> Result<(), Fault> {
-    let first = ring.descriptor(head)?;
-    ring.memory.prefetch(first.address, first.len as usize);
-    if let Some(next) = first.next {
-        let second = ring.descriptor(next)?;
-        ring.memory.prefetch(second.address, second.len as usize);
-    }
-    Ok(())
+/// A chain that waits.
+struct Chain<'a> {
+    ring: &'a Ring,
+    head: u16,
+    /// As drivers make it: the header in a buffer of its own, and the frame in another.
+    usual: Option<(Span<'a>, Span<'a>)>,
 }
 
-/// Copies the frame of a chain. Returns whether it fits into the buffer.
-#[inline]
+impl<'a> Chain<'a> {
+    /// The chain that begins with `head`. The lines that will be read are asked for.
+    #[inline]
+    fn find(ring: &'a Ring, head: u16) -> Result<Chain<'a>, Fault> {
+        let unusual = Chain { ring, head, usual: None };
+        let first = ring.descriptor(head)?;
+        let Some(next) = first.next.filter(|_| first.len as usize == HEADER_BYTES) else { return Ok(unusual) };
+        let second = ring.descriptor(next)?;
+        if second.next.is_some() || first.access != Access::Read || second.access != Access::Read {
+            return Ok(unusual);
+        }
+        let header = ring.memory.span(first.address, HEADER_BYTES)?;
+        let frame = ring.memory.span(second.address, second.len as usize)?;
+        header.prefetch(HEADER_BYTES);
+        frame.prefetch(frame.len());
+        Ok(Chain { usual: Some((header, frame)), ..unusual })
+    }
+
+    /// Copies the frame. Returns whether it fits into the buffer.
+    #[inline]
+    fn copy(&self, frame: &mut PktBuf) -> Result<bool, Fault> {
+        let Some((header, body)) = self.usual else { return copy(self.ring, self.head, frame) };
+        let mut bytes = [0; HEADER_BYTES];
+        header.read(&mut bytes).ok_or(Fault::Length)?;
+        set_checksum(frame, &bytes)?;
+        Ok(frame.append(body.len()).is_some_and(|room| body.read(room).is_some()))
+    }
+}
+
+/// Copies the frame of any chain. Returns whether it fits into the buffer.
+#[cold]
 fn copy(ring: &Ring, head: u16, frame: &mut PktBuf) -> Result<bool, Fault> {
-    let mut chain = Chain { ring, next: Some(head), seen: 0 };
+    let mut chain = Walk { ring, next: Some(head), seen: 0 };
     let mut bytes = [0; HEADER_BYTES];
     // Nearly always the header has a buffer of its own; otherwise it is at the front of the first (section 5.1.6.2).
     let first = chain.next()?.ok_or(Fault::Length)?;
@@ -98,20 +130,26 @@ fn copy(ring: &Ring, head: u16, frame: &mut PktBuf) -> Result<bool, Fault> {
             None => fits = false,
         }
     }
-    let header = Header::parse(&bytes).ok_or(Fault::Header)?;
-    // A checksum that was left to us never leaves the machine: it need not be there.
-    frame.set_checksum(if header.is_partial() { Checksum::Verified } else { Checksum::None });
+    set_checksum(frame, &bytes)?;
     Ok(fits)
 }
 
+/// Notes what the header says. A checksum that was left to us never leaves the machine: it need not be there.
+#[inline]
+fn set_checksum(frame: &mut PktBuf, header: &[u8; HEADER_BYTES]) -> Result<(), Fault> {
+    let header = Header::parse(header).ok_or(Fault::Header)?;
+    frame.set_checksum(if header.is_partial() { Checksum::Verified } else { Checksum::None });
+    Ok(())
+}
+
 /// The buffers of a chain to read, in order.
-struct Chain<'a> {
+struct Walk<'a> {
     ring: &'a Ring,
     next: Option<u16>,
     seen: usize,
 }
 
-impl Chain<'_> {
+impl Walk<'_> {
     #[inline]
     fn next(&mut self) -> Result<Option<Descriptor>, Fault> {
         let Some(id) = self.next else { return Ok(None) };

@@ -8,6 +8,7 @@
 use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 use std::fs::File;
 use std::io;
+use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64};
 
@@ -125,6 +126,12 @@ impl Memory {
         Ok(unsafe { std::slice::from_raw_parts(at.cast().as_ptr(), count) })
     }
 
+    /// The `len` bytes that the guest's devices find at `address`.
+    #[inline]
+    pub(super) fn span(&self, address: u64, len: usize) -> Result<Span<'_>, Fault> {
+        Ok(Span { at: self.find(address, len)?, len, memory: PhantomData })
+    }
+
     /// Copies guest memory.
     #[inline]
     pub(super) fn read(&self, address: u64, into: &mut [u8]) -> Result<(), Fault> {
@@ -143,16 +150,55 @@ impl Memory {
         unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), to.as_ptr(), bytes.len()) };
         Ok(())
     }
+}
 
-    /// Has the first lines of a buffer brought here, which another core has written: while one comes, others can be asked for.
+/// Bytes of guest memory that were found already.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span<'a> {
+    at: NonNull<u8>,
+    len: usize,
+    memory: PhantomData<&'a Memory>,
+}
+
+impl Span<'_> {
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Has the lines of its first bytes brought here, which another core has written: while one comes, others can be asked for.
     #[inline]
-    pub(super) fn prefetch(&self, address: u64, len: usize) {
-        let Ok(at) = self.find(address, len) else { return };
-        let lines = len.div_ceil(LINE).min(MOST_PREFETCHED);
+    pub(super) fn prefetch(&self, bytes: usize) {
+        let lines = bytes.min(self.len).div_ceil(LINE).min(MOST_PREFETCHED);
         for line in 0..lines {
             // SAFETY: a hint, for which any address is allowed; this one is mapped.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(at.as_ptr().wrapping_add(line * LINE).cast()) };
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(self.at.as_ptr().wrapping_add(line * LINE).cast()) };
         }
+    }
+
+    /// Copies its first bytes; `None`, and nothing is copied, if there are fewer than that.
+    #[inline]
+    pub(super) fn read(&self, into: &mut [u8]) -> Option<()> {
+        if into.len() > self.len {
+            return None;
+        }
+        // SAFETY: as in `Memory::read`; the span was found in memory that is still mapped.
+        unsafe { ptr::copy_nonoverlapping(self.at.as_ptr(), into.as_mut_ptr(), into.len()) };
+        Some(())
+    }
+
+    /// Writes `N` bytes at its front and others behind them; `None`, and nothing is written, if there is no room for all.
+    #[inline]
+    pub(super) fn write<const N: usize>(&self, front: &[u8; N], bytes: &[u8]) -> Option<()> {
+        if N + bytes.len() > self.len {
+            return None;
+        }
+        let at = self.at.as_ptr();
+        // SAFETY: as above; the two parts lie within the span.
+        unsafe {
+            ptr::copy_nonoverlapping(front.as_ptr(), at, N);
+            ptr::copy_nonoverlapping(bytes.as_ptr(), at.add(N), bytes.len());
+        }
+        Some(())
     }
 }
 
@@ -189,8 +235,16 @@ mod tests {
         for bad in [4089, 4096, u64::MAX, u64::MAX - 7, (1 << 32) - 1, (1 << 32) + 8185] {
             assert_eq!(memory.read(bad, &mut bytes), Err(Fault::OutsideMemory), "{bad:#x}");
             assert_eq!(memory.write(bad, &bytes), Err(Fault::OutsideMemory), "{bad:#x}");
-            memory.prefetch(bad, 100);
+            assert!(memory.span(bad, 8).is_err(), "{bad:#x}");
         }
+        let span = memory.span(4080, 16).unwrap();
+        span.prefetch(100);
+        assert_eq!((span.read(&mut [0; 17]), span.write(&[1; 9], &[2; 8])), (None, None), "beyond its end");
+        span.write(&[1; 9], &[2; 7]).unwrap();
+        span.read(&mut bytes).unwrap();
+        assert_eq!(bytes, [1; 8]);
+        memory.read(4088, &mut bytes).unwrap();
+        assert_eq!(bytes, [1, 2, 2, 2, 2, 2, 2, 2]);
         assert!(Memory::map(vec![(high, file(8192), 4096)]).is_err(), "the file is too short");
         // SAFETY: used while the memory lives.
         let words = |at, count| unsafe { memory.words::<AtomicU16>(at, count) }.map(<[AtomicU16]>::len);

@@ -3,6 +3,7 @@
 
 #![allow(unsafe_code)] // memory shared with the guest
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, fence};
@@ -66,7 +67,7 @@ pub(super) struct Ring {
     /// Descriptors, less one.
     mask: u16,
     /// The next chain to take, and the next entry to use: as each is used before the next is taken, they go together.
-    next: u16,
+    next: Cell<u16>,
     /// The used index that the guest can see.
     published: u16,
     /// Keeps all of it mapped; declared last, to be dropped last.
@@ -93,7 +94,7 @@ impl Ring {
             available,
             used,
             mask: (size - 1) as u16,
-            next,
+            next: Cell::new(next),
             published: next,
             memory: memory.clone(),
         };
@@ -103,21 +104,21 @@ impl Ring {
 
     /// Where the queue is, for whoever goes on with it.
     pub(super) fn position(&self) -> u16 {
-        self.next
+        self.next.get()
     }
 
     /// Chains that wait.
     #[inline]
     pub(super) fn available(&self) -> Result<u16, Fault> {
         // Acquire: pairs with the driver's release after it wrote descriptors and buffers (section 2.7.13.3).
-        let waiting = self.available[INDEX].load(Acquire).wrapping_sub(self.next);
+        let waiting = self.available[INDEX].load(Acquire).wrapping_sub(self.next.get());
         if waiting > self.mask + 1 { Err(Fault::AvailableIndex) } else { Ok(waiting) }
     }
 
     /// The first descriptor of the chain that is `ahead` of the next. Only of those that wait.
     #[inline]
     pub(super) fn head(&self, ahead: u16) -> Result<u16, Fault> {
-        let slot = self.next.wrapping_add(ahead) & self.mask;
+        let slot = self.next.get().wrapping_add(ahead) & self.mask;
         let head = self.available.get(ENTRIES + usize::from(slot)).ok_or(Fault::Ring)?.load(Relaxed);
         if head > self.mask { Err(Fault::NoSuchDescriptor) } else { Ok(head) }
     }
@@ -125,7 +126,8 @@ impl Ring {
     /// A descriptor, as it is now.
     #[inline]
     pub(super) fn descriptor(&self, id: u16) -> Result<Descriptor, Fault> {
-        let words = self.descriptors.chunks_exact(2).nth(id.into()).ok_or(Fault::NoSuchDescriptor)?;
+        let words = self.descriptors.get(2 * usize::from(id)..).and_then(<[_]>::first_chunk::<2>);
+        let words = words.ok_or(Fault::NoSuchDescriptor)?;
         let [address, rest] = [words[0].load(Relaxed), words[1].load(Relaxed)];
         let (flags, next) = ((rest >> 32) as u16, (rest >> 48) as u16);
         Ok(Descriptor {
@@ -144,22 +146,22 @@ impl Ring {
     /// Uses the next chain, whose first descriptor is `head`, with `written` bytes in it. The guest does not see it before
     /// [`publish`](Ring::publish).
     #[inline]
-    pub(super) fn use_next(&mut self, head: u16, written: u32) {
-        let entry = USED_ENTRIES + 2 * usize::from(self.next & self.mask);
+    pub(super) fn use_next(&self, head: u16, written: u32) {
+        let entry = USED_ENTRIES + 2 * usize::from(self.next.get() & self.mask);
         if let Some([id, len]) = self.used.get(entry..entry + 2) {
             id.store(head.into(), Relaxed);
             len.store(written, Relaxed);
         }
-        self.next = self.next.wrapping_add(1);
+        self.next.set(self.next.get().wrapping_add(1));
     }
 
     /// Shows the guest what was used. Returns whether it wants to be interrupted for that.
     #[inline]
     pub(super) fn publish(&mut self) -> bool {
-        if self.published == self.next {
+        if self.published == self.next.get() {
             return false;
         }
-        self.published = self.next;
+        self.published = self.next.get();
         self.show();
         // SeqCst: between our store of the index and our load of what the driver wants; pairs with the driver's barrier
         // between its store of that and its second look at the index (section 2.7.7).
@@ -171,6 +173,6 @@ impl Ring {
     #[inline]
     fn show(&self) {
         // Release: pairs with the driver's read of the index, before it reads the entries (section 2.7.14).
-        self.used[HEADER].store(u32::from(NO_NOTIFICATION) | u32::from(self.next) << 16, Release);
+        self.used[HEADER].store(u32::from(NO_NOTIFICATION) | u32::from(self.next.get()) << 16, Release);
     }
 }

@@ -7,8 +7,12 @@ use netdrv::pktbuf::PktBuf;
 
 use super::Fault;
 use super::header::{HEADER_BYTES, Header};
+use super::memory::Span;
 use super::ring::{Access, Ring};
 use super::seat::{Held, Seat};
+
+/// Chains that are looked at before the first is written: about as many lines as a core waits for at a time.
+const AHEAD: usize = 16;
 
 /// Sends what the guest receives.
 #[derive(Debug)]
@@ -40,23 +44,27 @@ impl ToGuest {
     /// Copies frames from the front of the batch, as long as there are buffers.
     fn put(&mut self, batch: &mut Batch) -> Result<(), Fault> {
         let Some(ring) = self.held.ring() else { return Ok(()) };
-        let taken = batch.len().min(self.room.into());
-        for ahead in 0..taken as u16 {
-            let buffer = ring.descriptor(ring.head(ahead)?)?;
-            ring.memory.prefetch(buffer.address, batch.front().map_or(0, PktBuf::len) + HEADER_BYTES);
-        }
-        for _ in 0..taken {
-            let Some(frame) = batch.pop_front() else { break };
-            let Some(header) = header_of(&frame) else {
-                self.counters.bad_attachment += 1;
-                continue;
-            };
-            let head = ring.head(0)?;
-            let written = write(ring, head, &header, &frame)?;
-            ring.use_next(head, written);
-            self.room -= 1;
-            self.counters.frames += 1;
-            self.counters.bytes += frame.frame_len() as u64;
+        let mut left = batch.len().min(self.room.into());
+        while left > 0 {
+            // The lines of several buffers are asked for before the first is written: the guest has read them.
+            let mut found = [None; AHEAD];
+            let found = &mut found[..AHEAD.min(left)];
+            for ((place, ahead), frame) in found.iter_mut().zip(0..).zip(batch.iter()) {
+                *place = Some(Buffer::find(ring, ring.head(ahead)?, frame.len() + HEADER_BYTES)?);
+            }
+            for buffer in found.iter().flatten() {
+                let Some(frame) = batch.pop_front() else { return Ok(()) };
+                left -= 1;
+                let Some(header) = header_of(&frame) else {
+                    self.counters.bad_attachment += 1;
+                    break; // the chain is still the next
+                };
+                let written = buffer.write(ring, &header, &frame)?;
+                ring.use_next(buffer.head, written);
+                self.room -= 1;
+                self.counters.frames += 1;
+                self.counters.bytes += frame.frame_len() as u64;
+            }
         }
         Ok(())
     }
@@ -79,8 +87,39 @@ fn header_of(frame: &PktBuf) -> Option<[u8; HEADER_BYTES]> {
     Some(Header::to_guest(frame.checksum()))
 }
 
+/// A chain that waits.
+#[derive(Clone, Copy)]
+struct Buffer<'a> {
+    head: u16,
+    /// Its first buffer, which nearly always has room for a frame.
+    first: Span<'a>,
+}
+
+impl<'a> Buffer<'a> {
+    /// The chain that begins with `head`. The lines that `bytes` bytes will be written to are asked for.
+    #[inline]
+    fn find(ring: &'a Ring, head: u16, bytes: usize) -> Result<Buffer<'a>, Fault> {
+        let descriptor = ring.descriptor(head)?;
+        if descriptor.access != Access::Write {
+            return Err(Fault::Direction);
+        }
+        let first = ring.memory.span(descriptor.address, descriptor.len as usize)?;
+        first.prefetch(bytes);
+        Ok(Buffer { head, first })
+    }
+
+    /// Writes a frame behind its header. Returns how many bytes.
+    #[inline]
+    fn write(&self, ring: &Ring, header: &[u8; HEADER_BYTES], frame: &PktBuf) -> Result<u32, Fault> {
+        if !frame.has_attachment() && self.first.write(header, frame.bytes()).is_some() {
+            return Ok((HEADER_BYTES + frame.len()) as u32);
+        }
+        write(ring, self.head, header, frame)
+    }
+}
+
 /// Writes a frame behind its header into the buffers of a chain. Returns how many bytes.
-#[inline]
+#[cold]
 fn write(ring: &Ring, head: u16, header: &[u8; HEADER_BYTES], frame: &PktBuf) -> Result<u32, Fault> {
     let body = frame.attachment().and_then(|attachment| attachment.body);
     let parts = [&header[..], frame.bytes(), body.as_ref().map_or(&[], |body| body.bytes())];
