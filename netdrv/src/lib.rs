@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! pktbuf/      packet buffers and the pools they come from
+//! cache        asking for memory before it is needed
 //! fifo         rings that hand batches from stage to stage
 //! nic/         the contract between a driver and the runtime: queue pairs, batches, offloads
 //! registers    windows of device registers;  pci: what a driver needs of a PCI function
@@ -21,6 +22,7 @@
 
 extern crate alloc;
 
+pub mod cache;
 mod dma;
 mod error;
 pub mod fifo;

@@ -1,6 +1,7 @@
 //! A command line, cut into words.
 
 use super::scan;
+use crate::store::MAX_KEY;
 
 /// Words that are kept: no command has more.
 const MAX_WORDS: usize = 8;
@@ -61,6 +62,22 @@ pub(super) fn next_word(line: &[u8]) -> Option<(&[u8], &[u8])> {
     if len == 0 { None } else { Some(line.split_at(len)) }
 }
 
+/// What are probably the keys of the requests in `input`: the second word of each line. Guesses that cost little, to fetch ahead
+/// what look-ups will read.
+#[inline]
+pub fn probable_keys(mut input: &[u8]) -> impl Iterator<Item = &[u8]> {
+    core::iter::from_fn(move || {
+        let rest = &input[scan::find_blank(input)? + 1..];
+        let (key, rest) = rest.split_at(scan::find_blank(rest)?);
+        input = match rest {
+            [b'\r', b'\n', next @ ..] => next,
+            _ => &rest[scan::find_newline(rest)? + 1..],
+        };
+        Some(key)
+    })
+    .filter(|key| (1..=MAX_KEY).contains(&key.len()))
+}
+
 /// Bytes before the next blank or NUL; other control characters belong to words.
 #[inline]
 fn word_len(line: &[u8]) -> usize {
@@ -105,6 +122,18 @@ mod tests {
         assert_eq!(Words::of(b"set a 0 0 1 noreply").reply(), Reply::Silent);
         assert_eq!(Words::of(b"set a 0 0 1 noreply x").reply(), Reply::Wanted);
         assert_eq!(Words::of(b"").reply(), Reply::Wanted);
+    }
+
+    #[test]
+    fn keys_are_guessed() {
+        let keys = |input: &'static [u8]| probable_keys(input).collect::<Vec<_>>();
+        assert_eq!(keys(b"get a\r\nget  b\r\ngets c d\r\ndelete e\nget f"), [b"a", b"c", b"e"]);
+        assert_eq!(keys(b"set a 0 0 3\r\nabc\r\nget b\r\n"), [b"a", b"b"], "a value is a line too");
+        let long = [b"get ", &[b'k'; MAX_KEY + 1][..], b"\r\nget b\r\n"].concat();
+        assert_eq!(probable_keys(&long).collect::<Vec<_>>(), [b"b"]);
+        for nothing in [&b""[..], b"\r\n", b" ", b"get", b"get ", b"get a", b"quit\r\n", b"\r\n\r\n\r\n"] {
+            assert_eq!(keys(nothing), [b""; 0], "{nothing:?}");
+        }
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod session;
 mod verb;
 
 pub use counters::{ConnectionBlock, ConnectionCounters, CounterBlock, Counters, Tallies};
+pub use line::probable_keys;
 pub use output::Output;
 pub use server::{Dataplane, Server, Settings};
 pub use session::{Advance, LINE_LIMIT, REPLY_ROOM, Session, Status};

@@ -96,6 +96,12 @@ impl Session {
         }
     }
 
+    /// Whether a command line comes next.
+    #[inline]
+    pub fn is_at_line(&self) -> bool {
+        matches!(self.state, State::Line)
+    }
+
     /// Gives back what the session holds of the store.
     pub fn close(&mut self, server: &mut Server) {
         match core::mem::replace(&mut self.state, State::Over) {

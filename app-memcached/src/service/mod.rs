@@ -14,6 +14,7 @@
 //!
 //! Called by `unikernel`'s shard, through [`App`].
 
+mod ahead;
 mod connection;
 mod input;
 mod migrate;
@@ -283,9 +284,14 @@ impl App for Service {
         }
         self.set_time(turn);
         self.resume(turn, calls);
-        while has_room(calls)
-            && let Some(event) = events.pop_front()
-        {
+        let mut looked_at = 0;
+        while has_room(calls) {
+            if looked_at == 0 && events.len() > 1 {
+                ahead::look(&self.server.store, &self.connections, events);
+                looked_at = ahead::GROUP;
+            }
+            let Some(event) = events.pop_front() else { break };
+            looked_at = looked_at.saturating_sub(1);
             self.handle(event, turn, calls);
         }
         match (events.is_empty(), self.ready.is_empty()) {

@@ -16,6 +16,7 @@
 use core::ptr::NonNull;
 use core::{ptr, slice};
 
+use netdrv::cache;
 use netdrv::pktbuf::Fragment;
 
 use super::item::{ALIGN, Addr, Header};
@@ -138,6 +139,12 @@ impl Arena {
         // - Nobody writes to a published item (second rule), and its memory is not used again under a pin (third rule).
         // - The arena was made of memory whose addresses are those that a device uses.
         unsafe { Fragment::lent(self.place(at, len), len as u32) }
+    }
+
+    /// Asks for the first `lines` cache lines from `at` on.
+    #[inline]
+    pub(super) fn prefetch(&self, at: usize, lines: usize) {
+        cache::prefetch(self.base.as_ptr().wrapping_add(at), lines);
     }
 
     /// Where bytes that were lent lie.

@@ -139,6 +139,21 @@ impl Index {
         self.find_slot(arena, hash, TAG | TENTATIVE, tag, |word| word & ADDR != 0 && is_it(addr_of(word)))
     }
 
+    /// Asks for the first line of the bucket of `hash`.
+    #[inline]
+    pub(super) fn prefetch(&self, arena: &Arena, hash: u64) {
+        arena.prefetch(self.bucket_of(hash, self.state().buckets) * LINE, 1);
+    }
+
+    /// An item whose key may have the hash `hash`, by the first line of its bucket.
+    #[inline]
+    pub(super) fn candidate(&self, arena: &Arena, hash: u64) -> Option<Addr> {
+        let tag = hash >> TAG_SHIFT << TAG_SHIFT;
+        let line = arena.line(self.bucket_of(hash, self.state().buckets));
+        let words = line[..SLOTS].iter().map(|word| word.load(Ordering::Acquire));
+        words.into_iter().find(|word| (word ^ tag) & TAG == 0 && word & ADDR != 0).map(addr_of)
+    }
+
     /// The entry that holds `addr`, an item whose key has the hash `hash`, if the item is still in the table.
     pub(super) fn find_addr(&self, arena: &Arena, hash: u64, addr: Addr) -> Option<Entry> {
         self.find_slot(arena, hash, TAG | TENTATIVE | ADDR, word_of(hash, addr), |_| true)

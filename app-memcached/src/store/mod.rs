@@ -19,6 +19,7 @@
 //!
 //! Called by `protocol`; knows no protocol. Why it is done so: `docs/decisions/0007-shared-store.md`.
 
+mod ahead;
 mod arena;
 mod clean;
 mod counters;
@@ -38,6 +39,7 @@ mod write;
 
 use alloc::sync::Arc;
 
+pub use ahead::Expected;
 use clean::Cleaner;
 use counters::Counts;
 pub use counters::StoreCounters;

@@ -5,19 +5,16 @@
 
 #![allow(unsafe_code)] // memory of another process
 
-use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 use std::fs::File;
 use std::io;
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64};
 
+use netdrv::cache;
 use vm_memory::{FileOffset, MmapRegion};
 
 use super::Fault;
-
-/// Bytes of a cache line.
-const LINE: usize = 64;
 
 /// Where a region lies, three times.
 #[derive(Clone, Copy, Debug)]
@@ -168,11 +165,7 @@ impl Span<'_> {
     /// Has the lines of its first bytes brought here, which another core has written: while one comes, others can be asked for.
     #[inline]
     pub(super) fn prefetch(&self, bytes: usize) {
-        let lines = bytes.min(self.len).div_ceil(LINE).min(MOST_PREFETCHED);
-        for line in 0..lines {
-            // SAFETY: a hint, for which any address is allowed; this one is mapped.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(self.at.as_ptr().wrapping_add(line * LINE).cast()) };
-        }
+        cache::prefetch(self.at.as_ptr(), bytes.min(self.len).div_ceil(cache::LINE).min(MOST_PREFETCHED));
     }
 
     /// Copies its first bytes; `None`, and nothing is copied, if there are fewer than that.

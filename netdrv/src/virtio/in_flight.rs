@@ -47,6 +47,11 @@ impl<B> InFlight<B> {
         Some(buf)
     }
 
+    /// The buffer in `slot`, if the device holds one under that name.
+    pub fn get(&self, slot: usize) -> Option<&B> {
+        self.slots.get(slot)?.as_ref()
+    }
+
     /// Takes a slot without a buffer, for a further descriptor of one that is held. `None` if there is no room.
     pub fn lend(&mut self) -> Option<u16> {
         let last = self.room.checked_sub(1)?;

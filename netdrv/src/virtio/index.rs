@@ -10,6 +10,11 @@ impl RingIndex {
         RingIndex(self.0.wrapping_add(1))
     }
 
+    /// The position so many steps on.
+    pub(super) const fn after(self, steps: u16) -> RingIndex {
+        RingIndex(self.0.wrapping_add(steps))
+    }
+
     /// The position before.
     pub(super) const fn previous(self) -> RingIndex {
         RingIndex(self.0.wrapping_sub(1))
@@ -46,6 +51,7 @@ mod tests {
     fn positions_wrap() {
         assert_eq!(RingIndex(u16::MAX).next(), RingIndex(0));
         assert_eq!(RingIndex(0).previous(), RingIndex(u16::MAX));
+        assert_eq!(RingIndex(u16::MAX).after(3), RingIndex(2));
         assert_eq!(RingIndex(2).since(RingIndex(u16::MAX)), 3);
         assert_eq!((RingIndex(255).slot(256), RingIndex(256).slot(256)), (255, 0));
     }

@@ -181,6 +181,12 @@ impl SplitQueue {
         Some(Used { id: entry.id.load(Relaxed), len: entry.len.load(Relaxed) })
     }
 
+    /// The used entry that comes `distance` entries after the next. Only if [`pending`](Self::pending) has counted it.
+    pub fn peek_used(&self, distance: u16) -> Option<Used> {
+        let entry = self.rings.used_ring.get(self.next_used.after(distance).slot(self.rings.size))?;
+        Some(Used { id: entry.id.load(Relaxed), len: entry.len.load(Relaxed) })
+    }
+
     /// Asks for an interrupt when the next entry is used. Entries that are pending already raise none, so look at
     /// [`pending`](Self::pending) afterwards.
     pub fn request_interrupt(&self) {

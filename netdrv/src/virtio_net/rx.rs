@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 
 use super::header::{DATA_VALID, HEADER_BYTES, NEEDS_CSUM, Received};
 use super::watch::ArmedAt;
+use crate::cache;
 use crate::nic::{Armed, Batch, RxCounters, RxQueue};
 use crate::pktbuf::{BUF_BYTES, Checksum, PktBuf, Pool, Whole};
 use crate::virtio::transport::{Doorbell, Transport};
@@ -22,6 +23,10 @@ pub(super) enum Wakes {
 
 /// The part of a ring that is refilled at once.
 const REFILL_PART: u16 = 16;
+
+/// How many frames ahead their first lines are asked for, and how many lines of each: headers, and a short request.
+const AHEAD: usize = 8;
+const HEADER_LINES: usize = 2;
 
 /// The receive half of a queue pair.
 ///
@@ -101,6 +106,15 @@ impl<T: Transport> ReceiveQueue<T> {
         buf.into_view(HEADER_BYTES as u16, (len - HEADER_BYTES) as u16, checksum)
     }
 
+    /// Asks for the headers of a frame that will be taken, so many entries from now: another core, or a device, has written them.
+    #[inline(always)]
+    fn expect(&self, distance: usize) {
+        let used = self.queue.peek_used(distance as u16);
+        if let Some(buf) = used.and_then(|used| self.in_flight.get(used.id as usize)) {
+            cache::prefetch(buf.dma_addr() as *const u8, HEADER_LINES);
+        }
+    }
+
     /// Hands the frame of one used buffer up, if it holds one; there is room.
     #[inline(always)]
     fn hand_up(&mut self, batch: &mut Batch) {
@@ -113,7 +127,11 @@ impl<T: Transport> ReceiveQueue<T> {
 
     #[inline(never)]
     fn hand_up_many(&mut self, batch: &mut Batch, entries: usize) {
-        for _ in 0..entries {
+        (0..AHEAD.min(entries)).for_each(|distance| self.expect(distance));
+        for left in (0..entries).rev() {
+            if left >= AHEAD {
+                self.expect(AHEAD);
+            }
             self.hand_up(batch);
         }
     }

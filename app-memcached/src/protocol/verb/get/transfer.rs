@@ -5,7 +5,7 @@ use super::super::super::server::Server;
 use crate::store::Pin;
 
 /// Values of this many bytes and more are sent from where they lie: below it, a copy costs less than a descriptor.
-pub(super) const LEND_FROM: usize = 1024;
+pub(super) const LEND_FROM: usize = 4096;
 
 /// A value that is partly written.
 #[derive(Debug)]
