@@ -263,7 +263,7 @@ impl Bench<'_> {
 
 /// Busy cycles of the server for a request, and where they come from.
 fn cycles_per_request(measured: &Measured, busy_share: Option<f64>, clock: &Clock) -> Option<(f64, &'static str)> {
-    if let Some(server) = measured.server {
+    if let Some(server) = &measured.server {
         return Some((server.busy_cycles_per_request, STAGES));
     }
     let cycles = busy_share? * clock.cycles_per_s() / measured.per_second();

@@ -1,5 +1,6 @@
 //! What a measurement has found, and what limited it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::generator::Rate;
@@ -41,10 +42,14 @@ pub enum Limit {
 }
 
 /// What an appliance's cores spent in the meantime.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ServerTime {
     /// Cycles of turns in which there was something to do, for each request.
     pub busy_cycles_per_request: f64,
+    /// The same of each stage of a turn, by name, as far as it took any.
+    pub stages: BTreeMap<String, f64>,
+    /// Frames that were received in a turn that received any.
+    pub frames_per_batch: f64,
     /// The share of such turns.
     pub busy_share: f64,
 }
@@ -59,7 +64,7 @@ impl Measured {
             let idle_share = records().map(Record::idle_share).fold(1.0, f64::min);
             let mut record = Record::new(1);
             records().for_each(|other| record.add(other));
-            Measured { rate, time: time / pieces as u32, record, idle_share, server }
+            Measured { rate, time: time / pieces as u32, record, idle_share, server: server.clone() }
         };
         (0..pieces).map(piece).collect()
     }
@@ -131,11 +136,21 @@ impl ServerTime {
     fn between([before, after]: &[String; 2]) -> Option<ServerTime> {
         let (before, after) = (Counters::parse(before)?, Counters::parse(after)?);
         let requests = after.requests.checked_sub(before.requests).filter(|&requests| requests > 0)?;
-        let busy = after.busy.checked_sub(before.busy)?;
         let empty = after.empty.checked_sub(before.empty)?;
+        let frames = after.frames.saturating_sub(before.frames) as f64;
+        let batches = after.batches.saturating_sub(before.batches) as f64;
+        let mut stages = BTreeMap::new();
+        for (name, cycles) in after.stages {
+            let spent = cycles.checked_sub(before.stages.get(&name).copied().unwrap_or(0))?;
+            stages.insert(name, spent);
+        }
+        let busy = stages.values().sum::<u64>();
+        stages.retain(|_, cycles| *cycles > 0);
         Some(ServerTime {
             busy_cycles_per_request: busy as f64 / requests as f64,
             busy_share: busy as f64 / (busy + empty).max(1) as f64,
+            stages: stages.into_iter().map(|(name, cycles)| (name, cycles as f64 / requests as f64)).collect(),
+            frames_per_batch: frames / batches.max(1.0),
         })
     }
 }
@@ -144,8 +159,12 @@ impl ServerTime {
 #[derive(Default)]
 struct Counters {
     requests: u64,
-    busy: u64,
+    /// Cycles of each stage.
+    stages: BTreeMap<String, u64>,
     empty: u64,
+    /// Frames received, and turns that received some.
+    frames: u64,
+    batches: u64,
 }
 
 impl Counters {
@@ -161,8 +180,13 @@ impl Counters {
             match name {
                 "requests" => (counters.requests, is_there) = (value, true),
                 "empty_cycles" => counters.empty = value,
-                name if name.ends_with("_cycles") => counters.busy += value,
-                _ => {}
+                "receive_items" => counters.frames = value,
+                "receive_batches" => counters.batches = value,
+                name => {
+                    if let Some(stage) = name.strip_suffix("_cycles") {
+                        counters.stages.insert(stage.to_owned(), value);
+                    }
+                }
             }
         }
         is_there.then_some(counters)

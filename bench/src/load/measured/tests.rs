@@ -53,6 +53,7 @@ fn an_appliance_s_busy_cycles_are_counted() {
     };
     let server = ServerTime::between(&[statistics(100, 1000), statistics(200, 31_000)]).unwrap();
     assert_eq!((server.busy_cycles_per_request, server.busy_share), (900.0, 0.75));
+    assert_eq!(server.stages, [("app".to_owned(), 600.0), ("receive".to_owned(), 300.0)].into());
     let none = [statistics(100, 1000), statistics(100, 31_000)];
     assert_eq!(ServerTime::between(&none), None);
     assert_eq!(ServerTime::between(&["ERROR\r\n".into(), "ERROR\r\n".into()]), None);

@@ -1,5 +1,7 @@
 //! Figures as JSON.
 
+use std::collections::BTreeMap;
+
 use bench::load::{Done, Limit, Measured, Plan, Rate, Report};
 use hdrhistogram::Histogram;
 use serde::Serialize;
@@ -84,6 +86,9 @@ struct Run {
     /// Null where the server does not say.
     server_busy_cycles_per_request: Option<f64>,
     server_busy_share: Option<f64>,
+    /// By stage of a turn.
+    server_stage_cycles_per_request: Option<BTreeMap<String, f64>>,
+    server_frames_per_batch: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -168,8 +173,10 @@ fn run(measured: &Measured) -> Run {
         rx_bytes: record.rx_bytes,
         tx_bytes: record.tx_bytes,
         generator_idle_share: measured.idle_share,
-        server_busy_cycles_per_request: measured.server.map(|server| server.busy_cycles_per_request),
-        server_busy_share: measured.server.map(|server| server.busy_share),
+        server_busy_cycles_per_request: measured.server.as_ref().map(|server| server.busy_cycles_per_request),
+        server_busy_share: measured.server.as_ref().map(|server| server.busy_share),
+        server_stage_cycles_per_request: measured.server.as_ref().map(|server| server.stages.clone()),
+        server_frames_per_batch: measured.server.as_ref().map(|server| server.frames_per_batch),
     }
 }
 

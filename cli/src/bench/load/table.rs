@@ -69,11 +69,16 @@ fn print_times(measured: &Measured) -> io::Result<()> {
         if measured.rate == Rate::Peak { String::new() } else { format!(", sent late by {lag_us:.1} us (99th)") };
     line(&format!("Generator: idle {:.1}%{late}", 100.0 * measured.idle_share))?;
     match &measured.server {
-        Some(server) => line(&format!(
-            "Server: {:.0} busy cycles a request, busy {:.1}%",
-            server.busy_cycles_per_request,
-            100.0 * server.busy_share
-        )),
+        Some(server) => {
+            let stages = server.stages.iter().map(|(name, cycles)| format!("{name} {cycles:.0}"));
+            line(&format!(
+                "Server: {:.0} busy cycles a request, busy {:.1}%, {:.1} frames a batch",
+                server.busy_cycles_per_request,
+                100.0 * server.busy_share,
+                server.frames_per_batch
+            ))?;
+            line(&format!("Stages: {} cycles a request", stages.collect::<Vec<_>>().join(", ")))
+        }
         None => Ok(()),
     }
 }
