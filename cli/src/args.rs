@@ -10,7 +10,7 @@ use bench::stack::{BATCH, MAX_DEPTH, MAX_KEY, MAX_SIZE, MIN_KEY};
 use clap::builder::TypedValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use image::Format;
-use orchestrator::{Accel, Machine, Memory, Net, Spec, Validation, Vmm};
+use orchestrator::{Accel, Machine, Memory, Net, Pages, Spec, Validation, Vmm};
 
 pub(crate) use compare::{CompareOptions, image_name};
 pub(crate) use load::{LoadOptions, WireChoice};
@@ -125,6 +125,10 @@ pub(crate) struct RunOptions {
     /// What executes the guest; auto takes KVM where it works, QEMU's translator elsewhere
     #[arg(long, value_enum, default_value_t)]
     accel: AccelChoice,
+    /// Whether the memory consists of huge pages that were set aside (sysctl vm.nr_hugepages); auto takes them for memory
+    /// that is shared with a vhost-user back end, if enough are free
+    #[arg(long, value_enum, default_value_t)]
+    huge_pages: HugePages,
     /// The network: user, tap:NAME or vhost-user:PATH
     #[arg(long, default_value = "user")]
     pub(crate) net: Net,
@@ -277,6 +281,15 @@ impl AccelChoice {
     }
 }
 
+/// Whether memory consists of huge pages.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum HugePages {
+    #[default]
+    Auto,
+    On,
+    Off,
+}
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum MachineChoice {
     Microvm,
@@ -306,6 +319,11 @@ impl RunOptions {
             net: self.net.clone(),
             cores: self.cores,
             memory: self.memory,
+            pages: match self.huge_pages {
+                HugePages::Auto => None,
+                HugePages::On => Some(Pages::Huge),
+                HugePages::Off => Some(Pages::Small),
+            },
             port: self.port,
             append: self.append.clone(),
             validation: if self.no_validate { Validation::Guest } else { Validation::Host },

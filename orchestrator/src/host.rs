@@ -2,6 +2,7 @@
 
 use std::env;
 use std::ffi::OsStr;
+use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,10 @@ use rustix::net::{AddressFamily, SocketType, netdevice, socket};
 
 /// The KVM API that every kernel since 2.6.22 has (Linux `Documentation/virt/kvm/api.rst`, KVM_GET_API_VERSION).
 const KVM_API_VERSION: i32 = 12;
+
+/// Huge pages of the size that x86 has beside its small ones.
+pub(crate) const HUGE_PAGE_MIB: u32 = 2;
+const FREE_HUGE_PAGES: &str = "/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages";
 
 /// Whether KVM can be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,12 +36,19 @@ pub struct Host {
     pub uhyve: Option<PathBuf>,
     /// KVM.
     pub kvm: KvmState,
+    /// Huge pages that were set aside and are free.
+    pub free_huge_pages: u32,
 }
 
 impl Host {
     /// Looks at this host.
     pub fn probe() -> Host {
-        Host { qemu: find_program("qemu-system-x86_64"), uhyve: find_program("uhyve"), kvm: probe_kvm() }
+        Host {
+            qemu: find_program("qemu-system-x86_64"),
+            uhyve: find_program("uhyve"),
+            kvm: probe_kvm(),
+            free_huge_pages: free_huge_pages(),
+        }
     }
 
     /// First line of what `program --version` prints.
@@ -58,6 +70,11 @@ impl Host {
             .and_then(|socket| netdevice::name_to_index(&socket, name));
         index.is_ok()
     }
+}
+
+/// None on a kernel without them.
+fn free_huge_pages() -> u32 {
+    fs::read_to_string(FREE_HUGE_PAGES).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
 }
 
 /// Creates a virtual machine, for a moment.

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use abi::config::Config;
 
 use crate::host::{Host, KvmState};
-use crate::spec::{Accel, Machine, Memory, Net, Spec, Validation, Vmm};
-use crate::{Error, Port};
+use crate::spec::{Accel, Machine, Memory, Net, Pages, Spec, Validation, Vmm};
+use crate::{Error, Port, pages};
 
 /// uhyve loads images of its first interface below this much memory.
 const UHYVE_MOST_MIB: u32 = 3 << 10;
@@ -30,6 +30,8 @@ pub struct Plan {
     pub cores: u32,
     /// Memory.
     pub memory: Memory,
+    /// What that consists of.
+    pub pages: Pages,
     /// With [`Net::User`]: the port on loopback.
     pub port: Port,
     /// The guest's command line.
@@ -59,6 +61,7 @@ pub fn plan(spec: &Spec, host: &Host, baked: &str) -> Result<Plan, Error> {
         net: spec.net.clone(),
         cores: spec.cores,
         memory: spec.memory,
+        pages: pages::choose(spec, vmm, accel, host)?,
         port: spec.port,
         words: spec.append.split_ascii_whitespace().collect::<Vec<_>>().join(" "),
         guest,
@@ -114,7 +117,7 @@ mod tests {
     use super::*;
 
     fn host(kvm: KvmState) -> Host {
-        Host { qemu: Some("/usr/bin/qemu".into()), uhyve: Some("/usr/bin/uhyve".into()), kvm }
+        Host { qemu: Some("/usr/bin/qemu".into()), uhyve: Some("/usr/bin/uhyve".into()), kvm, free_huge_pages: 0 }
     }
 
     fn spec() -> Spec {
@@ -125,6 +128,7 @@ mod tests {
             net: Net::User,
             cores: 1,
             memory: Memory { mib: 64 },
+            pages: None,
             port: 11211,
             append: String::new(),
             validation: Validation::Host,
@@ -152,7 +156,7 @@ mod tests {
         let no_kvm = host(KvmState::Fails("/dev/kvm: Permission denied".to_owned()));
         let wants_kvm = Spec { accel: Some(Accel::Kvm), ..spec() };
         assert!(refusal(&wants_kvm, &no_kvm).contains("/dev/kvm: Permission denied"));
-        let bare = Host { qemu: None, uhyve: None, kvm: KvmState::Works };
+        let bare = Host { qemu: None, uhyve: None, ..host(KvmState::Works) };
         assert!(refusal(&spec(), &bare).contains("apt-get install qemu-system-x86"));
         let uhyve = Spec { vmm: Some(Vmm::Uhyve), net: Net::Tap("tap0".to_owned()), ..spec() };
         assert!(refusal(&uhyve, &bare).contains("cargo install --locked uhyve"));

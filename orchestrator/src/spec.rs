@@ -57,6 +57,15 @@ pub struct Memory {
     pub mib: u32,
 }
 
+/// Pages that guest memory consists of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pages {
+    /// Such as Linux gives of its own accord.
+    Small,
+    /// Those of 2 MiB that were set aside (`hugetlb`).
+    Huge,
+}
+
 /// The port on loopback that is forwarded to the appliance; 0 takes any that is free.
 pub type Port = u16;
 
@@ -84,6 +93,8 @@ pub struct Spec {
     pub cores: u32,
     /// Its memory.
     pub memory: Memory,
+    /// What that consists of; `None` chooses.
+    pub pages: Option<Pages>,
     /// With [`Net::User`]: the port forwarded.
     pub port: Port,
     /// Words for its command line.

@@ -14,8 +14,8 @@ use abi::config::Config;
 use abi::exit::Exit;
 use image::{BuildId, Image};
 use orchestrator::{
-    Accel, Booting, Ending, Error, Machine, Memory, Net, NotReady, Plan, Ready, StateDir, Vmm, free_port, launch, stop,
-    wait_ready,
+    Accel, Booting, Ending, Error, Machine, Memory, Net, NotReady, Pages, Plan, Ready, StateDir, Vmm, free_port,
+    launch, stop, wait_ready,
 };
 
 const LIMIT: Duration = Duration::from_secs(10);
@@ -45,6 +45,7 @@ impl Stage {
             net: Net::User,
             cores: 1,
             memory: Memory { mib: 64 },
+            pages: Pages::Small,
             port: free_port().unwrap(),
             words: String::new(),
             guest: Config::default(),

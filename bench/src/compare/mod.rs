@@ -31,7 +31,7 @@ pub use trial::TrialError;
 pub(crate) use row::tests as row_tests;
 
 use crate::load::workload::Preset;
-use crate::peers::Peer;
+use crate::peers::{HugePages, Peer};
 use options::Case;
 use trial::Trial;
 
@@ -69,6 +69,7 @@ pub fn compare(
         options.cases().into_iter().map(move |case| (number, case)).collect::<Vec<_>>()
     };
     let cases: Vec<(usize, Case)> = comparisons.iter().enumerate().flat_map(of).collect();
+    let _huge_pages = HugePages::set_aside(comparisons.iter().map(Options::shared_mib).max().unwrap_or_default());
     let most = comparisons.iter().map(|options| options.rounds).max().unwrap_or_default();
     let mut rounds: BTreeMap<usize, Vec<Trial>> = BTreeMap::new();
     let mut failed: Vec<(usize, Failure)> = Vec::new();

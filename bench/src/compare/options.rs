@@ -13,7 +13,7 @@ use crate::load::distribution::Distribution;
 use crate::load::wire::Transport;
 use crate::load::workload::{Mix, Preset};
 use crate::load::{Loading, Plan, Protocol, Sla};
-use crate::peers::{Appliance, Cores, Kind, Needs, Peer};
+use crate::peers::{Appliance, Cores, Kind, Needs, Peer, Route, machine_memory};
 
 /// Lengths follow from it, and what is asked for.
 const SEED: u64 = 1;
@@ -250,6 +250,12 @@ impl Options {
     /// What all servers are given.
     pub(super) fn needs(&self) -> Needs {
         Needs { memory_mib: self.memory_mib, connections: self.connections, cores: self.cores.servers }
+    }
+
+    /// Memory of the largest machine that shares it with the client, in MiB; 0 if none does.
+    pub(super) fn shared_mib(&self) -> u32 {
+        let is_shared = |peer: &Peer| peer.route == Route::VhostUser && peer.accel == Some(Accel::Kvm);
+        if self.peers.iter().any(is_shared) { machine_memory(&self.needs()).mib } else { 0 }
     }
 
     /// What the generator is asked.

@@ -92,12 +92,16 @@ pub fn cpu_time(pid: u32) -> io::Result<Duration> {
     }
 }
 
-/// Memory of a process that is in RAM, shared memory included: `VmRSS` of proc(5).
+/// Memory of a process that is in RAM, shared memory included: `VmRSS` and `HugetlbPages` of proc(5).
 pub fn resident_bytes(pid: u32) -> io::Result<u64> {
     let text = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|line| line.split_ascii_whitespace().next()?.parse::<u64>().ok());
-    kib.map(|kib| kib << 10).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no VmRSS"))
+    let bytes = |name: &str| -> Option<u64> {
+        let value = text.lines().find_map(|line| line.strip_prefix(name))?;
+        Some(value.split_ascii_whitespace().next()?.parse::<u64>().ok()? << 10)
+    };
+    let resident = bytes("VmRSS:").ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no VmRSS"))?;
+    // Linux counts huge pages that were set aside apart.
+    Ok(resident + bytes("HugetlbPages:").unwrap_or(0))
 }
 
 #[cfg(test)]

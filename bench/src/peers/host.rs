@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{MEMCACHED_USER, Needs, PeerError};
+use super::{MEMCACHED_USER, Needs, PeerError, huge_pages};
 
 /// A server's program, and how it is run.
 #[derive(Clone, Debug)]
@@ -18,7 +18,12 @@ pub(super) struct Program {
 pub(super) fn memcached(needs: &Needs, address: SocketAddr) -> Result<Program, PeerError> {
     let path = program("memcached", "memcached")?;
     let version = version_of(&path, "-V")?;
-    Ok(Program { path, version, arguments: memcached_arguments(needs, address) })
+    let mut arguments = memcached_arguments(needs, address);
+    // Its own way to the huge pages that the appliance has.
+    if huge_pages::are_transparent() {
+        arguments.push("-L".to_owned());
+    }
+    Ok(Program { path, version, arguments })
 }
 
 /// What memcached is run with, on the host or in a guest.

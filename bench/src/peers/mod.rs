@@ -4,7 +4,7 @@
 //! peer     which there are, by name                cores      whose core is whose, and what one has done
 //! network  wires in network namespaces             child      a process that does not outlive us
 //! host     memcached and redis on the host         guest      memcached in a Linux guest
-//! appliance  ours, by the control plane
+//! appliance  ours, by the control plane               huge_pages  memory set aside for guests
 //! ```
 //!
 //! Called by `compare`; calls `orchestrator` for the appliance.
@@ -15,6 +15,7 @@ mod cores;
 mod error;
 mod guest;
 mod host;
+mod huge_pages;
 mod network;
 mod peer;
 mod server;
@@ -23,6 +24,7 @@ pub use appliance::Appliance;
 pub use child::{Child, cpu_time, resident_bytes};
 pub use cores::{CoreTime, Cores, on_cores};
 pub use error::PeerError;
+pub use huge_pages::HugePages;
 pub use network::{CLIENT, Network, PREFIX, Route, SERVER};
 pub use peer::{Kind, Peer, Wanted, default_peers};
 pub use server::{Boot, Server, start};
@@ -72,10 +74,10 @@ pub enum Reach {
     Loopback,
 }
 
-/// The memory of a guest, Linux or ours.
-fn machine_memory(needs: &Needs) -> Memory {
+/// The memory of a guest, Linux or ours: whole huge pages.
+pub fn machine_memory(needs: &Needs) -> Memory {
     let connections_mib = (needs.connection_limit() * CONNECTION_BYTES).div_ceil(1 << 20) as u32;
-    Memory { mib: needs.memory_mib + MACHINE_MIB + connections_mib }
+    Memory { mib: (needs.memory_mib + MACHINE_MIB + connections_mib).next_multiple_of(2) }
 }
 
 #[cfg(test)]

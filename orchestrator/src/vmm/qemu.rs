@@ -6,7 +6,7 @@ use std::path::Path;
 use abi::config::Address;
 use abi::exit::DEBUG_EXIT_PORT;
 
-use crate::{Accel, CommandLine, Files, Machine, Net, Plan};
+use crate::{Accel, CommandLine, Files, Machine, Net, Pages, Plan};
 
 /// The address that QEMU's user network gives its first guest by DHCP.
 const USER_NET_GUEST: &str = "10.0.2.15";
@@ -43,10 +43,14 @@ fn machine(plan: &Plan, line: &mut CommandLine) {
         other => other.to_string(),
     };
     // A vhost-user back end is another process: it can reach guest memory only if that is shared.
-    let shared = matches!(plan.net, Net::VhostUser(_));
-    line.option("-M", if shared { machine + ",memory-backend=ram" } else { machine });
-    if shared {
-        line.option("-object", format!("memory-backend-memfd,id=ram,size={}M,share=on", plan.memory.mib));
+    let share = if matches!(plan.net, Net::VhostUser(_)) { "on" } else { "off" };
+    let pages = if plan.pages == Pages::Huge { ",hugetlb=on,hugetlbsize=2M" } else { "" };
+    if share == "on" || plan.pages == Pages::Huge {
+        line.option("-M", machine + ",memory-backend=ram");
+        let size = plan.memory.mib;
+        line.option("-object", format!("memory-backend-memfd,id=ram,size={size}M,share={share}{pages}"));
+    } else {
+        line.option("-M", machine);
     }
     if plan.machine == Machine::Microvm {
         // Else its virtio-mmio devices are of virtio 0.9.

@@ -22,7 +22,7 @@ mod tests {
     use abi::config::Config;
 
     use super::*;
-    use crate::{Accel, Machine, Memory, Net, Vmm};
+    use crate::{Accel, Machine, Memory, Net, Pages, Vmm};
 
     #[test]
     fn words_follow_the_kernel() {
@@ -34,6 +34,7 @@ mod tests {
             net: Net::Tap("tap7".to_owned()),
             cores: 2,
             memory: Memory { mib: 64 },
+            pages: Pages::Small,
             port: 11211,
             words: String::new(),
             guest: Config::default(),

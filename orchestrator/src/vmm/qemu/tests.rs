@@ -14,6 +14,7 @@ fn plan() -> Plan {
         net: Net::User,
         cores: 2,
         memory: Memory { mib: 64 },
+        pages: Pages::Small,
         port: 21211,
         words: String::new(),
         guest: Config::default(),
@@ -63,6 +64,16 @@ fn vhost_user_shares_the_memory() {
     assert!(line.contains("pit=on,memory-backend=ram "), "{line}");
     assert!(line.contains("-object memory-backend-memfd,id=ram,size=64M,share=on "), "{line}");
     assert!(line.contains("-chardev socket,id=net-back-end,path=/tmp/a,,b -netdev vhost-user,id=net,"), "{line}");
+}
+
+#[test]
+fn huge_pages_are_those_set_aside() {
+    let private = line(&Plan { pages: Pages::Huge, ..plan() });
+    assert!(private.contains("pit=on,memory-backend=ram "), "{private}");
+    assert!(private.contains("size=64M,share=off,hugetlb=on,hugetlbsize=2M "), "{private}");
+    let net = Net::VhostUser(PathBuf::from("/tmp/a"));
+    let shared = line(&Plan { pages: Pages::Huge, net, ..plan() });
+    assert!(shared.contains("size=64M,share=on,hugetlb=on,hugetlbsize=2M "), "{shared}");
 }
 
 #[test]
