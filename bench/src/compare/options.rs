@@ -62,6 +62,8 @@ pub struct Bounds {
     pub native: Sla,
     /// Of guests that are emulated.
     pub tcg: Sla,
+    /// Pieces of a run, most of which have to keep it; 1: the run as a whole.
+    pub pieces: usize,
 }
 
 impl Bounds {
@@ -298,6 +300,7 @@ impl Options {
             accel: case.peer.accel_name().to_owned(),
             rps_at_sla: None,
             rps_at_sla_spread: None,
+            sla_pieces: self.sla.pieces,
             sla_us: self.sla.of(&case.peer).latency_us,
             p99_at_sla_us: None,
             p99_at_sla_us_spread: None,

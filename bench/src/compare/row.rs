@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::sample::Sample;
+use crate::load::PIECES;
 
 /// Digits of a figure that are given.
 const DIGITS: i32 = 4;
@@ -26,6 +27,9 @@ pub struct Row {
     pub rps_at_sla_spread: Option<[f64; 2]>,
     /// The bound, in microseconds.
     pub sla_us: f64,
+    /// Pieces of a run, most of which have kept it; 1: the run as a whole.
+    #[serde(default = "pieces")]
+    pub sla_pieces: usize,
     /// The 99th percentile at that rate, in microseconds: over the pieces of the run that most agree with.
     pub p99_at_sla_us: Option<f64>,
     /// Smallest and largest of the rounds.
@@ -198,6 +202,11 @@ impl Row {
     }
 }
 
+/// Of rows that do not say.
+fn pieces() -> usize {
+    PIECES
+}
+
 /// Those of the round that is nearest to the median, in the order of their rates.
 fn points_of_the_median(rounds: &[Round], median: f64) -> Vec<Point> {
     let distance = |round: &&Round| (round.rps_at_sla.unwrap_or(round.rps_peak) - median).abs();
@@ -221,6 +230,7 @@ pub(crate) mod tests {
             rps_at_sla: None,
             rps_at_sla_spread: None,
             sla_us: 500.0,
+            sla_pieces: 21,
             p99_at_sla_us: None,
             p99_at_sla_us_spread: None,
             p99_at_sla_whole_us: None,

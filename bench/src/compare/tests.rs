@@ -29,7 +29,7 @@ fn options() -> Options {
         records: 500,
         memory_mib: 64,
         protocol: Protocol::Text,
-        sla: Bounds { native: sla, tcg: sla },
+        sla: Bounds { native: sla, tcg: sla, pieces: 3 },
         cores: Cores { server: 1, servers: 1, client: 0 },
         value_bytes: None,
         requests_per_connection: None,

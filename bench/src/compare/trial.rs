@@ -10,7 +10,7 @@ use super::row::{LimitedBy, Point, Round};
 use super::wires::Way;
 use crate::load::clock::Clock;
 use crate::load::wire::WireError;
-use crate::load::{Generator, Limit, LoadError, Measured, PIECES, Plan, Rate, Sla, highest_rate};
+use crate::load::{Generator, Limit, LoadError, Measured, Plan, Rate, Sla, highest_rate};
 use crate::peers::{CoreTime, Kind, PeerError, Server, start};
 
 /// Where cycles come from.
@@ -183,7 +183,7 @@ impl Bench<'_> {
                     if let Rate::PerSecond(wanted) = rate {
                         progress(&format!("{wanted:.0} requests/s"));
                     }
-                    generator.measure_pieces(rate, PIECES)
+                    generator.measure_pieces(rate, self.options.sla.pieces)
                 })?;
                 (found.peak, found.best, found.whole, found.limit, found.steps)
             }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::generator::Rate;
-use super::phases::Part;
+use super::phases::{Counted, Part};
 use super::recorder::Record;
 
 /// An engine that is idle for less than this share of its time may be what limits.
@@ -58,7 +58,14 @@ impl Measured {
     /// Of each piece of a run of `time`, from what all engines have found.
     pub(super) fn of_pieces(rate: Rate, time: Duration, parts: &[Part]) -> Vec<Measured> {
         let pieces = parts.iter().map(|part| part.records.len()).max().unwrap_or(1);
-        let server = parts.iter().find_map(|part| part.statistics.as_ref()).and_then(ServerTime::between);
+        let answered = || parts.iter().flat_map(|part| &part.records).map(|record| record.answered).sum();
+        let server = parts.iter().find_map(|part| {
+            let answered = match part.counted {
+                Counted::Requests => None,
+                Counted::Segments => Some(answered()),
+            };
+            ServerTime::between(part.statistics.as_ref()?, answered)
+        });
         let piece = |index: usize| {
             let records = || parts.iter().filter_map(move |part| part.records.get(index));
             let idle_share = records().map(Record::idle_share).fold(1.0, f64::min);
@@ -132,10 +139,12 @@ impl Measured {
 }
 
 impl ServerTime {
-    /// From statistics asked for at two times; none if they are not an appliance's.
-    fn between([before, after]: &[String; 2]) -> Option<ServerTime> {
+    /// From statistics asked for at two times, for those requests that were answered meanwhile, or else those that the server
+    /// has counted; none if they are not an appliance's.
+    fn between([before, after]: &[String; 2], answered: Option<u64>) -> Option<ServerTime> {
         let (before, after) = (Counters::parse(before)?, Counters::parse(after)?);
-        let requests = after.requests.checked_sub(before.requests).filter(|&requests| requests > 0)?;
+        let counted = after.requests.checked_sub(before.requests).filter(|&requests| requests > 0)?;
+        let requests = answered.unwrap_or(counted).max(1);
         let empty = after.empty.checked_sub(before.empty)?;
         let frames = after.frames.saturating_sub(before.frames) as f64;
         let batches = after.batches.saturating_sub(before.batches) as f64;

@@ -39,6 +39,17 @@ pub(super) struct Part {
     pub(super) records: Vec<Record>,
     /// The server's statistics at the beginning and at the end, if it was asked and has answered in time.
     pub(super) statistics: Option<[String; 2]>,
+    /// What the server counts as a request.
+    pub(super) counted: Counted,
+}
+
+/// What a server counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Counted {
+    /// Requests.
+    Requests,
+    /// Segments, each with one request or several: an echo.
+    Segments,
 }
 
 impl<W: Wire> Engine<'_, W> {
@@ -105,7 +116,10 @@ impl<W: Wire> Engine<'_, W> {
             self.turn_without_sending()?;
         }
         self.all_ready();
-        let question = if self.session.plan.protocol == Protocol::Echo { STATISTICS_OF_ECHO } else { STATISTICS };
+        let (question, counted) = match self.session.plan.protocol {
+            Protocol::Echo => (STATISTICS_OF_ECHO, Counted::Segments),
+            _ => (STATISTICS, Counted::Requests),
+        };
         let mut statistics = [None, None];
         let mut asked = 0;
         let deadline = until + self.session.clock.cycles(DRAIN);
@@ -135,7 +149,7 @@ impl<W: Wire> Engine<'_, W> {
             [Some(before), Some(after)] => Some([before, after]),
             _ => None,
         };
-        Ok(Part { records: self.session.recorder.end(), statistics })
+        Ok(Part { records: self.session.recorder.end(), statistics, counted })
     }
 
     /// Asks the server something, in text, while nothing else goes on.

@@ -79,6 +79,8 @@ pub struct Found {
 
 /// What was measured at a rate.
 struct Step {
+    /// Whether most pieces keep to the promise.
+    is_kept: bool,
     /// The pieces that most agree with.
     agreed: Measured,
     /// All of them.
@@ -89,8 +91,9 @@ impl Step {
     /// What most pieces of a run say.
     fn decide(sla: Sla, pieces: &[Measured]) -> Option<Step> {
         let (kept, broken): (Vec<&Measured>, Vec<&Measured>) = pieces.iter().partition(|piece| sla.is_met(piece));
-        let agreed = Measured::together(if kept.len() > broken.len() { kept } else { broken })?;
-        Some(Step { agreed, whole: Measured::together(pieces)? })
+        let is_kept = kept.len() > broken.len();
+        let agreed = Measured::together(if is_kept { kept } else { broken })?;
+        Some(Step { is_kept, agreed, whole: Measured::together(pieces)? })
     }
 }
 
@@ -108,7 +111,7 @@ pub fn highest_rate<E>(
     while steps.len() < STEPS && rate >= LEAST * scale && rate > 0.0 {
         let Some(step) = Step::decide(sla, &measure(Rate::PerSecond(rate))?) else { break };
         steps.push(step.agreed.clone());
-        if sla.is_met(&step.agreed) {
+        if step.is_kept {
             best = Some((rate, step));
         } else {
             failed = Some((rate, step.agreed));

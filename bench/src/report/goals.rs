@@ -97,6 +97,9 @@ fn of_comparison(rows: &[Row]) -> Vec<Goal> {
     let echo = find("usr", "limit-tcp-echo", "vhost-user", None).map(peak);
     let title = "USR, closed loop, beside a TCP echo of the same sizes".to_owned();
     add(title, usr, Some(echo), Bound::AtLeast(0.6));
+    let cycles = |peer| find("usr", peer, "vhost-user", None).and_then(|row| row.server_cycles_per_request).map(exact);
+    let title = "USR, busy server cycles a request, beside that echo (the rates are to each other as these)".to_owned();
+    add(title, cycles("memstorm"), Some(cycles("limit-tcp-echo")), Bound::AtMost(1.0 / 0.6));
     goals
 }
 

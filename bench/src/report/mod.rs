@@ -30,6 +30,9 @@ use crate::compare::{OptionsError, Row};
 /// The rows of the comparison itself; others vary something.
 pub const COMPARISON: &str = "compare.json";
 
+/// The rows that are judged by runs as a whole.
+const WHOLE_RUNS: &str = "whole-runs";
+
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
@@ -75,7 +78,7 @@ pub fn write(directory: &Path) -> Result<Vec<PathBuf>, ReportError> {
     let all = read(directory)?;
     let rows = of_comparison(&all);
     let mut written = Vec::new();
-    let mut text = format!("# Measured\n\n{}{}{}", goals::table(&all), table::conditions(rows), tables(rows));
+    let mut text = format!("# Measured\n\n{}{}{}", goals::table(&all), table::conditions(rows), tables(&all));
     for (name, plot) in sweeps::plots(&all) {
         if let Some(svg) = plot.to_svg()? {
             let path = directory.join(format!("{name}.svg"));
@@ -100,7 +103,7 @@ pub fn write_section(file: &Path, directory: &Path) -> Result<(), ReportError> {
     let rows = of_comparison(&all);
     let base = file.parent().unwrap_or(Path::new(""));
     let folder = directory.strip_prefix(base).unwrap_or(directory).display();
-    let mut text = format!("{}{}{}", goals::table(&all), table::conditions(rows), tables(rows));
+    let mut text = format!("{}{}{}", goals::table(&all), table::conditions(rows), tables(&all));
     let plots = sweeps::plots(&all);
     for (name, plot) in plots.iter().filter(|(name, _)| name.starts_with(sweeps::LATENCY)) {
         if plot.to_svg()?.is_some() {
@@ -130,8 +133,11 @@ pub fn save_rows(directory: &Path, name: &str, rows: &[Row]) -> Result<PathBuf, 
     Ok(path)
 }
 
-fn tables(rows: &[Row]) -> String {
-    format!("{}{}\n", table::comparison(rows), table::footprint(rows))
+fn tables(all: &[(String, Vec<Row>)]) -> String {
+    let rows = of_comparison(all);
+    let whole_runs =
+        all.iter().find(|(name, _)| name == WHOLE_RUNS).map(|(_, rows)| rows.as_slice()).unwrap_or_default();
+    format!("{}{}{}\n", table::comparison(rows), table::whole_runs(whole_runs), table::footprint(rows))
 }
 
 /// The rows of each file, by its name without the suffix, in the order of names.

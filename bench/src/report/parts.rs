@@ -7,7 +7,7 @@ use orchestrator::Accel;
 
 use crate::compare::{Bounds, Figures, Options};
 use crate::load::workload::Preset;
-use crate::load::{Protocol, Sla};
+use crate::load::{PIECES, Protocol, Sla};
 use crate::peers::{Cores, Kind, Peer, Route, default_peers};
 
 /// What is measured for one file of rows.
@@ -44,13 +44,17 @@ pub enum Pace {
 }
 
 /// The parts, in their order.
-pub const PARTS: [&str; 6] = ["compare", "connections", "cores", "value-bytes", "requests-per-connection", "batch"];
+pub const PARTS: [&str; 7] =
+    ["compare", "whole-runs", "connections", "cores", "value-bytes", "requests-per-connection", "batch"];
 
 const WARMUP: Duration = Duration::from_millis(200);
 const RECORDS: u64 = 100_000;
 const MEMORY_MIB: u32 = 512;
-const PROMISE: Bounds =
-    Bounds { native: Sla { percentile: 99.0, latency_us: 500.0 }, tcg: Sla { percentile: 99.0, latency_us: 5000.0 } };
+const PROMISE: Bounds = Bounds {
+    native: Sla { percentile: 99.0, latency_us: 500.0 },
+    tcg: Sla { percentile: 99.0, latency_us: 5000.0 },
+    pieces: PIECES,
+};
 /// Connections, where they are not what is varied.
 const MANY: usize = 64;
 /// More connections than these are not asked of a server behind Linux's stack and a tap.
@@ -75,6 +79,12 @@ pub fn parts(setting: &Setting) -> Vec<Part> {
             rounds: 5,
             figures: Figures::All,
             ..setting.common()
+        }],
+        vec![Options {
+            workloads: vec![Preset::Etc, Preset::Usr],
+            figures: Figures::All,
+            sla: Bounds { pieces: 1, ..PROMISE },
+            ..usr.clone()
         }],
         varied(&usr, [1, 10, 100, 1000, 10_000, 100_000], |connections, options| {
             options.connections = connections;
@@ -208,11 +218,11 @@ mod tests {
     }
 
     #[test]
-    fn all_of_it_takes_less_than_35_minutes() {
+    fn all_of_it_takes_less_than_40_minutes() {
         let parts = parts(&setting(2, Pace::Full));
         assert_eq!(parts.iter().map(|part| part.name).collect::<Vec<_>>(), PARTS);
         let minutes = parts.iter().map(Part::estimate).sum::<Duration>().as_secs() / 60;
-        assert!((15..35).contains(&minutes), "{minutes} minutes");
+        assert!((15..40).contains(&minutes), "{minutes} minutes");
         let all = || parts.iter().flat_map(|part| &part.comparisons);
         assert!(all().all(|options| options.peers.len() == 1 && options.suits_all_peers()));
         assert_eq!(parts[0].comparisons[0].rounds, 5);
@@ -220,7 +230,7 @@ mod tests {
 
     #[test]
     fn as_many_cores_serve_as_there_are_beside_the_client_s() {
-        let cores = |host| parts(&setting(host, Pace::Quick)).remove(2);
+        let cores = |host| parts(&setting(host, Pace::Quick)).remove(3);
         let servers = |host| cores(host).comparisons.iter().map(|one| one.cores.servers).max();
         assert_eq!((servers(2), servers(1), servers(8)), (Some(1), Some(1), Some(7)));
         assert_eq!(cores(2).notes, ["This host has 2 cores, one of them the client's: 1 alone served."]);
@@ -229,9 +239,9 @@ mod tests {
     #[test]
     fn only_shared_memory_carries_a_hundred_thousand_connections() {
         let parts = parts(&setting(2, Pace::Full));
-        let many: Vec<_> = parts[1].comparisons.iter().filter(|one| one.connections == 100_000).collect();
+        let many: Vec<_> = parts[2].comparisons.iter().filter(|one| one.connections == 100_000).collect();
         assert_eq!(many.len(), 1);
         assert_eq!(many[0].peers[0].route, Route::VhostUser);
-        assert!(parts[4].comparisons.iter().any(|one| one.requests_per_connection.is_none()), "unlimited");
+        assert!(parts[5].comparisons.iter().any(|one| one.requests_per_connection.is_none()), "unlimited");
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::compare::Row;
+use crate::load::PIECES;
 
 /// Requests a second and latencies, a table for each workload.
 pub(super) fn comparison(rows: &[Row]) -> String {
@@ -53,6 +54,33 @@ pub(super) fn comparison(rows: &[Row]) -> String {
         text.push('\n');
     }
     text
+}
+
+/// What is left of the rates where runs are judged as a whole.
+pub(super) fn whole_runs(rows: &[Row]) -> String {
+    let Some(first) = rows.first() else { return String::new() };
+    let heading =
+        ["", "server", "wire", "requests/s, p99 of the whole run within the bound", "x memcached", "p99 there (µs)"];
+    let cells = rows.iter().map(|row| {
+        let baseline = rows.iter().find(|other| other.peer == "memcached" && other.workload == row.workload);
+        let at_sla = row.rps_at_sla.zip(row.rps_at_sla_spread);
+        let ratio = row.rps_at_sla.zip(baseline.and_then(|row| row.rps_at_sla)).map(|(ours, theirs)| ours / theirs);
+        vec![
+            row.workload.clone(),
+            row.peer.clone(),
+            row.wire.clone(),
+            at_sla.map_or_else(|| "none kept it".to_owned(), |figure| rate(Some(figure), &row.limited_by)),
+            ratio.map_or("-".to_owned(), |ratio| number(crate::compare::rounded(ratio, 3))),
+            row.p99_at_sla_us.map_or("-".to_owned(), number),
+        ]
+    });
+    format!(
+        "A rate above is one that most of {PIECES} pieces of a run keep. Judged by runs of {} s as a whole, those pieces included in \
+         which the machine was taken away (median of {} rounds, of those in which a rate kept the bound):\n\n{}\n",
+        number(first.time_s),
+        first.rounds,
+        markdown(&heading, cells)
+    )
 }
 
 /// Boot, image and memory: a line for each guest, and for each server on the host.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bench::compare::{Bounds, Figures, Options, workload};
 use bench::load::workload::Preset;
-use bench::load::{Protocol, Sla};
+use bench::load::{PIECES, Protocol, Sla};
 use bench::peers::{Cores, Kind, Peer, Wanted, default_peers};
 use clap::{Args, ValueEnum};
 use orchestrator::Memory;
@@ -75,6 +75,9 @@ pub(crate) struct CompareOptions {
     /// The same for guests that are emulated
     #[arg(long, default_value = "99:5000")]
     sla_tcg: Sla,
+    /// Pieces that a run is cut into, most of which have to keep the promise; 1: the run as a whole
+    #[arg(long, default_value_t = PIECES, value_parser = super::number(1, 1000))]
+    pieces: usize,
     /// What is measured
     #[arg(long, value_enum, default_value_t)]
     figures: FiguresChoice,
@@ -207,7 +210,7 @@ impl CompareOptions {
                 ProtocolChoice::Meta => Protocol::Meta,
                 ProtocolChoice::Binary => Protocol::Binary,
             },
-            sla: Bounds { native: self.sla, tcg: self.sla_tcg },
+            sla: Bounds { native: self.sla, tcg: self.sla_tcg, pieces: self.pieces },
             cores: Cores { server: self.server_core, servers: self.cores, client: self.client_core },
             value_bytes: self.value_bytes,
             requests_per_connection: self.requests_per_connection,

@@ -51,10 +51,12 @@ fn an_appliance_s_busy_cycles_are_counted() {
             2 * cycles
         )
     };
-    let server = ServerTime::between(&[statistics(100, 1000), statistics(200, 31_000)]).unwrap();
+    let server = ServerTime::between(&[statistics(100, 1000), statistics(200, 31_000)], None).unwrap();
     assert_eq!((server.busy_cycles_per_request, server.busy_share), (900.0, 0.75));
     assert_eq!(server.stages, [("app".to_owned(), 600.0), ("receive".to_owned(), 300.0)].into());
+    let of_echo = ServerTime::between(&[statistics(100, 1000), statistics(200, 31_000)], Some(400)).unwrap();
+    assert_eq!(of_echo.busy_cycles_per_request, 225.0, "four in each segment");
     let none = [statistics(100, 1000), statistics(100, 31_000)];
-    assert_eq!(ServerTime::between(&none), None);
-    assert_eq!(ServerTime::between(&["ERROR\r\n".into(), "ERROR\r\n".into()]), None);
+    assert_eq!(ServerTime::between(&none, None), None);
+    assert_eq!(ServerTime::between(&["ERROR\r\n".into(), "ERROR\r\n".into()], None), None);
 }
