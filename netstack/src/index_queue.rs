@@ -3,6 +3,8 @@
 
 use alloc::vec::Vec;
 
+use netdrv::cache;
+
 /// Not in the queue.
 const OUT: u32 = u32::MAX;
 /// In the queue, as its last.
@@ -42,6 +44,14 @@ impl IndexQueue {
             self.next[self.tail as usize] = index;
         }
         self.tail = index;
+    }
+
+    /// Asks for the place of `index`, as it will be added.
+    #[inline]
+    pub(crate) fn expect(&self, index: u32) {
+        if let Some(next) = self.next.get(index as usize) {
+            cache::prefetch_value(next);
+        }
     }
 
     /// The first index.

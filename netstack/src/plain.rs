@@ -119,6 +119,13 @@ impl PlainSegment<'_> {
     }
 }
 
+/// The flow of a frame, if it holds a plain segment; else anything. A guess that costs little, to ask for the flow's state.
+#[inline]
+pub(crate) fn probable_key(frame: &PktBuf) -> FlowKey {
+    let header = frame.bytes().first_chunk::<OPTIONS_AT>();
+    header.map_or(FlowKey::NONE, |header| FlowKey::from_wire(bytes_at(header, 26), bytes_at(header, TCP_AT)))
+}
+
 /// Looks whether `frame` is a plain segment from a remote host to `own`.
 #[inline]
 pub(crate) fn recognise<'a>(frame: &'a PktBuf, own: &Recipient) -> Option<PlainSegment<'a>> {

@@ -17,7 +17,7 @@ use crate::icmp::{self, Icmp};
 use crate::ipv4::{self, protocol};
 use crate::keys::Keys;
 use crate::link::{Link, Route, Sink};
-use crate::tcp::{Addresses, Arrival, MOST_EVENTS, Tcp, Work};
+use crate::tcp::{self, Addresses, Arrival, MOST_EVENTS, Tcp, Work};
 pub use crate::tcp::{CongestionControl, EcnUse, IsOurs, Keepalive, TcpSettings};
 use crate::time::Instant;
 use crate::udp::{self, Datagram, Udp};
@@ -182,11 +182,17 @@ impl Stack {
     /// Takes frames from the front of `batch`, until it is empty or `events` might not have room: then the app has to run,
     /// and the rest comes after it. So does what comes behind a batch of strays, which have to be taken.
     pub fn ingress(&mut self, batch: &mut Batch, now: Instant, events: &mut Events) {
+        let mut looked_at = 0;
         while (!batch.is_empty() || self.tcp.has_input()) && has_room(events) && !self.strays.is_full() {
             if self.tcp.has_input() {
                 self.tcp.deliver_more(&mut Work { now, counters: &mut self.counters, events });
                 continue;
             }
+            if looked_at == 0 {
+                self.tcp.look_ahead(batch.iter());
+                looked_at = tcp::GROUP;
+            }
+            looked_at -= 1;
             let Some(frame) = batch.pop_front() else { return };
             self.counters.rx_frames += 1;
             self.frame_arrives(frame, now, events);

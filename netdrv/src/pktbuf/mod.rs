@@ -25,6 +25,7 @@ mod whole;
 use core::ops::Range;
 use core::{fmt, slice};
 
+use crate::cache;
 pub use attachment::{Attachment, Fragment, Segmentation};
 use marks::Marks;
 pub use parcel::{Blank, Parcel};
@@ -38,6 +39,9 @@ pub const BUF_BYTES: usize = 2048;
 /// Where the payload begins in a buffer from [`Pool::alloc`]: room for Ethernet with VLAN tag, IPv4, TCP with options and
 /// a device header.
 pub const HEADROOM: usize = 128;
+
+/// Lines that a short reply takes: the headers, which end at [`HEADROOM`], and some payload.
+const EXPECTED_LINES: usize = HEADROOM.div_ceil(cache::LINE) + 1;
 
 /// What is known, or wanted, of a frame's transport checksum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -194,6 +198,18 @@ impl PktBuf {
     /// address space).
     pub fn dma_addr(&self) -> u64 {
         self.slot.memory.get().as_ptr() as u64 + u64::from(self.start)
+    }
+
+    /// Asks for the buffer's header, which dropping a handle writes to.
+    #[inline]
+    pub fn expect(&self) {
+        cache::prefetch_value(self.slot);
+    }
+
+    /// Asks for the lines that a next user of the buffer writes first. Its header should be there by now.
+    #[inline]
+    pub fn expect_bytes(&self) {
+        cache::prefetch(self.slot.memory.get().as_ptr(), EXPECTED_LINES);
     }
 
     /// `len` bytes from `start`, which end no later than these, if this is the sole handle.

@@ -8,6 +8,8 @@ use alloc::boxed::Box;
 use alloc::vec;
 use core::net::Ipv4Addr;
 
+use netdrv::cache;
+
 use super::groups::Groups;
 
 /// What names a flow: the peer's address, its port and ours. The fourth member of the 4-tuple, the local address, is the stack's
@@ -97,6 +99,14 @@ impl FlowTable {
                 return Some(entry.index);
             }
             at = self.after(at);
+        }
+    }
+
+    /// Asks for where a flow will be looked for.
+    #[inline]
+    pub(super) fn expect(&self, key: FlowKey) {
+        if let Some(entry) = self.entries.get(self.home(self.hash(key))) {
+            cache::prefetch_value(entry);
         }
     }
 

@@ -21,6 +21,7 @@
 //! Left out: urgent data, fast open.
 
 mod ack;
+mod ahead;
 mod calls;
 mod challenge;
 mod congestion;
@@ -78,6 +79,7 @@ use crate::rate_limit::RateLimit;
 use crate::stack::{Config, LEAST_MTU, Share};
 use crate::time::Instant;
 use crate::timer::TimerWheel;
+pub(crate) use ahead::GROUP;
 use flow_table::FlowTable;
 use groups::Groups;
 pub(crate) use input::Arrival;

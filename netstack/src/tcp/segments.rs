@@ -3,6 +3,7 @@
 
 use alloc::vec::Vec;
 
+use netdrv::cache;
 use netdrv::pktbuf::PktBuf;
 
 use super::scoreboard::{Fate, Transmission};
@@ -100,6 +101,15 @@ impl Segments {
     /// The record at `at`, of a list.
     pub(super) fn get(&self, at: u32) -> Option<&Record> {
         self.records.get(at as usize)?.as_ref()
+    }
+
+    /// Asks for the record at `at`, and for its link.
+    #[inline]
+    pub(super) fn expect(&self, at: u32) {
+        if let (Some(record), Some(link)) = (self.records.get(at as usize), self.free_next.get(at as usize)) {
+            cache::prefetch_value(record);
+            cache::prefetch_value(link);
+        }
     }
 
     /// The record at `at`, to change it.

@@ -19,6 +19,8 @@ mod slots;
 
 use alloc::vec::Vec;
 
+use netdrv::cache;
+
 use crate::time::Instant;
 use slots::{Location, NONE, Occupancy};
 
@@ -91,6 +93,14 @@ impl TimerWheel {
         }
         self.unlink(timer);
         self.link(timer);
+    }
+
+    /// Asks for what is kept of `timer`, as it will be armed.
+    #[inline]
+    pub(crate) fn expect(&self, timer: TimerId) {
+        if let Some(node) = self.nodes.get(timer as usize) {
+            cache::prefetch_value(node);
+        }
     }
 
     /// Disarms `timer`, if it is armed.
