@@ -15,6 +15,13 @@ const DEPTH: usize = 32;
 /// Asks for what the requests of the first [`GROUP`] events will read.
 #[inline]
 pub(super) fn look(store: &Handle, connections: &[Connection], events: &Events) {
+    if events.len() > 1 && store.is_worth_expecting() {
+        look_at_group(store, connections, events);
+    }
+}
+
+#[inline(never)]
+fn look_at_group(store: &Handle, connections: &[Connection], events: &Events) {
     let payloads = events.iter().take(GROUP).filter_map(|event| match event {
         Event::Recv { cookie, payload } => {
             let is_at_line = connections.get(*cookie as usize)?.session.is_at_line();

@@ -286,12 +286,12 @@ impl App for Service {
         self.resume(turn, calls);
         let mut looked_at = 0;
         while has_room(calls) {
-            if looked_at == 0 && events.len() > 1 {
+            if looked_at == 0 {
                 ahead::look(&self.server.store, &self.connections, events);
                 looked_at = ahead::GROUP;
             }
+            looked_at -= 1;
             let Some(event) = events.pop_front() else { break };
-            looked_at = looked_at.saturating_sub(1);
             self.handle(event, turn, calls);
         }
         match (events.is_empty(), self.ready.is_empty()) {

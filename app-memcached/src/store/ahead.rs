@@ -1,6 +1,7 @@
 //! Keys that will be asked for soon: what a look-up reads is asked for before it is needed, so that the misses of a batch overlap.
 
 use super::Handle;
+use super::arena::LINE;
 use super::shared::Shared;
 
 /// Lines of an item that are asked for: header, key, and the beginning of the value. What follows comes by itself, as it is
@@ -13,7 +14,16 @@ pub struct Expected {
     hash: u64,
 }
 
+/// Buckets whose items stay in a cache by themselves: some ten thousand items. Tests look ahead always.
+const FEW_BUCKETS: usize = if cfg!(test) { 0 } else { 2048 };
+
 impl Handle {
+    /// Whether there are more items than a cache holds, so that it pays to ask for them.
+    #[inline]
+    pub fn is_worth_expecting(&self) -> bool {
+        self.shared.index.bytes() > FEW_BUCKETS * LINE
+    }
+
     /// Asks for the bucket of `key`.
     #[inline]
     pub fn expect(&self, key: &[u8]) -> Expected {
