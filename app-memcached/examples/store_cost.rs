@@ -3,7 +3,7 @@
 //! 100000. A request is parsed, executed and answered.
 
 use app_memcached::protocol::{Dataplane, Output, Server, Session, Settings, Tallies};
-use app_memcached::store::{Condition, Handle, NewItem, Shared, StoreConfig, StoreMemory, WhenFull};
+use app_memcached::store::{Condition, Handle, Marks, NewItem, Shared, StoreConfig, StoreMemory, WhenFull};
 use netdrv::pktbuf::Fragment;
 
 const ITEMS: u32 = 50_000;
@@ -109,7 +109,7 @@ fn key(i: u32) -> [u8; 20] {
 }
 
 fn put(store: &mut Handle, i: u32) {
-    let item = NewItem { key: &key(i), flags: 0, exptime: 0 };
+    let item = NewItem { key: &key(i), flags: 0, exptime: 0, marks: Marks::NONE };
     let Ok(mut reservation) = store.reserve(&item, VALUE.len()) else { return };
     store.fill(&mut reservation, VALUE);
     store.fill(&mut reservation, b"\r\n");

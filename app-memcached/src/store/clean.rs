@@ -181,11 +181,11 @@ impl Handle {
         loop {
             let (number, _) = self.least(oldest)?;
             let addr = Addr(shared.segments.base(number));
-            if shared.segments.get(number).span() == 1 || shared.arena.accessed(addr) == 0 {
+            if shared.segments.get(number).span() == 1 || !shared.arena.access(addr).is_warm() {
                 let victim = Victim { number, mode, at: 0, kept: 0, stay: 0, pace };
                 return shared.segments.claim(number, &shared.pins).then_some(victim);
             }
-            shared.arena.unmark_accessed(addr);
+            shared.arena.set_access(addr, shared.arena.access(addr).cooled());
             shared.segments.renew(number);
         }
     }
@@ -259,11 +259,11 @@ impl Handle {
             self.counts().events.reclaimed.add(1);
             return Some(Fate::Gone);
         }
-        let is_marked = self.shared.arena.accessed(addr) != 0;
+        let access = self.shared.arena.access(addr);
         let keep = match victim.mode {
             Mode::Inspect => return Some(Fate::Stays),
             Mode::Compact => true,
-            Mode::Evict => is_marked && victim.kept + bytes <= self.shared.segments.bytes() / 2,
+            Mode::Evict => access.is_warm() && victim.kept + bytes <= self.shared.segments.bytes() / 2,
         };
         if keep && let Some(to) = self.allocate_kept(bytes) {
             self.relocate(entry, to, bytes).then_some(())?;
@@ -275,7 +275,7 @@ impl Handle {
         }
         self.unlink(entry).then_some(())?;
         self.counts().events.evictions.add(1);
-        self.counts().events.evicted_unfetched.add(u64::from(!is_marked));
+        self.counts().events.evicted_unfetched.add(u64::from(!access.is_fetched()));
         Some(Fate::Gone)
     }
 
@@ -286,8 +286,9 @@ impl Handle {
 
     /// Copies an item to `to` and lets the index hold the copy. Whether it held the item still; `to` is given back if not.
     fn relocate(&mut self, entry: Entry, to: Addr, bytes: usize) -> bool {
-        self.shared.arena.copy_item(entry.addr(), to, bytes);
-        if !self.replace_by_copy(entry, to) {
+        let arena = &self.shared.arena;
+        arena.copy_item(entry.addr(), to, bytes, arena.marks(entry.addr()));
+        if !self.move_entry(entry, to) {
             self.give_back_survivor(bytes);
             return false;
         }
@@ -299,7 +300,7 @@ impl Handle {
 
     /// Counts an item that is found dead.
     pub(super) fn bury(&mut self, addr: Addr, why: Miss) {
-        if why == Miss::Expired && self.shared.arena.accessed(addr) == 0 {
+        if why == Miss::Expired && !self.shared.arena.access(addr).is_fetched() {
             self.counts().events.expired_unfetched.add(1);
         }
     }

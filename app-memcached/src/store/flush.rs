@@ -39,6 +39,11 @@ impl Flushes {
         cas
     }
 
+    /// The CAS value that `core` has given last.
+    pub(super) fn last_cas(&self, core: usize) -> u64 {
+        self.given[core].0.load(Ordering::Relaxed)
+    }
+
     /// Whether the item with this CAS value is flushed.
     #[inline]
     pub(super) fn is_flushed(&self, cas: u64) -> bool {

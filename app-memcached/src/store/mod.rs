@@ -19,6 +19,7 @@
 //!
 //! Called by `protocol`; knows no protocol. Why it is done so: `docs/decisions/0007-shared-store.md`.
 
+mod access;
 mod ahead;
 mod arena;
 mod clean;
@@ -29,9 +30,11 @@ mod index;
 mod item;
 mod log;
 mod memory;
+mod note;
 mod pins;
 mod pool;
 mod read;
+mod remark;
 mod segment;
 mod shared;
 mod sync;
@@ -39,20 +42,23 @@ mod write;
 
 use alloc::sync::Arc;
 
+use access::Access;
 pub use ahead::Expected;
 use clean::Cleaner;
 use counters::Counts;
 pub use counters::StoreCounters;
 use index::{Entry, Lines, Scope, Size};
 use item::Addr;
-pub use item::NewItem;
+pub use item::{Marks, NewItem};
 use log::Heads;
 pub use memory::StoreMemory;
 #[cfg(test)]
 pub(crate) use memory::lend;
-pub use read::{Item, Miss, Pin, Place};
+pub use note::Note;
+pub use read::{Details, Item, Miss, Pin, Place};
+pub use remark::Remark;
 pub use shared::Shared;
-pub use write::{Condition, OutOfMemory, Outcome, Reservation};
+pub use write::{Absent, Condition, End, Join, OutOfMemory, Outcome, Reservation};
 
 /// The longest key, in bytes.
 pub const MAX_KEY: usize = 250;
@@ -89,6 +95,17 @@ pub struct TooLittleMemory {
     pub needed: usize,
 }
 
+/// What came of a deletion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deleted {
+    /// The item is gone.
+    Done,
+    /// There was none.
+    NotFound,
+    /// It has another CAS value.
+    Exists,
+}
+
 /// Whether a core takes part in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Presence {
@@ -107,6 +124,8 @@ pub struct Handle {
     /// Counts the moments at which nothing that a look-up returned is in use any more.
     moment: u32,
     now: u32,
+    /// What a hit is noted as.
+    hit_now: Access,
     heads: Heads,
     cleaner: Cleaner,
     lines: Lines,
@@ -125,6 +144,7 @@ impl Handle {
             presence: Presence::Offline,
             moment: 0,
             now: FIRST_SECOND,
+            hit_now: Access::hit(FIRST_SECOND),
             heads: Heads::default(),
             cleaner: Cleaner::default(),
             lines: Lines::default(),
@@ -167,6 +187,7 @@ impl Handle {
     /// Moves the clock forward to `now`, in seconds from [`FIRST_SECOND`] on.
     pub fn set_now(&mut self, now: u32) {
         self.now = now.max(self.now);
+        self.hit_now = Access::hit(self.now);
         self.shared.flushes.run(self.core, self.now);
     }
 
@@ -184,14 +205,22 @@ impl Handle {
 
     /// Forgets the item of `key`. Returns whether there was one.
     pub fn delete(&mut self, key: &[u8]) -> bool {
+        self.delete_if(key, 0) == Deleted::Done
+    }
+
+    /// Forgets the item of `key`, if it has the CAS value `cas`; 0: any.
+    pub fn delete_if(&mut self, key: &[u8], cas: u64) -> Deleted {
         let hash = self.shared.hash(key);
         self.provide_lines();
         while let Ok(entry) = self.find_live(hash, key) {
+            if cas != 0 && self.shared.arena.cas(entry.addr()) != cas {
+                return Deleted::Exists;
+            }
             if self.unlink(entry) {
-                return true;
+                return Deleted::Done;
             }
         }
-        false
+        Deleted::NotFound
     }
 
     /// Items held, expired ones that nobody has asked for included.

@@ -2,7 +2,7 @@
 
 use netdrv::pktbuf::Fragment;
 
-use super::item::Addr;
+use super::item::{Addr, Marks};
 use super::pins::segments_held;
 use super::{Handle, MAX_KEY};
 
@@ -32,7 +32,18 @@ pub struct Item<'a> {
     pub place: Place,
 }
 
-/// Where a look-up has found an item. Good until the handle is used for anything but [`Handle::pin`] and [`Handle::value_at`].
+/// What is known of an item beside what a reader needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Details {
+    /// What it is marked with.
+    pub marks: Marks,
+    /// Whether it was ever read.
+    pub is_fetched: bool,
+    /// Seconds since it was read last, or written.
+    pub idle_seconds: u32,
+}
+
+/// Where a look-up has found an item. Good until the handle is used for anything but [`Handle::pin`], [`Handle::mark_read`] and what takes no `&mut`.
 #[derive(Clone, Copy, Debug)]
 pub struct Place {
     addr: Addr,
@@ -57,6 +68,12 @@ impl Handle {
 
     /// The item of `key`, which from now on expires at `exptime`. Marks it as read.
     pub fn get_and_touch(&mut self, key: &[u8], exptime: u32) -> Result<Item<'_>, Miss> {
+        let place = self.touch(key, exptime)?;
+        Ok(self.hit(place.addr))
+    }
+
+    /// Lets the item of `key` expire at `exptime`. Does not mark it as read.
+    pub fn touch(&mut self, key: &[u8], exptime: u32) -> Result<Place, Miss> {
         let hash = self.shared.hash(key);
         self.provide_lines();
         loop {
@@ -66,9 +83,40 @@ impl Handle {
                 shared.index.update_in_place(scope, entry, || shared.arena.set_exptime(addr, exptime))
             });
             if done {
-                return Ok(self.hit(addr));
+                return Ok(self.place_of(addr));
             }
         }
+    }
+
+    /// The item of `key`. Does not mark it as read.
+    #[inline]
+    pub fn peek(&mut self, key: &[u8]) -> Result<Item<'_>, Miss> {
+        debug_assert!(key.len() <= MAX_KEY, "the protocol checks lengths");
+        let entry = self.find_live(self.shared.hash(key), key)?;
+        Ok(self.item_at(entry.addr()))
+    }
+
+    /// Marks an item that was just found as read.
+    #[inline]
+    pub fn mark_read(&mut self, place: Place) {
+        if place.moment == self.moment {
+            self.shared.arena.header(place.addr).note_hit(self.hit_now);
+        }
+    }
+
+    /// What else is known of an item that was just found. `None` if that was not just now.
+    pub fn details(&self, place: Place) -> Option<Details> {
+        let arena = &self.shared.arena;
+        (place.moment == self.moment).then(|| {
+            let access = arena.access(place.addr);
+            let idle_seconds = self.now.saturating_sub(access.second());
+            Details { marks: arena.marks(place.addr), is_fetched: access.is_fetched(), idle_seconds }
+        })
+    }
+
+    /// Where an item is that was just found.
+    pub(super) fn place_of(&self, addr: Addr) -> Place {
+        Place { addr, moment: self.moment }
     }
 
     /// Holds an item that was just found. `None` if too much is held already.
@@ -168,7 +216,14 @@ impl Handle {
     #[inline]
     fn hit(&self, addr: Addr) -> Item<'_> {
         let header = self.shared.arena.header(addr);
-        header.mark_accessed(self.now);
+        header.note_hit(self.hit_now);
+        self.item_at(addr)
+    }
+
+    /// The item at `addr`.
+    #[inline]
+    fn item_at(&self, addr: Addr) -> Item<'_> {
+        let header = self.shared.arena.header(addr);
         Item {
             flags: header.flags(),
             exptime: header.exptime(),

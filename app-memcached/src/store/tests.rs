@@ -37,7 +37,7 @@ impl Handle {
         value: &[u8],
         exptime: u32,
     ) -> Result<Outcome, OutOfMemory> {
-        let item = NewItem { key, flags: value.len() as u32, exptime };
+        let item = NewItem { key, flags: value.len() as u32, exptime, marks: Marks::NONE };
         let mut reservation = self.reserve(&item, value.len())?;
         assert_eq!(self.fill(&mut reservation, value), value.len());
         assert_eq!(self.fill(&mut reservation, b"\r\nmore"), 2);

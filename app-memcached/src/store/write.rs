@@ -1,7 +1,8 @@
 //! Writing items: reserve, fill, publish.
 
+use super::access::Access;
 use super::index::{Entry, Insert, Size};
-use super::item::{Addr, CRLF, NewItem, footprint};
+use super::item::{Addr, CRLF, MAX_VALUE, Marks, NewItem, footprint};
 use super::{ESTIMATE_AGE, Handle, Shared};
 
 /// Buckets that are split at the end of a turn, at most, where the table is behind: each takes a few hundred instructions.
@@ -32,10 +33,56 @@ pub enum Condition {
     Append,
     /// If the key has one: the value goes before its value.
     Prepend,
+    /// As the two before, in more detail.
+    Join(Join),
     /// If the key's item has this CAS value.
     Cas(u64),
-    /// If the key's item has this CAS value, of which the new one is made: it keeps the expiry time.
+    /// If the key's item has this CAS value, or a higher one: then the new item is stale, as old as the one that is there.
+    CasOrStale(u64),
+    /// If the key's item has this CAS value, of which the new one is made: it keeps the expiry time, and with the length of the
+    /// value its history.
     Derived(u64),
+}
+
+/// How two values become one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Join {
+    /// Where the new value goes.
+    pub end: End,
+    /// The CAS value that the key's item must have; 0: any.
+    pub cas: u64,
+    /// What becomes of the new value if there is nothing to join it with.
+    pub absent: Absent,
+}
+
+/// An end of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Behind its last byte.
+    Back,
+    /// Before its first.
+    Front,
+}
+
+/// What becomes of a value that has nothing to be joined with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absent {
+    /// It is not stored.
+    Refuse,
+    /// It is stored alone.
+    Add,
+}
+
+impl Condition {
+    /// How the values are joined, if they are.
+    fn join(self) -> Option<Join> {
+        match self {
+            Condition::Append => Some(Join { end: End::Back, cas: 0, absent: Absent::Refuse }),
+            Condition::Prepend => Some(Join { end: End::Front, cas: 0, absent: Absent::Refuse }),
+            Condition::Join(join) => Some(join),
+            _ => None,
+        }
+    }
 }
 
 /// What came of a publication.
@@ -55,6 +102,8 @@ pub enum Outcome {
 enum Verdict {
     /// The new item takes its place, or that of none.
     Link,
+    /// The new item takes its place, and is stale.
+    LinkStale,
     /// The values of both are joined.
     Join([Addr; 2]),
     /// Nothing happens.
@@ -62,14 +111,17 @@ enum Verdict {
 }
 
 /// Another core has changed the key's entry: look again.
-struct Raced;
+pub(super) struct Raced;
 
 impl Handle {
     /// Reserves memory for an item with a value of `value_len` bytes.
     pub fn reserve(&mut self, item: &NewItem<'_>, value_len: usize) -> Result<Reservation, OutOfMemory> {
+        if value_len > MAX_VALUE {
+            return Err(OutOfMemory);
+        }
         let bytes = footprint(item.key.len(), value_len);
         let addr = self.allocate(bytes).ok_or(OutOfMemory)?;
-        self.shared.arena.begin_item(addr, item, value_len);
+        self.shared.arena.begin_item(addr, item, value_len, Access::written(self.now));
         Ok(Reservation { addr, filled: 0 })
     }
 
@@ -110,6 +162,16 @@ impl Handle {
         (self.shared.arena.key_len(reservation.addr), self.shared.arena.value_len(reservation.addr))
     }
 
+    /// The key of a reservation, and what it is marked with.
+    pub fn name(&self, reservation: &Reservation) -> (&[u8], Marks) {
+        (self.shared.arena.key(reservation.addr), self.shared.arena.marks(reservation.addr))
+    }
+
+    /// The CAS value that this core has given last.
+    pub fn last_cas(&self) -> u64 {
+        self.shared.flushes.last_cas(self.core)
+    }
+
     /// Flags and length of the value that the key of an unpublished item has now.
     pub fn current(&mut self, reservation: &Reservation) -> Option<(u32, usize)> {
         let old = self.find_old(self.shared.hash_of(reservation.addr), reservation.addr)?.addr();
@@ -126,6 +188,7 @@ impl Handle {
             let old = self.find_old(hash, addr);
             let linked = match self.judge(condition, old, addr) {
                 Verdict::Link => self.link(hash, addr, old, condition),
+                Verdict::LinkStale => self.link_stale(hash, addr, old, condition),
                 Verdict::Refuse(outcome) => break Ok(outcome),
                 Verdict::Join(parts) => match old {
                     Some(old) => match self.join(hash, old, parts) {
@@ -151,24 +214,65 @@ impl Handle {
     /// What `condition` says about the item that there is, if the one at `addr` is to be published.
     fn judge(&self, condition: Condition, old: Option<Entry>, addr: Addr) -> Verdict {
         let arena = &self.shared.arena;
+        if let Some(join) = condition.join() {
+            return self.judge_join(join, old.map(Entry::addr), addr);
+        }
         match (condition, old.map(Entry::addr)) {
             (Condition::Set, _) | (Condition::Add, None) | (Condition::Replace, Some(_)) => Verdict::Link,
-            (Condition::Append, Some(old)) => Verdict::Join([old, addr]),
-            (Condition::Prepend, Some(old)) => Verdict::Join([addr, old]),
-            (Condition::Cas(_) | Condition::Derived(_), None) => Verdict::Refuse(Outcome::NotFound),
-            (Condition::Cas(cas) | Condition::Derived(cas), Some(old)) if arena.cas(old) == cas => Verdict::Link,
-            (Condition::Cas(_) | Condition::Derived(_), Some(_)) => Verdict::Refuse(Outcome::Exists),
+            (Condition::Cas(_) | Condition::CasOrStale(_) | Condition::Derived(_), None) => {
+                Verdict::Refuse(Outcome::NotFound)
+            }
+            (Condition::Cas(cas) | Condition::CasOrStale(cas) | Condition::Derived(cas), Some(old))
+                if arena.cas(old) == cas =>
+            {
+                Verdict::Link
+            }
+            (Condition::CasOrStale(cas), Some(old)) if (1..arena.cas(old)).contains(&cas) => Verdict::LinkStale,
+            (Condition::Cas(_) | Condition::CasOrStale(_) | Condition::Derived(_), Some(_)) => {
+                Verdict::Refuse(Outcome::Exists)
+            }
             (Condition::Add, Some(old)) => {
-                // As a hit: somebody wants it.
-                arena.header(old).mark_accessed(self.now);
+                let (access, wanted) = (arena.access(old), arena.access(old).wanted(self.now));
+                if access != wanted {
+                    arena.set_access(old, wanted);
+                }
                 Verdict::Refuse(Outcome::NotStored)
             }
-            (Condition::Replace | Condition::Append | Condition::Prepend, None) => Verdict::Refuse(Outcome::NotStored),
+            _ => Verdict::Refuse(Outcome::NotStored),
         }
     }
 
+    fn judge_join(&self, join: Join, old: Option<Addr>, addr: Addr) -> Verdict {
+        match (old, join) {
+            (None, Join { absent: Absent::Add, .. }) => Verdict::Link,
+            (None, _) => Verdict::Refuse(Outcome::NotStored),
+            (Some(old), Join { cas, .. }) if cas != 0 && cas != self.shared.arena.cas(old) => {
+                Verdict::Refuse(Outcome::Exists)
+            }
+            (Some(old), Join { end: End::Back, .. }) => Verdict::Join([old, addr]),
+            (Some(old), Join { end: End::Front, .. }) => Verdict::Join([addr, old]),
+        }
+    }
+
+    /// Puts an item into the place of `old`, whose CAS value is higher than was asked for: it is stale.
+    #[cold]
+    fn link_stale(
+        &mut self,
+        hash: u64,
+        addr: Addr,
+        old: Option<Entry>,
+        condition: Condition,
+    ) -> Result<Result<(), OutOfMemory>, Raced> {
+        if let Some(old) = old {
+            let arena = &self.shared.arena;
+            let won = if arena.marks(old.addr()).has(Marks::WON) { Marks::WON } else { Marks::NONE };
+            arena.set_marks(addr, arena.marks(addr).with(Marks::STALE).with(won));
+        }
+        self.link(hash, addr, old, condition)
+    }
+
     /// Puts an item into the index, in the place of `old`.
-    fn link(
+    pub(super) fn link(
         &mut self,
         hash: u64,
         addr: Addr,
@@ -180,7 +284,9 @@ impl Handle {
         match old {
             Some(old) => {
                 let replaced = match condition {
-                    Condition::Derived(_) | Condition::Append | Condition::Prepend => self.replace_by_copy(old, addr),
+                    Condition::Derived(_) | Condition::Append | Condition::CasOrStale(_) => {
+                        self.replace_by_copy(old, addr, condition)
+                    }
                     _ => self.change_index(|shared, scope| shared.index.replace(scope, old, addr)),
                 };
                 if !replaced {
@@ -199,10 +305,23 @@ impl Handle {
         Ok(Ok(()))
     }
 
-    /// Lets an entry hold `to`, made of its item, and carries the expiry time over. Whether it held that item still.
-    pub(super) fn replace_by_copy(&mut self, old: Entry, to: Addr) -> bool {
+    /// Lets an entry hold `to`, made of its item, and carries over what `condition` asks for. Whether it held that item still.
+    fn replace_by_copy(&mut self, old: Entry, to: Addr, condition: Condition) -> bool {
+        let arena = &self.shared.arena;
+        let keeps_time = match condition {
+            // A stale item is only as old as the one that it replaces.
+            Condition::CasOrStale(_) => arena.marks(to).has(Marks::STALE),
+            _ => true,
+        };
+        if matches!(condition, Condition::Derived(_)) && arena.value_len(to) == arena.value_len(old.addr()) {
+            arena.set_access(to, arena.access(old.addr()).wanted(self.now));
+        }
         self.change_index(|shared, scope| {
-            let carry = || shared.arena.copy_exptime(old.addr(), to);
+            let carry = || {
+                if keeps_time {
+                    shared.arena.copy_exptime(old.addr(), to);
+                }
+            };
             shared.index.replace_by_copy(scope, old, to, carry)
         })
     }
@@ -290,7 +409,7 @@ impl Handle {
     }
 
     /// The live entry that has the same key as the unpublished item at `addr`.
-    fn find_old(&mut self, hash: u64, addr: Addr) -> Option<Entry> {
+    pub(super) fn find_old(&mut self, hash: u64, addr: Addr) -> Option<Entry> {
         let found = self.find(hash, self.shared.arena.key(addr))?;
         self.check_live(found).ok()
     }
@@ -319,7 +438,7 @@ impl Handle {
     ) -> Result<Outcome, Raced> {
         let arena = &self.shared.arena;
         let (front_len, back_len) = (arena.value_len(front), arena.value_len(back));
-        arena.begin_successor(old, joined, front_len + back_len);
+        arena.begin_successor(old, joined, front_len + back_len, Marks::NONE, Access::written(self.now));
         let at = arena.value_at(joined);
         arena.copy(arena.value_at(front), at, front_len);
         arena.copy(arena.value_at(back), at + front_len, back_len + CRLF);
@@ -340,7 +459,7 @@ impl Handle {
     }
 
     /// Notes that an item will never be published.
-    fn waste(&self, addr: Addr) {
+    pub(super) fn waste(&self, addr: Addr) {
         let Shared { arena, segments, epochs, .. } = &*self.shared;
         segments.add_dead(segments.containing(addr.0), arena.item_footprint(addr), epochs);
     }

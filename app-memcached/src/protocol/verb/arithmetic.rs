@@ -4,7 +4,7 @@ use super::super::line::Words;
 use super::super::number::{Decimal, parse_u64};
 use super::super::reply::{self, Answer};
 use super::super::server::Server;
-use crate::store::{Condition, Handle, NewItem, OutOfMemory, Outcome, Reservation};
+use crate::store::{Condition, Handle, Marks, NewItem, OutOfMemory, Outcome, Reservation};
 
 /// Which way a number goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +62,7 @@ fn try_add(direction: Direction, key: &[u8], delta: u64, server: &mut Server) ->
     let text = text.text();
     // A shorter number keeps the length of the old one, filled with blanks.
     let len = text.len().max(old_len);
-    let new = NewItem { key, flags: item.flags, exptime: item.exptime };
+    let new = NewItem { key, flags: item.flags, exptime: item.exptime, marks: Marks::NONE };
     let mut reservation = server.store.reserve(&new, len)?;
     fill(&mut server.store, &mut reservation, text, len);
     match server.store.publish(reservation, Condition::Derived(old_cas))? {

@@ -10,7 +10,7 @@ use super::super::reply::{self, Answer};
 use super::super::server::Server;
 use super::super::session::{REPLY_ROOM, State, Status, Step};
 use super::Next;
-use crate::store::{Condition, NewItem, OutOfMemory, Outcome, Reservation};
+use crate::store::{Condition, Marks, NewItem, OutOfMemory, Outcome, Reservation};
 
 /// Bytes behind a value.
 const CRLF: usize = 2;
@@ -90,7 +90,11 @@ fn parse<'a>(condition: Condition, words: &Words<'a>, server: &Server) -> Option
     if value_len < 0 || value_len > i32::MAX - CRLF as i32 {
         return None;
     }
-    Some(Arguments { item: NewItem { key, flags, exptime }, value_len: value_len as usize, condition })
+    Some(Arguments {
+        item: NewItem { key, flags, exptime, marks: Marks::NONE },
+        value_len: value_len as usize,
+        condition,
+    })
 }
 
 /// Reserves memory and fills in what is there of the payload. Returns the bytes taken.

@@ -91,3 +91,85 @@ fn flushes_now_and_later() {
     store.put(b"a", b"4").unwrap();
     assert!(store.get(b"a").is_ok());
 }
+
+#[test]
+fn one_client_wins() {
+    let mut store = store_with(4 << 20, WhenFull::Evict);
+    store.put(b"a", b"old").unwrap();
+    let cas = store.get(b"a").unwrap().cas;
+    assert!(matches!(store.remark(b"a", cas + 1, Remark::Invalidate), Ok(None)), "another CAS value");
+    assert!(matches!(store.remark(b"a", cas, Remark::Invalidate), Ok(Some(_))));
+    let item = store.peek(b"a").unwrap();
+    let (stale, place) = (item.cas, item.place);
+    assert!(stale > cas && item.value == b"old\r\n");
+    assert_eq!(store.details(place).unwrap().marks, Marks::STALE);
+    let place = store.remark(b"a", stale, Remark::Win).unwrap().expect("the first wins");
+    assert_eq!(store.value_at(place), Some(&b"old\r\n"[..]));
+    assert_eq!(store.details(place).unwrap().marks, Marks::STALE.with(Marks::WON));
+    assert!(matches!(store.remark(b"a", stale, Remark::Win), Ok(None)), "the second does not");
+    assert_eq!((store.peek(b"a").unwrap().cas, store.len()), (stale, 1));
+    store.check();
+}
+
+#[test]
+fn a_lower_cas_value_stores_what_is_stale() {
+    let mut store = store_with(4 << 20, WhenFull::Evict);
+    store.put_if(Condition::Set, b"a", b"1", FIRST_SECOND + 5).unwrap();
+    let cas = store.get(b"a").unwrap().cas;
+    store.put_if(Condition::Set, b"a", b"2", FIRST_SECOND + 5).unwrap();
+    assert_eq!(store.put_if(Condition::CasOrStale(cas + 9), b"a", b"3", 0), Ok(Outcome::Exists));
+    assert_eq!(store.put_if(Condition::CasOrStale(cas), b"a", b"3", 0), Ok(Outcome::Stored));
+    let item = store.peek(b"a").unwrap();
+    let (cas, exptime, place) = (item.cas, item.exptime, item.place);
+    assert_eq!((exptime, item.value), (FIRST_SECOND + 5, &b"3\r\n"[..]));
+    assert_eq!(store.details(place).unwrap().marks, Marks::STALE);
+    assert_eq!(store.put_if(Condition::CasOrStale(cas), b"a", b"4", 0), Ok(Outcome::Stored));
+    let item = store.peek(b"a").unwrap();
+    let (exptime, place) = (item.exptime, item.place);
+    assert_eq!((exptime, store.details(place).unwrap().marks), (0, Marks::NONE));
+}
+
+#[test]
+fn joins_with_a_cas_value_or_alone() {
+    let mut store = store_with(4 << 20, WhenFull::Evict);
+    let join = |end, cas, absent| Condition::Join(Join { end, cas, absent });
+    assert_eq!(store.put_if(join(End::Back, 0, Absent::Refuse), b"a", b"1", 0), Ok(Outcome::NotStored));
+    assert_eq!(store.put_if(join(End::Back, 0, Absent::Add), b"a", b"1", 0), Ok(Outcome::Stored));
+    let cas = store.get(b"a").unwrap().cas;
+    assert_eq!(store.put_if(join(End::Back, cas + 1, Absent::Refuse), b"a", b"2", 0), Ok(Outcome::Exists));
+    assert_eq!(store.put_if(join(End::Front, cas, Absent::Refuse), b"a", b"2", 0), Ok(Outcome::Stored));
+    assert_eq!(store.get(b"a").unwrap().value, b"21\r\n");
+}
+
+#[test]
+fn history_is_kept() {
+    let mut store = store_with(4 << 20, WhenFull::Evict);
+    store.put(b"a", b"10").unwrap();
+    let details = |store: &mut Handle| {
+        let place = store.peek(b"a").unwrap().place;
+        let details = store.details(place).unwrap();
+        (details.is_fetched, details.idle_seconds)
+    };
+    store.set_now(FIRST_SECOND + 3);
+    assert_eq!(details(&mut store), (false, 3));
+    store.get(b"a").unwrap();
+    assert_eq!(details(&mut store), (true, 0));
+    store.set_now(FIRST_SECOND + 7);
+    assert_eq!(details(&mut store), (true, 4));
+    let cas = store.peek(b"a").unwrap().cas;
+    store.put_if(Condition::Derived(cas), b"a", b"11", 0).unwrap();
+    assert_eq!(details(&mut store), (true, 0));
+    let cas = store.peek(b"a").unwrap().cas;
+    store.put_if(Condition::Derived(cas), b"a", b"111", 0).unwrap();
+    assert_eq!(details(&mut store), (false, 0));
+}
+
+#[test]
+fn notes_are_kept_over_turns() {
+    let mut store = store_with(4 << 20, WhenFull::Evict);
+    let note = store.note(b"Oabc").unwrap();
+    store.pass();
+    assert_eq!((store.noted(&note), store.pinned_segments()), (&b"Oabc"[..], 1));
+    store.drop_note(note);
+    assert_eq!((store.pinned_segments(), store.len()), (0, 0));
+}

@@ -26,7 +26,7 @@ fn a_pinned_value_outlives_everything() {
 #[test]
 fn a_reservation_outlives_everything() {
     let mut store = store_with(8 << 20, WhenFull::Evict);
-    let item = NewItem { key: b"slow", flags: 0, exptime: 0 };
+    let item = NewItem { key: b"slow", flags: 0, exptime: 0, marks: Marks::NONE };
     let mut reservation = store.reserve(&item, 40_000).unwrap();
     let value = pattern(2, 2, 40_000);
     for part in value.chunks(10_000) {
@@ -65,7 +65,7 @@ fn reservations_are_bounded() {
     let mut store = store_with(8 << 20, WhenFull::Evict);
     let mut open = Vec::new();
     loop {
-        let item = NewItem { key: b"k", flags: 0, exptime: 0 };
+        let item = NewItem { key: b"k", flags: 0, exptime: 0, marks: Marks::NONE };
         let reservation = store.reserve(&item, 60_000).unwrap();
         let may_hold = store.may_hold(&reservation);
         open.push(reservation);

@@ -156,6 +156,38 @@ fn recount(store: &mut Handle) -> usize {
 }
 
 #[test]
+fn one_of_many_wins() {
+    // All cores invalidate a few items and try to win them, while the cleaners move them: nobody wins twice what has one CAS value.
+    let shared = shared(8 << 20, WhenFull::Evict);
+    let won = std::sync::Mutex::new(std::collections::HashSet::new());
+    let won = &won;
+    on_all_cores(&shared, |core, store| {
+        let mut random = Xorshift(core as u64 + 5);
+        let mut noise = core as u32;
+        for _ in 0..10_000 {
+            store.pass();
+            let key = [b'w', random.below(3) as u8];
+            let Ok(item) = store.peek(&key) else {
+                let _ = store.put_if(Condition::Add, &key, &[b'v'; 300], 0);
+                continue;
+            };
+            let (cas, place) = (item.cas, item.place);
+            let is_won = store.details(place).unwrap().marks.has(Marks::WON);
+            if random.below(8) == 0 {
+                let _ = store.remark(&key, cas, Remark::Invalidate);
+            } else if !is_won && let Ok(Some(place)) = store.remark(&key, cas, Remark::Win) {
+                assert_eq!(store.value_at(place).unwrap().len(), 302);
+                assert!(won.lock().unwrap().insert((key, cas)), "won twice");
+            }
+            noise += 4;
+            store.put(&noise.to_le_bytes(), &[b'x'; 1000]).unwrap();
+        }
+    });
+    assert!(won.lock().unwrap().len() > 3);
+    check_alone(&shared);
+}
+
+#[test]
 fn one_of_many_adds() {
     let shared = shared(64 << 20, WhenFull::Evict);
     let added = Sum::default();
@@ -259,7 +291,7 @@ fn pinned_values_outlive_what_other_cores_do() {
                 3 => drop(store.delete(&key.to_le_bytes())),
                 4 if open.len() < 10 => {
                     let value = sealed(key, round, random.below(30_000));
-                    let item = NewItem { key: &key.to_le_bytes(), flags: 0, exptime: 0 };
+                    let item = NewItem { key: &key.to_le_bytes(), flags: 0, exptime: 0, marks: Marks::NONE };
                     if let Ok(reservation) = store.reserve(&item, value.len()) {
                         open.push((reservation, value));
                     }
