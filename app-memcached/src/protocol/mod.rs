@@ -1,21 +1,32 @@
-//! memcached's classic text protocol, in the dialect of 1.6.18 (its `doc/protocol.txt`, and its binary where that is silent).
+//! memcached's protocols, in the dialect of 1.6.18 (its `doc/protocol.txt`, and its binary where that is silent).
 //!
 //! ```text
-//! bytes -> Session::advance -> verb/* -> Server (store, counters, clock) -> Output
+//!                             /-> verb/*   classic text commands \
+//! bytes -> Session::advance --+-> meta/*   meta commands ---------+-> Server (store, counters, clock) -> Output
+//!                             \-> binary/* frames -------------- /
 //! ```
+//!
+//! A connection's first byte says whether it is of text or of frames. What the three have in common stands beside them: `payload`
+//! and `storing` (a value on its way in), `value` (on its way out), `sum` (numbers).
 //!
 //! A [`Session`] is one client's state; all of a core share a [`Server`]. Requests are parsed in place and replies are written straight
 //! into the caller's [`Output`]; nothing is kept of a request but where it stands. Called by `service`; calls `store`; knows
 //! no TCP.
 
+mod binary;
 mod counters;
 mod line;
+mod meta;
 mod number;
 mod output;
+mod payload;
 mod reply;
 mod scan;
 mod server;
 mod session;
+mod storing;
+mod sum;
+mod value;
 mod verb;
 
 pub use counters::{ConnectionBlock, ConnectionCounters, CounterBlock, Counters, Tallies};

@@ -6,7 +6,7 @@ use super::counters::{ConnectionBlock, ConnectionCounters, CounterBlock, Counter
 use crate::store::{FIRST_SECOND, Handle, Miss, WhenFull};
 
 /// Seconds from which on an expiry time is a date: 30 days.
-const MAX_RELATIVE: i32 = 60 * 60 * 24 * 30;
+const MAX_RELATIVE: i64 = 60 * 60 * 24 * 30;
 
 /// A second of the store's clock that has passed already.
 const LONG_AGO: u32 = 1;
@@ -98,12 +98,12 @@ impl Server {
 
     /// A client's expiry time on the store's clock (protocol.txt, "Expiration times"): 0 is never, a negative one has passed,
     /// up to 30 days count from now, others are dates.
-    pub(super) fn expiry(&self, exptime: i32) -> u32 {
+    pub(super) fn expiry(&self, exptime: i64) -> u32 {
         match exptime {
             0 => 0,
             ..0 => LONG_AGO,
-            1..=MAX_RELATIVE => self.store.now().saturating_add(exptime.unsigned_abs()),
-            _ => match u64::from(exptime.unsigned_abs()).checked_sub(self.unix_seconds) {
+            1..=MAX_RELATIVE => self.store.now().saturating_add(exptime as u32),
+            _ => match exptime.unsigned_abs().checked_sub(self.unix_seconds) {
                 None | Some(0) => LONG_AGO,
                 Some(ahead) => self.store.now().saturating_add(ahead.min(u64::from(u32::MAX)) as u32),
             },
@@ -112,8 +112,13 @@ impl Server {
 
     /// Whether an item is within the limit, by memcached's count.
     pub(super) fn fits(&self, key_len: usize, flags: u32, value_len: usize) -> bool {
+        Server::item_size(key_len, flags, value_len) <= self.settings.max_item_size
+    }
+
+    /// Bytes of an item, by memcached's count.
+    pub(super) fn item_size(key_len: usize, flags: u32, value_len: usize) -> usize {
         let flags_len = if flags == 0 { 0 } else { FLAGS_BYTES };
-        ITEM_OVERHEAD + flags_len + key_len + value_len <= self.settings.max_item_size
+        ITEM_OVERHEAD + flags_len + key_len + value_len
     }
 
     /// Counts a `get` that found nothing.

@@ -1,20 +1,25 @@
 //! One client's place in the protocol.
 
+use super::binary;
 use super::line::{Words, before_newline};
+use super::meta;
 use super::output::Output;
+use super::payload::Payload;
 use super::reply::{self, Answer};
 use super::scan;
 use super::server::{Dataplane, Server};
-use super::verb::get::{self, Keys, Transfer};
+use super::value::Transfer;
+use super::verb::get::{self, Keys};
 use super::verb::stats::Listing;
-use super::verb::storage::{self, Payload};
 use super::verb::{self, Next};
 
 /// A command line that does not end within this many bytes closes the connection, unless it is a `get` or `gets`.
 pub const LINE_LIMIT: usize = 2048;
 
 /// Bytes of [`Output::room`] with which any command can answer, or begin to.
-pub const REPLY_ROOM: usize = 320;
+pub const REPLY_ROOM: usize = 512;
+
+const _: () = assert!(meta::MAX_LINE <= REPLY_ROOM);
 
 /// One client's state. It has to be [`close`](Session::close)d.
 #[derive(Debug, Default)]
@@ -25,23 +30,61 @@ pub struct Session {
 /// Where a client stands.
 #[derive(Debug, Default)]
 pub(super) enum State {
-    /// Before a command line.
+    /// Before the first byte, which says what protocol it speaks.
     #[default]
+    Start,
+    /// Before a command line.
     Line,
+    /// Before a frame of the binary protocol.
+    Frame,
     /// Before a key of a `get` or its kin.
     Keys(Keys),
-    /// Within a value being sent, after which more keys may come.
-    Value(Keys, Transfer),
+    /// Within a value being sent.
+    Value(Transfer, Then),
     /// Within the payload of a storage command.
     Payload(Payload),
-    /// Within a payload that nobody wants: bytes left.
-    Swallow(usize),
+    /// Within a payload that nobody wants: bytes left, and what comes then.
+    Swallow(usize, Home),
     /// Within a command line that nobody wants, after which `END` may be due.
     Discard(After),
     /// Within the reply of a `stats`.
     Listing(Listing),
     /// After `quit`, or after a line that did not end.
     Over,
+}
+
+/// What comes after a value.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Then {
+    /// More keys, perhaps.
+    Keys(Keys),
+    /// Another request.
+    Home(Home),
+}
+
+/// Where a request begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Home {
+    Line,
+    Frame,
+}
+
+impl Home {
+    fn state(self) -> State {
+        match self {
+            Home::Line => State::Line,
+            Home::Frame => State::Frame,
+        }
+    }
+}
+
+impl Then {
+    fn state(self) -> State {
+        match self {
+            Then::Keys(keys) => State::Keys(keys),
+            Then::Home(home) => home.state(),
+        }
+    }
 }
 
 /// What is due after the end of a discarded line.
@@ -105,7 +148,7 @@ impl Session {
     /// Gives back what the session holds of the store.
     pub fn close(&mut self, server: &mut Server) {
         match core::mem::replace(&mut self.state, State::Over) {
-            State::Value(_, transfer) => transfer.close(server),
+            State::Value(transfer, _) => transfer.close(server),
             State::Payload(payload) => payload.close(server),
             _ => {}
         }
@@ -120,30 +163,36 @@ impl Session {
                 self.state = state;
                 step
             }
-            State::Value(keys, transfer) => {
-                let keys = *keys;
+            State::Value(transfer, then) => {
+                let then = *then;
                 if !transfer.advance(server, out) {
                     return Step::stop(Status::NeedRoom);
                 }
-                if let State::Value(_, transfer) = core::mem::replace(&mut self.state, State::Keys(keys)) {
+                if let State::Value(transfer, _) = core::mem::replace(&mut self.state, then.state()) {
                     transfer.close(server);
                 }
                 Step::go_on(0)
             }
             State::Payload(payload) => {
-                let (step, done) = storage::take_payload(payload, input, server, out);
+                let (step, done) = payload.take(input, server, out);
                 if done && let State::Payload(payload) = core::mem::take(&mut self.state) {
-                    storage::publish(payload, server).write(out);
+                    self.state = payload.publish(server, out);
                 }
                 step
             }
-            State::Swallow(left) => {
-                let n = input.len().min(*left);
+            State::Frame => {
+                let (step, state) = binary::execute(input, server, out);
+                self.state = state;
+                step
+            }
+            State::Start => self.begin(input),
+            State::Swallow(left, home) => {
+                let (n, home) = (input.len().min(*left), *home);
                 *left -= n;
                 if *left > 0 {
                     return Step { consumed: n, next: Next::Stop(Status::NeedInput) };
                 }
-                self.state = State::Line;
+                self.state = home.state();
                 Step::go_on(n)
             }
             State::Discard(after) => {
@@ -154,11 +203,22 @@ impl Session {
                 if !listing.advance(server, dataplane, out) {
                     return Step::stop(Status::NeedRoom);
                 }
-                self.state = State::Line;
+                self.state = listing.home().state();
                 Step::go_on(0)
             }
             State::Over => Step { consumed: input.len(), next: Next::Stop(Status::Quit) },
         }
+    }
+
+    /// Learns what protocol the client speaks.
+    #[cold]
+    fn begin(&mut self, input: &[u8]) -> Step {
+        self.state = match input.first() {
+            None => return Step::stop(Status::NeedInput),
+            Some(&binary::MAGIC) => State::Frame,
+            Some(_) => State::Line,
+        };
+        Step::go_on(0)
     }
 
     /// Executes the command line at the start of `input`.
@@ -175,7 +235,14 @@ impl Session {
             return step;
         }
         let Some(end) = scan::find_newline(input) else { return self.unfinished(input) };
-        let words = Words::of(before_newline(input, end));
+        let line = before_newline(input, end);
+        if line.first() == Some(&b'm')
+            && let Some((step, state)) = meta::execute(line, end, &input[end + 1..], server, out)
+        {
+            self.state = state;
+            return step;
+        }
+        let words = Words::of(line);
         let (step, state) = verb::execute(&words, input, end, server, out);
         self.state = state;
         step

@@ -205,15 +205,15 @@ impl Handle {
 
     /// Forgets the item of `key`. Returns whether there was one.
     pub fn delete(&mut self, key: &[u8]) -> bool {
-        self.delete_if(key, 0) == Deleted::Done
+        self.delete_if(key, None) == Deleted::Done
     }
 
-    /// Forgets the item of `key`, if it has the CAS value `cas`; 0: any.
-    pub fn delete_if(&mut self, key: &[u8], cas: u64) -> Deleted {
+    /// Forgets the item of `key`, if it has the CAS value `cas`, or whatever it has.
+    pub fn delete_if(&mut self, key: &[u8], cas: Option<u64>) -> Deleted {
         let hash = self.shared.hash(key);
         self.provide_lines();
         while let Ok(entry) = self.find_live(hash, key) {
-            if cas != 0 && self.shared.arena.cas(entry.addr()) != cas {
+            if cas.is_some_and(|cas| cas != self.shared.arena.cas(entry.addr())) {
                 return Deleted::Exists;
             }
             if self.unlink(entry) {

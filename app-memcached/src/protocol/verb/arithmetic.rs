@@ -1,23 +1,15 @@
 //! `incr|decr <key> <delta> [noreply]`
 
 use super::super::line::Words;
-use super::super::number::{Decimal, parse_u64};
+use super::super::number::parse_u64;
 use super::super::reply::{self, Answer};
 use super::super::server::Server;
-use crate::store::{Condition, Handle, Marks, NewItem, OutOfMemory, Outcome, Reservation};
+use super::super::sum::{self, Direction, Sum};
 
-/// Which way a number goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Direction {
-    /// `incr`: wraps at 2^64.
-    Up,
-    /// `decr`: stops at 0.
-    Down,
-}
-
-const NOT_NUMERIC: Answer = Answer::Line("CLIENT_ERROR cannot increment or decrement non-numeric value");
+pub(in crate::protocol) const NOT_NUMERIC: Answer =
+    Answer::Line("CLIENT_ERROR cannot increment or decrement non-numeric value");
 const BAD_DELTA: Answer = Answer::Line("CLIENT_ERROR invalid numeric delta argument");
-const NO_MEMORY: Answer = Answer::Line("SERVER_ERROR out of memory");
+pub(in crate::protocol) const NO_MEMORY: Answer = Answer::Line("SERVER_ERROR out of memory");
 
 pub(super) fn run(direction: Direction, words: &Words<'_>, server: &mut Server) -> Answer {
     if !(3..=4).contains(&words.count()) {
@@ -26,63 +18,18 @@ pub(super) fn run(direction: Direction, words: &Words<'_>, server: &mut Server) 
     let reply = words.reply();
     let Some(key) = super::key(words) else { return reply::BAD_FORMAT.unless_silent(reply) };
     let Some(delta) = parse_u64(words.get(2)) else { return BAD_DELTA.unless_silent(reply) };
-    match add(direction, key, delta, server) {
-        Ok(answer) => answer.unless_silent(reply),
-        Err(OutOfMemory) => NO_MEMORY,
-    }
-}
-
-fn add(direction: Direction, key: &[u8], delta: u64, server: &mut Server) -> Result<Answer, OutOfMemory> {
-    // Once more whenever another core has changed the number meanwhile.
-    loop {
-        if let Some(answer) = try_add(direction, key, delta, server)? {
-            return Ok(answer);
+    let answer = match sum::add(direction, key, delta, 0, server) {
+        Sum::Done(value) => Answer::Number(value),
+        Sum::Absent => {
+            sum::count_miss(direction, server);
+            reply::NOT_FOUND
         }
-    }
-}
-
-/// Adds to the number that is there. `None` if it is another one by the time that the sum could take its place.
-fn try_add(direction: Direction, key: &[u8], delta: u64, server: &mut Server) -> Result<Option<Answer>, OutOfMemory> {
-    let (hits, misses) = match direction {
-        Direction::Up => (&server.counters.incr_hits, &server.counters.incr_misses),
-        Direction::Down => (&server.counters.decr_hits, &server.counters.decr_misses),
+        Sum::NotNumeric => NOT_NUMERIC,
+        // No CAS value was asked for.
+        Sum::Exists => reply::EXISTS,
+        Sum::NoMemory => return NO_MEMORY,
     };
-    let Ok(item) = server.store.get(key) else {
-        misses.add(1);
-        return Ok(Some(reply::NOT_FOUND));
-    };
-    let (old_len, old_cas) = (item.value.len() - 2, item.cas);
-    // The line end counts as the white space that ends a number; an empty value is none.
-    let Some(old) = parse_u64(item.value) else { return Ok(Some(NOT_NUMERIC)) };
-    let value = match direction {
-        Direction::Up => old.wrapping_add(delta),
-        Direction::Down => old.saturating_sub(delta),
-    };
-    let text = Decimal::new(value);
-    let text = text.text();
-    // A shorter number keeps the length of the old one, filled with blanks.
-    let len = text.len().max(old_len);
-    let new = NewItem { key, flags: item.flags, exptime: item.exptime, marks: Marks::NONE };
-    let mut reservation = server.store.reserve(&new, len)?;
-    fill(&mut server.store, &mut reservation, text, len);
-    match server.store.publish(reservation, Condition::Derived(old_cas))? {
-        Outcome::Stored => {
-            hits.add(1);
-            Ok(Some(Answer::Number(value)))
-        }
-        _ => Ok(None),
-    }
-}
-
-/// Fills a reservation of `len` bytes with `text`, blanks and the line end.
-fn fill(store: &mut Handle, reservation: &mut Reservation, text: &[u8], len: usize) {
-    store.fill(reservation, text);
-    let mut blanks = len - text.len();
-    while blanks > 0 {
-        let some = &[b' '; 32][..blanks.min(32)];
-        blanks -= store.fill(reservation, some);
-    }
-    store.fill(reservation, b"\r\n");
+    answer.unless_silent(reply)
 }
 
 #[cfg(test)]

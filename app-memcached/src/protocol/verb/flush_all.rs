@@ -10,13 +10,21 @@ pub(super) fn run(words: &Words<'_>, server: &mut Server) -> Answer {
         return reply::ERROR;
     }
     let reply = words.reply();
-    server.counters.cmd_flush.add(1);
     let has_delay = words.count() > if reply == Reply::Silent { 2 } else { 1 };
     let delay = if has_delay { parse_i32(words.get(1)) } else { Some(0) };
-    let Some(delay) = delay else { return reply::BAD_EXPTIME.unless_silent(reply) };
-    let now = server.store.now();
-    server.store.flush(if delay > 0 { server.expiry(delay) } else { now });
+    let Some(delay) = delay else {
+        server.counters.cmd_flush.add(1);
+        return reply::BAD_EXPTIME.unless_silent(reply);
+    };
+    flush(delay.into(), server);
     reply::OK.unless_silent(reply)
+}
+
+/// Forgets all items, at once or when `delay` has come, an expiry time.
+pub(in crate::protocol) fn flush(delay: i64, server: &mut Server) {
+    server.counters.cmd_flush.add(1);
+    let at = if delay > 0 { server.expiry(delay) } else { server.store.now() };
+    server.store.flush(at);
 }
 
 #[cfg(test)]

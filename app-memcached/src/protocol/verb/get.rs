@@ -4,7 +4,6 @@
 //! is at hand as a whole is checked first: one key too long, and none is answered.
 
 mod reply;
-mod transfer;
 
 use super::super::line::{Words, before_newline, next_word};
 use super::super::number::parse_i32;
@@ -12,11 +11,10 @@ use super::super::output::Output;
 use super::super::reply::{BAD_EXPTIME, BAD_FORMAT, END, ERROR};
 use super::super::scan;
 use super::super::server::Server;
-use super::super::session::{After, REPLY_ROOM, State, Status, Step};
+use super::super::session::{After, REPLY_ROOM, State, Status, Step, Then};
 use super::Next;
 use crate::store::MAX_KEY;
 use reply::Found;
-pub(in crate::protocol) use transfer::Transfer;
 
 /// What is asked of each key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +49,7 @@ pub(in crate::protocol) fn single(input: &[u8], server: &mut Server, out: &mut i
     match reply::send(GET, key, b"END\r\n", server, out) {
         Found::Sent => Some((Step::go_on(consumed + 2), State::Line)),
         // What follows the value is as after any other key: nothing left on the line.
-        Found::Begun(transfer) => Some((Step::go_on(consumed), State::Value(GET, transfer))),
+        Found::Begun(transfer) => Some((Step::go_on(consumed), State::Value(transfer, Then::Keys(GET)))),
         Found::NoMemory => Some((Step::go_on(consumed), State::Discard(After::Nothing))),
     }
 }
@@ -127,7 +125,7 @@ pub(in crate::protocol) fn next_key(
     };
     let state = match reply::send(keys, key, b"", server, out) {
         Found::Sent => State::Keys(keys),
-        Found::Begun(transfer) => State::Value(keys, transfer),
+        Found::Begun(transfer) => State::Value(transfer, Then::Keys(keys)),
         Found::NoMemory => State::Discard(After::Nothing),
     };
     (Step::go_on(consumed), state)

@@ -1,9 +1,9 @@
 //! The commands, one file each.
 
-mod arithmetic;
+pub(super) mod arithmetic;
 mod cache_memlimit;
 mod delete;
-mod flush_all;
+pub(super) mod flush_all;
 pub(super) mod get;
 pub(super) mod stats;
 pub(super) mod storage;
@@ -11,11 +11,13 @@ mod touch;
 mod verbosity;
 pub(super) mod version;
 
-use super::line::Words;
+use super::line::{Words, before_newline};
+use super::meta;
 use super::output::Output;
 use super::reply::{self, Answer};
 use super::server::Server;
 use super::session::{State, Status, Step};
+use super::sum::Direction;
 use crate::store::{Condition, MAX_KEY};
 
 /// Whether a session goes on by itself.
@@ -45,14 +47,19 @@ pub(super) fn execute(
         b"append" => return storage::begin(Condition::Append, words, end, payload, server, out),
         b"prepend" => return storage::begin(Condition::Prepend, words, end, payload, server, out),
         b"cas" => return storage::begin(Condition::Cas(0), words, end, payload, server, out),
+        // Behind blanks: others were recognised before.
+        b"mg" | b"ms" | b"md" | b"ma" | b"mn" | b"me" => {
+            let line = before_newline(input, end);
+            return meta::execute(line, end, payload, server, out).unwrap_or((Step::go_on(end + 1), State::Line));
+        }
         b"stats" => match stats::begin(words, server) {
             Ok(listing) => return (Step::go_on(end + 1), State::Listing(listing)),
             Err(answer) => answer,
         },
         b"quit" => return (Step { consumed: end + 1, next: Next::Stop(Status::Quit) }, State::Over),
         b"delete" => delete::run(words, server),
-        b"incr" => arithmetic::run(arithmetic::Direction::Up, words, server),
-        b"decr" => arithmetic::run(arithmetic::Direction::Down, words, server),
+        b"incr" => arithmetic::run(Direction::Up, words, server),
+        b"decr" => arithmetic::run(Direction::Down, words, server),
         b"touch" => touch::run(words, server),
         b"flush_all" => flush_all::run(words, server),
         b"version" => version::ANSWER,
@@ -60,7 +67,6 @@ pub(super) fn execute(
         b"cache_memlimit" => cache_memlimit::run(words),
         b"shutdown" => Answer::Line("ERROR: shutdown not enabled"),
         b"watch" => Answer::Line("CLIENT_ERROR watch commands not allowed").unless_silent(words.reply()),
-        b"mn" => Answer::Line("MN"),
         _ => reply::ERROR,
     };
     answer.write(out);

@@ -7,12 +7,13 @@ mod general;
 mod settings;
 mod storage;
 
+use super::super::binary;
 use super::super::line::Words;
 use super::super::number::{Decimal, parse_u32};
 use super::super::output::Output;
 use super::super::reply::{self, Answer};
 use super::super::server::{Dataplane, Server};
-use super::super::session::REPLY_ROOM;
+use super::super::session::{Home, REPLY_ROOM};
 
 /// Slab classes of memcached: ids from here on are errors.
 const SLAB_CLASSES: u32 = 64;
@@ -21,8 +22,17 @@ const SLAB_CLASSES: u32 = 64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::protocol) struct Listing {
     topic: Topic,
+    style: Style,
     /// Lines written.
-    written: usize,
+    written: u32,
+}
+
+/// How the lines of a listing look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::protocol) enum Style {
+    Text,
+    /// Frames with this opaque value.
+    Binary([u8; 4]),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,21 +60,31 @@ const BAD_LINE: Answer = Answer::Line("CLIENT_ERROR bad command line");
 /// Begins with a command line: a listing, or an answer of one line.
 pub(super) fn begin(words: &Words<'_>, server: &mut Server) -> Result<Listing, Answer> {
     let topic = match words.get(1) {
-        b"" | b"general" => Topic::General,
-        b"settings" => Topic::Settings,
-        b"items" => Topic::Items,
-        b"slabs" => Topic::Slabs,
-        b"sizes" => Topic::Sizes,
-        b"dataplane" => Topic::Dataplane,
         b"cachedump" => cachedump(words)?,
         b"detail" => detail(words)?,
         b"reset" => {
             server.reset_counters();
             return Err(Answer::Line("RESET"));
         }
-        _ => return Err(reply::ERROR),
+        b"general" => Topic::General,
+        name => Topic::of(name).ok_or(reply::ERROR)?,
     };
-    Ok(Listing { topic, written: 0 })
+    Ok(Listing { topic, style: Style::Text, written: 0 })
+}
+
+impl Topic {
+    /// The topic of this name.
+    fn of(name: &[u8]) -> Option<Topic> {
+        Some(match name {
+            b"" => Topic::General,
+            b"settings" => Topic::Settings,
+            b"items" => Topic::Items,
+            b"slabs" => Topic::Slabs,
+            b"sizes" => Topic::Sizes,
+            b"dataplane" => Topic::Dataplane,
+            _ => return None,
+        })
+    }
 }
 
 /// Checks the arguments; there is no order of items by class to dump.
@@ -89,6 +109,19 @@ fn detail(words: &Words<'_>) -> Result<Topic, Answer> {
 }
 
 impl Listing {
+    /// A listing of the topic of this name.
+    pub(in crate::protocol) fn of(name: &[u8], style: Style) -> Option<Listing> {
+        Topic::of(name).map(|topic| Listing { topic, style, written: 0 })
+    }
+
+    /// The session's place after it.
+    pub(in crate::protocol) fn home(&self) -> Home {
+        match self.style {
+            Style::Text => Home::Line,
+            Style::Binary(_) => Home::Frame,
+        }
+    }
+
     /// Writes the lines that there is room for. Returns whether those were the last.
     pub(in crate::protocol) fn advance(
         &mut self,
@@ -98,11 +131,11 @@ impl Listing {
     ) -> bool {
         let mut line = 0;
         let mut full = false;
-        let written = &mut self.written;
+        let (written, style) = (&mut self.written, self.style);
         visit(self.topic, server, dataplane, &mut |name, value| {
             full |= out.room() < REPLY_ROOM;
             if line == *written && !full {
-                write_line(out, name, &value);
+                write_line(style, out, name, &value);
                 *written += 1;
             }
             line += 1;
@@ -110,7 +143,10 @@ impl Listing {
         if full || out.room() < REPLY_ROOM {
             return false;
         }
-        reply::END.write(out);
+        match style {
+            Style::Text => reply::END.write(out),
+            Style::Binary(opaque) => binary::write_statistic(opaque, b"", b"", out),
+        }
         true
     }
 }
@@ -134,21 +170,26 @@ fn visit(topic: Topic, server: &Server, dataplane: &dyn Dataplane, visit: &mut V
     }
 }
 
-fn write_line(out: &mut impl Output, name: &str, value: &Value<'_>) {
+fn write_line(style: Style, out: &mut impl Output, name: &str, value: &Value<'_>) {
     // Names and texts are ours and short; a line stays within the room of a reply whatever they are.
     let name = &name.as_bytes()[..name.len().min(REPLY_ROOM / 2)];
-    out.write(b"STAT ");
-    out.write(name);
-    out.write(b" ");
-    match value {
-        Value::Number(number) => out.write(Decimal::new(*number).text()),
-        Value::Text(text) => out.write(&text.as_bytes()[..text.len().min(REPLY_ROOM / 4)]),
+    let decimal;
+    let value = match value {
+        Value::Number(number) => {
+            decimal = Decimal::new(*number);
+            decimal.text()
+        }
+        Value::Text(text) => &text.as_bytes()[..text.len().min(REPLY_ROOM / 4)],
+    };
+    match style {
+        Style::Text => [b"STAT ", name, b" ", value, b"\r\n"].iter().for_each(|part| out.write(part)),
+        Style::Binary(opaque) => binary::write_statistic(opaque, name, value, out),
     }
-    out.write(b"\r\n");
 }
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::protocol::testkit::{Client, exchange};
 
     fn text(request: &[u8]) -> String {
@@ -168,7 +209,7 @@ mod tests {
     fn small_room_changes_nothing() {
         for request in [&b"stats\r\n"[..], b"stats settings\r\n", b"stats dataplane\r\n"] {
             let mut client = Client::new();
-            client.room = 330;
+            client.room = REPLY_ROOM + 10;
             assert_eq!(client.send(request), exchange(request));
         }
     }

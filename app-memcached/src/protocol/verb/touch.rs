@@ -15,7 +15,7 @@ pub(super) fn run(words: &Words<'_>, server: &mut Server) -> Answer {
 fn touch(words: &Words<'_>, server: &mut Server) -> Answer {
     let Some(key) = super::key(words) else { return reply::BAD_FORMAT };
     let Some(exptime) = parse_i32(words.get(2)) else { return reply::BAD_EXPTIME };
-    let exptime = server.expiry(exptime);
+    let exptime = server.expiry(exptime.into());
     server.counters.cmd_touch.add(1);
     if server.store.get_and_touch(key, exptime).is_ok() {
         server.counters.touch_hits.add(1);

@@ -4,7 +4,7 @@ use super::super::super::number::{Decimal, MAX_DIGITS};
 use super::super::super::output::Output;
 use super::super::super::reply::Answer;
 use super::super::super::server::Server;
-use super::transfer::{LEND_FROM, Transfer};
+use super::super::super::value::{self, Ending, LEND_FROM, Sent, Transfer};
 use super::{Cas, Keys};
 use crate::store::{Item, MAX_KEY, Place};
 
@@ -37,7 +37,7 @@ pub(super) fn send(keys: Keys, key: &[u8], tail: &[u8], server: &mut Server, out
         }
         Some(exptime) => {
             server.counters.cmd_touch.add(1);
-            let exptime = server.expiry(exptime);
+            let exptime = server.expiry(exptime.into());
             server.store.get_and_touch(key, exptime)
         }
     };
@@ -79,36 +79,19 @@ pub(super) fn send(keys: Keys, key: &[u8], tail: &[u8], server: &mut Server, out
     begin(&head, place, tail, server, out)
 }
 
-/// Writes the beginning of a reply that exceeds the room, or whose value is lent; all of it, if there is room.
+/// Writes a reply that exceeds the room, or whose value is lent; its beginning, if there is no room for all.
 fn begin(head: &Head<'_>, place: Place, tail: &[u8], server: &mut Server, out: &mut impl Output) -> Found {
-    match server.store.pin(place) {
-        Some(pin) => {
-            head.send(out);
-            let mut transfer = Transfer::new(pin);
-            if transfer.advance(server, out) && tail.len() <= out.room() {
-                transfer.close(server);
-                out.write(tail);
-                return Found::Sent;
-            }
-            Found::Begun(transfer)
-        }
-        // Too much is held: what fits is copied.
-        None if head.len() + place_len(place, server) + tail.len() <= out.room() => {
-            head.send(out);
-            out.write(server.store.value_at(place).unwrap_or_default());
-            out.write(tail);
-            Found::Sent
-        }
-        None => {
-            server.counters.get_no_memory.add(1);
+    let mut line = [0; MAX_HEAD];
+    let line = &mut line[..head.len()];
+    head.write(line);
+    match value::send(line, place, Ending::LineEnd, tail, server, out) {
+        Sent::All => Found::Sent,
+        Sent::Part(transfer) => Found::Begun(transfer),
+        Sent::NoMemory => {
             NO_MEMORY.write(out);
             Found::NoMemory
         }
     }
-}
-
-fn place_len(place: Place, server: &Server) -> usize {
-    server.store.value_at(place).map_or(usize::MAX / 2, <[u8]>::len)
 }
 
 /// The line before a value: `VALUE <key> <flags> <bytes> [<cas>]`.

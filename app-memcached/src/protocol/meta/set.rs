@@ -1,0 +1,233 @@
+//! `ms <key> <datalen> <flags>*`
+//!
+//! What the answer needs of the command line is four letters, while the payload is on its way; an opaque token or a CAS value
+//! beside them waits in the store's memory.
+
+use super::super::line::next_word;
+use super::super::number::parse_i32;
+use super::super::output::Output;
+use super::super::payload::{self, Payload};
+use super::super::server::Server;
+use super::super::session::{Home, State, Step};
+use super::super::storing::{self, Framing, Refusal, Stored};
+use super::super::value::CRLF;
+use super::line::Line;
+use super::request::{self, Key, MAX_OPAQUE, Request, Verbosity};
+use super::{BAD_FORMAT, refuse};
+use crate::store::{Absent, Condition, End, Join, MAX_KEY, Marks, NewItem, Note, OutOfMemory, Reservation};
+
+/// How many flags are answered.
+const MAX_ECHOED: usize = 4;
+
+/// What is stored, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    Set,
+    Add,
+    Replace,
+    Join(End, Absent),
+    /// `C`, with `I` or without.
+    Cas,
+    CasOrStale,
+}
+
+impl Mode {
+    fn condition(self, cas: u64) -> Condition {
+        match self {
+            Mode::Set => Condition::Set,
+            Mode::Add => Condition::Add,
+            Mode::Replace => Condition::Replace,
+            Mode::Join(end, absent) => Condition::Join(Join { end, cas, absent }),
+            Mode::Cas => Condition::Cas(cas),
+            Mode::CasOrStale => Condition::CasOrStale(cas),
+        }
+    }
+}
+
+/// What was asked for, while the payload is on its way.
+#[derive(Debug)]
+pub(in crate::protocol) struct Asked {
+    /// The CAS value and the opaque flag, if there is either.
+    note: Option<Note>,
+    mode: Mode,
+    verbosity: Verbosity,
+    /// The letters of the flags that are answered; zeros behind them.
+    echoed: [u8; MAX_ECHOED],
+}
+
+/// A command line that was understood.
+struct Arguments<'a> {
+    request: Request<'a>,
+    mode: Mode,
+    exptime: i32,
+}
+
+/// Why nothing is stored, and how much of what follows is not a command.
+struct Refused {
+    why: &'static str,
+    swallow: usize,
+}
+
+/// Begins with a command line whose line feed is at `end`.
+pub(super) fn begin(
+    rest: &[u8],
+    end: usize,
+    payload: &[u8],
+    server: &mut Server,
+    out: &mut impl Output,
+) -> (Step, State) {
+    match try_begin(rest, payload, server) {
+        Ok((payload, taken)) => (Step::go_on(end + 1 + taken), State::Payload(payload)),
+        Err(Refused { why, swallow }) => {
+            refuse(why, out);
+            let state = if swallow > 0 { State::Swallow(swallow, Home::Line) } else { State::Line };
+            (Step::go_on(end + 1), state)
+        }
+    }
+}
+
+fn try_begin(rest: &[u8], payload: &[u8], server: &mut Server) -> Result<(Payload, usize), Refused> {
+    let at_once = |why| Refused { why, swallow: 0 };
+    let (key, rest) = request::split_key(rest).map_err(at_once)?;
+    let (len, flags) = next_word(rest).ok_or(at_once(BAD_FORMAT))?;
+    if request::are_too_many(flags, 3) {
+        return Err(at_once("CLIENT_ERROR options flags too long"));
+    }
+    let len = parse_i32(len).filter(|len| (0..=i32::MAX - CRLF as i32).contains(len)).ok_or(at_once(BAD_FORMAT))?;
+    let len = len as usize;
+    let refused = |why| Refused { why, swallow: len + CRLF };
+    let mut decoded = [0; MAX_KEY];
+    let arguments = parse(key, flags, &mut decoded).map_err(refused)?;
+    store(&arguments, len, payload, server).map_err(refused)
+}
+
+fn parse<'a>(key: &'a [u8], flags: &'a [u8], decoded: &'a mut [u8; MAX_KEY]) -> Result<Arguments<'a>, &'static str> {
+    let request = Request::parse(key, flags, decoded)?;
+    let absent = if request.has(b'N') { Absent::Add } else { Absent::Refuse };
+    let mode = match request.mode {
+        None | Some(b'S') => Mode::Set,
+        Some(b'E') => Mode::Add,
+        Some(b'R') => Mode::Replace,
+        Some(b'A') => Mode::Join(End::Back, absent),
+        Some(b'P') => Mode::Join(End::Front, absent),
+        Some(_) => return Err("CLIENT_ERROR invalid mode for ms M token"),
+    };
+    let mode = match (mode, request.has(b'C')) {
+        (Mode::Set | Mode::Replace, true) if request.has(b'I') => Mode::CasOrStale,
+        (Mode::Set | Mode::Replace, true) => Mode::Cas,
+        (mode, _) => mode,
+    };
+    request.check_opaque()?;
+    let exptime = match mode {
+        Mode::Join(_, Absent::Add) => request.vivify,
+        _ => request.ttl,
+    };
+    Ok(Arguments { request, mode, exptime })
+}
+
+/// Begins to store.
+fn store(
+    arguments: &Arguments<'_>,
+    value_len: usize,
+    payload: &[u8],
+    server: &mut Server,
+) -> Result<(Payload, usize), &'static str> {
+    let Arguments { request, mode, exptime } = arguments;
+    let key = request.key.bytes();
+    let marks = if let Key::Binary(_) = request.key { Marks::BINARY_KEY } else { Marks::NONE };
+    let item = NewItem { key, flags: request.client_flags, exptime: server.expiry((*exptime).into()), marks };
+    let reserved = storing::reserve(&item, value_len, Framing::LineEnd, payload, server);
+    let (reservation, taken) = reserved.map_err(|refusal| {
+        // Better no item than an old one that the client believes replaced.
+        server.store.delete(key);
+        match refusal {
+            Refusal::TooLarge => "SERVER_ERROR object too large for cache",
+            Refusal::NoMemory => "SERVER_ERROR out of memory storing object",
+        }
+    })?;
+    match Asked::of(request, *mode, server) {
+        Ok(asked) => Ok((Payload { reservation, asked: payload::Asked::Meta(asked) }, taken)),
+        Err(OutOfMemory) => {
+            server.store.abandon(reservation);
+            server.store.delete(key);
+            server.counters.store_no_memory.add(1);
+            Err("SERVER_ERROR out of memory storing object")
+        }
+    }
+}
+
+impl Asked {
+    fn of(request: &Request<'_>, mode: Mode, server: &mut Server) -> Result<Asked, OutOfMemory> {
+        let mut asked = Asked { note: None, mode, verbosity: request.verbosity(), echoed: [0; MAX_ECHOED] };
+        let mut note: heapless::Vec<u8, { 8 + MAX_OPAQUE }> = heapless::Vec::new();
+        let _ = note.extend_from_slice(&request.cas.to_le_bytes());
+        let echoed = request.flags().filter(|(letter, _)| matches!(letter, b'O' | b'k' | b'c' | b's'));
+        for (place, (letter, word)) in asked.echoed.iter_mut().zip(echoed) {
+            *place = letter;
+            if letter == b'O' {
+                // It fits: its length was checked.
+                let _ = note.extend_from_slice(word);
+            }
+        }
+        if request.cas != 0 || request.has(b'O') {
+            asked.note = Some(server.store.note(&note)?);
+        }
+        Ok(asked)
+    }
+
+    /// Publishes the complete item and answers.
+    pub(in crate::protocol) fn publish(self, reservation: Reservation, server: &mut Server, out: &mut impl Output) {
+        let mut line = Line::new(b"HD");
+        let (cas, opaque) = self.noted(server);
+        let mut name = [0; MAX_KEY];
+        let (key, marks) = server.store.name(&reservation);
+        let value_len = server.store.lengths(&reservation).1;
+        let key_len = key.len().min(MAX_KEY);
+        name[..key_len].copy_from_slice(&key[..key_len]);
+        let stored = storing::publish(reservation, self.mode.condition(cas), server);
+        let code = match stored {
+            Stored::Done => b"HD",
+            Stored::NotStored => b"NS",
+            Stored::Exists => b"EX",
+            Stored::NotFound => b"NF",
+            Stored::BadChunk => {
+                refuse("CLIENT_ERROR bad data chunk", out);
+                return self.close(server);
+            }
+            Stored::NoMemory => {
+                super::NO_MEMORY.write(out);
+                return self.close(server);
+            }
+        };
+        let is_expected = stored == Stored::Done && self.verbosity == Verbosity::Quiet;
+        if !is_expected {
+            line.set_code(code);
+            for letter in self.echoed {
+                match letter {
+                    b'O' => line.echo(&opaque),
+                    b'k' => line.key(Key::of(&name[..key_len], marks)),
+                    b'c' => line.flag(b'c', if stored == Stored::Done { server.store.last_cas() } else { 0 }),
+                    b's' => line.flag(b's', value_len as u64),
+                    _ => {}
+                }
+            }
+            line.write(out);
+        }
+        self.close(server);
+    }
+
+    /// The CAS value and the opaque flag.
+    fn noted(&self, server: &Server) -> (u64, heapless::Vec<u8, MAX_OPAQUE>) {
+        let text = self.note.as_ref().map_or(&[][..], |note| server.store.noted(note));
+        let (cas, opaque) =
+            text.split_first_chunk().map_or((0, &[][..]), |(cas, rest)| (u64::from_le_bytes(*cas), rest));
+        (cas, heapless::Vec::from_slice(opaque).unwrap_or_default())
+    }
+
+    /// Gives up.
+    pub(in crate::protocol) fn close(self, server: &mut Server) {
+        if let Some(note) = self.note {
+            server.store.drop_note(note);
+        }
+    }
+}
