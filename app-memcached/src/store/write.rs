@@ -212,12 +212,20 @@ impl Handle {
     }
 
     /// What `condition` says about the item that there is, if the one at `addr` is to be published.
+    #[inline]
     fn judge(&self, condition: Condition, old: Option<Entry>, addr: Addr) -> Verdict {
+        match condition {
+            Condition::Set => Verdict::Link,
+            _ => self.judge_old(condition, old.map(Entry::addr), addr),
+        }
+    }
+
+    fn judge_old(&self, condition: Condition, old: Option<Addr>, addr: Addr) -> Verdict {
         let arena = &self.shared.arena;
         if let Some(join) = condition.join() {
-            return self.judge_join(join, old.map(Entry::addr), addr);
+            return self.judge_join(join, old, addr);
         }
-        match (condition, old.map(Entry::addr)) {
+        match (condition, old) {
             (Condition::Set, _) | (Condition::Add, None) | (Condition::Replace, Some(_)) => Verdict::Link,
             (Condition::Cas(_) | Condition::CasOrStale(_) | Condition::Derived(_), None) => {
                 Verdict::Refuse(Outcome::NotFound)

@@ -57,8 +57,13 @@ pub(super) fn begin(
     match storing::reserve(&item, frame.value_len, Framing::Length, rest, server) {
         Ok((reservation, taken)) => {
             let Header { opaque, opcode, cas, .. } = frame.header;
-            let asked = Asked::Binary(mode.condition(cas), Frame { opaque, opcode, verbosity });
-            (Step::go_on(frame.len + taken), State::Payload(Payload { reservation, asked }))
+            let (condition, asked) = (mode.condition(cas), Frame { opaque, opcode, verbosity });
+            let step = Step::go_on(frame.len + taken);
+            if server.store.missing(&reservation) == 0 {
+                asked.publish(reservation, condition, server, out);
+                return (step, State::Frame);
+            }
+            (step, State::Payload(Payload { reservation, asked: Asked::Binary(condition, asked) }))
         }
         Err(refusal) => {
             // Better no item than an old one that the client believes replaced.

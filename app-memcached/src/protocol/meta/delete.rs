@@ -4,7 +4,7 @@ use super::super::output::Output;
 use super::super::server::Server;
 use super::line::Line;
 use super::request::{self, Request, Verbosity};
-use super::{NO_MEMORY, refuse};
+use super::{OUT_OF_MEMORY, refuse};
 use crate::store::{Deleted, MAX_KEY, OutOfMemory, Remark};
 
 pub(super) fn run(rest: &[u8], server: &mut Server, out: &mut impl Output) {
@@ -19,7 +19,7 @@ pub(super) fn run(rest: &[u8], server: &mut Server, out: &mut impl Output) {
         let cas = request.has(b'C').then_some(request.cas);
         Ok(server.store.delete_if(request.key.bytes(), cas))
     };
-    let Ok(done) = done else { return NO_MEMORY.write(out) };
+    let Ok(done) = done else { return refuse(OUT_OF_MEMORY, out) };
     match done {
         // To invalidate is not counted as a deletion.
         Deleted::Done if request.has(b'I') => {}

@@ -38,13 +38,6 @@ impl Line {
         }
     }
 
-    /// Replaces the code that the line began with.
-    pub(super) fn set_code(&mut self, code: &[u8; 2]) {
-        if let Some(place) = self.bytes.first_chunk_mut() {
-            *place = *code;
-        }
-    }
-
     /// Adds a number.
     pub(super) fn put_number(&mut self, value: u64) {
         self.put(Decimal::new(value).text());

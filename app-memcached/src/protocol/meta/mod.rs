@@ -18,7 +18,7 @@ pub(super) mod set;
 
 use super::line::next_word;
 use super::output::Output;
-use super::reply::{self, Answer};
+use super::reply::Answer;
 use super::server::Server;
 use super::session::{State, Step};
 
@@ -54,7 +54,7 @@ fn refuse(why: &'static str, out: &mut impl Output) {
 
 const BAD_FORMAT: &str = "CLIENT_ERROR bad command line format";
 const LONG_OPAQUE: &str = "CLIENT_ERROR opaque token too long";
-const NO_MEMORY: Answer = reply::NO_MEMORY;
+const OUT_OF_MEMORY: &str = "SERVER_ERROR out of memory storing object";
 
 #[cfg(test)]
 mod tests;

@@ -13,7 +13,7 @@ use super::super::storing::{self, Framing, Refusal, Stored};
 use super::super::value::CRLF;
 use super::line::Line;
 use super::request::{self, Key, MAX_OPAQUE, Request, Verbosity};
-use super::{BAD_FORMAT, refuse};
+use super::{BAD_FORMAT, OUT_OF_MEMORY, refuse};
 use crate::store::{Absent, Condition, End, Join, MAX_KEY, Marks, NewItem, Note, OutOfMemory, Reservation};
 
 /// How many flags are answered.
@@ -49,6 +49,12 @@ impl Mode {
 pub(in crate::protocol) struct Asked {
     /// The CAS value and the opaque flag, if there is either.
     note: Option<Note>,
+    outline: Outline,
+}
+
+/// What is stored, and what is said then, but for what is longer.
+#[derive(Clone, Copy, Debug)]
+struct Outline {
     mode: Mode,
     verbosity: Verbosity,
     /// The letters of the flags that are answered; zeros behind them.
@@ -76,8 +82,8 @@ pub(super) fn begin(
     server: &mut Server,
     out: &mut impl Output,
 ) -> (Step, State) {
-    match try_begin(rest, payload, server) {
-        Ok((payload, taken)) => (Step::go_on(end + 1 + taken), State::Payload(payload)),
+    match try_begin(rest, payload, server, out) {
+        Ok((taken, state)) => (Step::go_on(end + 1 + taken), state),
         Err(Refused { why, swallow }) => {
             refuse(why, out);
             let state = if swallow > 0 { State::Swallow(swallow, Home::Line) } else { State::Line };
@@ -86,7 +92,12 @@ pub(super) fn begin(
     }
 }
 
-fn try_begin(rest: &[u8], payload: &[u8], server: &mut Server) -> Result<(Payload, usize), Refused> {
+fn try_begin(
+    rest: &[u8],
+    payload: &[u8],
+    server: &mut Server,
+    out: &mut impl Output,
+) -> Result<(usize, State), Refused> {
     let at_once = |why| Refused { why, swallow: 0 };
     let (key, rest) = request::split_key(rest).map_err(at_once)?;
     let (len, flags) = next_word(rest).ok_or(at_once(BAD_FORMAT))?;
@@ -98,7 +109,7 @@ fn try_begin(rest: &[u8], payload: &[u8], server: &mut Server) -> Result<(Payloa
     let refused = |why| Refused { why, swallow: len + CRLF };
     let mut decoded = [0; MAX_KEY];
     let arguments = parse(key, flags, &mut decoded).map_err(refused)?;
-    store(&arguments, len, payload, server).map_err(refused)
+    store(&arguments, len, payload, server, out).map_err(refused)
 }
 
 fn parse<'a>(key: &'a [u8], flags: &'a [u8], decoded: &'a mut [u8; MAX_KEY]) -> Result<Arguments<'a>, &'static str> {
@@ -125,13 +136,14 @@ fn parse<'a>(key: &'a [u8], flags: &'a [u8], decoded: &'a mut [u8; MAX_KEY]) -> 
     Ok(Arguments { request, mode, exptime })
 }
 
-/// Begins to store.
+/// Stores the value, or begins to. Returns the bytes taken of it.
 fn store(
     arguments: &Arguments<'_>,
     value_len: usize,
     payload: &[u8],
     server: &mut Server,
-) -> Result<(Payload, usize), &'static str> {
+    out: &mut impl Output,
+) -> Result<(usize, State), &'static str> {
     let Arguments { request, mode, exptime } = arguments;
     let key = request.key.bytes();
     let marks = if let Key::Binary(_) = request.key { Marks::BINARY_KEY } else { Marks::NONE };
@@ -142,43 +154,56 @@ fn store(
         server.store.delete(key);
         match refusal {
             Refusal::TooLarge => "SERVER_ERROR object too large for cache",
-            Refusal::NoMemory => "SERVER_ERROR out of memory storing object",
+            Refusal::NoMemory => OUT_OF_MEMORY,
         }
     })?;
-    match Asked::of(request, *mode, server) {
-        Ok(asked) => Ok((Payload { reservation, asked: payload::Asked::Meta(asked) }, taken)),
+    let (outline, opaque) = Outline::of(request, *mode);
+    if server.store.missing(&reservation) == 0 {
+        outline.publish(request.cas, opaque, reservation, server, out);
+        return Ok((taken, State::Line));
+    }
+    match keep(request.cas, opaque, server) {
+        Ok(note) => {
+            let asked = payload::Asked::Meta(Asked { note, outline });
+            Ok((taken, State::Payload(Payload { reservation, asked })))
+        }
         Err(OutOfMemory) => {
             server.store.abandon(reservation);
             server.store.delete(key);
             server.counters.store_no_memory.add(1);
-            Err("SERVER_ERROR out of memory storing object")
+            Err(OUT_OF_MEMORY)
         }
     }
 }
 
-impl Asked {
-    fn of(request: &Request<'_>, mode: Mode, server: &mut Server) -> Result<Asked, OutOfMemory> {
-        let mut asked = Asked { note: None, mode, verbosity: request.verbosity(), echoed: [0; MAX_ECHOED] };
-        let mut note: heapless::Vec<u8, { 8 + MAX_OPAQUE }> = heapless::Vec::new();
-        let _ = note.extend_from_slice(&request.cas.to_le_bytes());
+/// Keeps what is too long for a connection.
+fn keep(cas: u64, opaque: &[u8], server: &mut Server) -> Result<Option<Note>, OutOfMemory> {
+    if cas == 0 && opaque.is_empty() {
+        return Ok(None);
+    }
+    let mut text: heapless::Vec<u8, { 8 + MAX_OPAQUE }> = heapless::Vec::new();
+    let is_whole = text.extend_from_slice(&cas.to_le_bytes()).is_ok() && text.extend_from_slice(opaque).is_ok();
+    debug_assert!(is_whole, "the opaque flag's length was checked");
+    server.store.note(&text).map(Some)
+}
+
+impl Outline {
+    /// What `request` asks for, and its opaque flag.
+    fn of<'a>(request: &Request<'a>, mode: Mode) -> (Outline, &'a [u8]) {
+        let mut outline = Outline { mode, verbosity: request.verbosity(), echoed: [0; MAX_ECHOED] };
+        let mut opaque: &[u8] = b"";
         let echoed = request.flags().filter(|(letter, _)| matches!(letter, b'O' | b'k' | b'c' | b's'));
-        for (place, (letter, word)) in asked.echoed.iter_mut().zip(echoed) {
+        for (place, (letter, word)) in outline.echoed.iter_mut().zip(echoed) {
             *place = letter;
             if letter == b'O' {
-                // It fits: its length was checked.
-                let _ = note.extend_from_slice(word);
+                opaque = word;
             }
         }
-        if request.cas != 0 || request.has(b'O') {
-            asked.note = Some(server.store.note(&note)?);
-        }
-        Ok(asked)
+        (outline, opaque)
     }
 
     /// Publishes the complete item and answers.
-    pub(in crate::protocol) fn publish(self, reservation: Reservation, server: &mut Server, out: &mut impl Output) {
-        let mut line = Line::new(b"HD");
-        let (cas, opaque) = self.noted(server);
+    fn publish(self, cas: u64, opaque: &[u8], reservation: Reservation, server: &mut Server, out: &mut impl Output) {
         let mut name = [0; MAX_KEY];
         let (key, marks) = server.store.name(&reservation);
         let value_len = server.store.lengths(&reservation).1;
@@ -186,42 +211,36 @@ impl Asked {
         name[..key_len].copy_from_slice(&key[..key_len]);
         let stored = storing::publish(reservation, self.mode.condition(cas), server);
         let code = match stored {
+            Stored::Done if self.verbosity == Verbosity::Quiet => return,
             Stored::Done => b"HD",
             Stored::NotStored => b"NS",
             Stored::Exists => b"EX",
             Stored::NotFound => b"NF",
-            Stored::BadChunk => {
-                refuse("CLIENT_ERROR bad data chunk", out);
-                return self.close(server);
-            }
-            Stored::NoMemory => {
-                super::NO_MEMORY.write(out);
-                return self.close(server);
-            }
+            Stored::BadChunk => return refuse("CLIENT_ERROR bad data chunk", out),
+            Stored::NoMemory => return refuse(OUT_OF_MEMORY, out),
         };
-        let is_expected = stored == Stored::Done && self.verbosity == Verbosity::Quiet;
-        if !is_expected {
-            line.set_code(code);
-            for letter in self.echoed {
-                match letter {
-                    b'O' => line.echo(&opaque),
-                    b'k' => line.key(Key::of(&name[..key_len], marks)),
-                    b'c' => line.flag(b'c', if stored == Stored::Done { server.store.last_cas() } else { 0 }),
-                    b's' => line.flag(b's', value_len as u64),
-                    _ => {}
-                }
+        let mut line = Line::new(code);
+        for letter in self.echoed {
+            match letter {
+                b'O' => line.echo(opaque),
+                b'k' => line.key(Key::of(&name[..key_len], marks)),
+                b'c' => line.flag(b'c', if stored == Stored::Done { server.store.last_cas() } else { 0 }),
+                b's' => line.flag(b's', value_len as u64),
+                _ => {}
             }
-            line.write(out);
         }
-        self.close(server);
+        line.write(out);
     }
+}
 
-    /// The CAS value and the opaque flag.
-    fn noted(&self, server: &Server) -> (u64, heapless::Vec<u8, MAX_OPAQUE>) {
+impl Asked {
+    /// Publishes the complete item and answers.
+    pub(in crate::protocol) fn publish(self, reservation: Reservation, server: &mut Server, out: &mut impl Output) {
         let text = self.note.as_ref().map_or(&[][..], |note| server.store.noted(note));
-        let (cas, opaque) =
-            text.split_first_chunk().map_or((0, &[][..]), |(cas, rest)| (u64::from_le_bytes(*cas), rest));
-        (cas, heapless::Vec::from_slice(opaque).unwrap_or_default())
+        let text: heapless::Vec<u8, { 8 + MAX_OPAQUE }> = heapless::Vec::from_slice(text).unwrap_or_default();
+        let (cas, opaque) = text.split_first_chunk().unwrap_or((&[0; 8], &[]));
+        self.outline.publish(u64::from_le_bytes(*cas), opaque, reservation, server, out);
+        self.close(server);
     }
 
     /// Gives up.

@@ -45,6 +45,11 @@ pub(super) fn begin(
     };
     let Arguments { item, value_len, condition } = arguments;
     match storing::reserve(&item, value_len, Framing::LineEnd, payload, server) {
+        // All is at hand: nothing has to be kept.
+        Ok((reservation, taken)) if server.store.missing(&reservation) == 0 => {
+            answer(storing::publish(reservation, condition, server), reply).write(out);
+            (Step::go_on(end + 1 + taken), State::Line)
+        }
         Ok((reservation, taken)) => {
             let payload = Payload { reservation, asked: Asked::Text(condition, reply) };
             (Step::go_on(end + 1 + taken), State::Payload(payload))
