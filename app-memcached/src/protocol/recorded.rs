@@ -115,10 +115,15 @@ pub(super) struct Memcached {
 }
 
 impl Memcached {
-    pub(super) fn start() -> Memcached {
+    fn start() -> Memcached {
+        Memcached::start_with(&[])
+    }
+
+    pub(super) fn start_with(options: &[&str]) -> Memcached {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let child = Command::new("memcached")
             .args(["-u", "nobody", "-l", "127.0.0.1", "-t", "1", "-p", &port.to_string()])
+            .args(options)
             .stderr(Stdio::null())
             .spawn()
             .expect("memcached 1.6.18 is installed");

@@ -156,8 +156,23 @@ impl Session {
 
     #[inline]
     fn step(&mut self, input: &[u8], server: &mut Server, dataplane: &dyn Dataplane, out: &mut impl Output) -> Step {
+        // By far the most frequent, and kept apart from all others.
+        if matches!(self.state, State::Line) {
+            return self.line(input, server, out);
+        }
+        self.step_elsewhere(input, server, dataplane, out)
+    }
+
+    #[inline(never)]
+    fn step_elsewhere(
+        &mut self,
+        input: &[u8],
+        server: &mut Server,
+        dataplane: &dyn Dataplane,
+        out: &mut impl Output,
+    ) -> Step {
         match &mut self.state {
-            State::Line => self.line(input, server, out),
+            State::Line => Step::go_on(0),
             State::Keys(keys) => {
                 let (step, state) = get::next_key(*keys, input, server, out);
                 self.state = state;
@@ -230,10 +245,15 @@ impl Session {
         if out.room() < REPLY_ROOM {
             return Step::stop(Status::NeedRoom);
         }
-        if let Some((step, state)) = get::single(input, server, out) {
-            self.state = state;
+        if let Some(step) = get::single(input, &mut self.state, server, out) {
             return step;
         }
+        self.command(input, server, out)
+    }
+
+    /// Executes any other command line.
+    #[inline(never)]
+    fn command(&mut self, input: &[u8], server: &mut Server, out: &mut impl Output) -> Step {
         let Some(end) = scan::find_newline(input) else { return self.unfinished(input) };
         let line = before_newline(input, end);
         if line.first() == Some(&b'm')

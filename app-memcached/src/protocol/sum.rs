@@ -74,10 +74,14 @@ fn try_add(
 ) -> Result<Option<Sum>, OutOfMemory> {
     let Ok(item) = server.store.peek(key) else { return Ok(Some(Sum::Absent)) };
     let (old_len, old_cas, place) = (item.value.len() - 2, item.cas, item.place);
+    // An empty value is none, whatever its CAS value.
+    if old_len == 0 {
+        return Ok(Some(Sum::NotNumeric));
+    }
     if cas != 0 && cas != old_cas {
         return Ok(Some(Sum::Exists));
     }
-    // The line end counts as the white space that ends a number; an empty value is none.
+    // The line end counts as the white space that ends a number.
     let Some(old) = parse_u64(item.value) else { return Ok(Some(Sum::NotNumeric)) };
     let value = match direction {
         Direction::Up => old.wrapping_add(delta),

@@ -16,6 +16,13 @@ pub(super) struct Client {
     uptime: u32,
 }
 
+/// Another session with a client's server.
+#[derive(Default)]
+pub(super) struct Speaker {
+    session: Session,
+    pending: Vec<u8>,
+}
+
 /// The default settings, as memcached's.
 pub(super) const SETTINGS: Settings =
     Settings { max_item_size: 1 << 20, when_full: WhenFull::Evict, conn_limit: 1024, port: 11211, threads: 1 };
@@ -72,6 +79,24 @@ impl Client {
         let unix_seconds = 1_700_000_000;
         server.set_time(0, unix_seconds);
         Client { server, session: Session::default(), unix_seconds, room: 4096, pending: Vec::new(), uptime: 0 }
+    }
+
+    /// One whose dates are those of now.
+    pub(super) fn with_clock_of_host() -> Client {
+        let mut client = Client::new();
+        client.unix_seconds = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
+        client.server.set_time(0, client.unix_seconds);
+        client
+    }
+
+    /// Sends bytes on another session and returns the replies.
+    pub(super) fn send_as(&mut self, speaker: &mut Speaker, bytes: &[u8]) -> Vec<u8> {
+        core::mem::swap(&mut self.session, &mut speaker.session);
+        core::mem::swap(&mut self.pending, &mut speaker.pending);
+        let replies = self.send(bytes);
+        core::mem::swap(&mut self.session, &mut speaker.session);
+        core::mem::swap(&mut self.pending, &mut speaker.pending);
+        replies
     }
 
     /// Sends bytes and returns the replies.

@@ -212,7 +212,7 @@ impl Handle {
     pub fn delete_if(&mut self, key: &[u8], cas: Option<u64>) -> Deleted {
         let hash = self.shared.hash(key);
         self.provide_lines();
-        while let Ok(entry) = self.find_live(hash, key) {
+        while let Ok(entry) = self.seek(hash, key) {
             if cas.is_some_and(|cas| cas != self.shared.arena.cas(entry.addr())) {
                 return Deleted::Exists;
             }
@@ -266,21 +266,27 @@ impl Handle {
     }
 
     /// The entry of a key.
-    #[inline]
+    #[inline(always)] // one of the steps of a GET: see `Handle::get`
     fn find(&self, hash: u64, key: &[u8]) -> Option<Entry> {
         let arena = &self.shared.arena;
         self.shared.index.find(arena, hash, |addr| same_bytes(arena.key(addr), key))
     }
 
     /// The entry of a key, if its item is neither expired nor flushed.
-    #[inline]
+    #[inline(always)] // one of the steps of a GET: see `Handle::get`
     fn find_live(&mut self, hash: u64, key: &[u8]) -> Result<Entry, Miss> {
         let entry = self.find(hash, key).ok_or(Miss::Absent)?;
         self.check_live(entry)
     }
 
+    /// As [`find_live`](Handle::find_live), for those that are not in such a hurry.
+    #[inline(never)]
+    fn seek(&mut self, hash: u64, key: &[u8]) -> Result<Entry, Miss> {
+        self.find_live(hash, key)
+    }
+
     /// Passes an entry that is neither expired nor flushed; one that is gets unlinked.
-    #[inline]
+    #[inline(always)] // one of the steps of a GET: see `Handle::get`
     fn check_live(&mut self, entry: Entry) -> Result<Entry, Miss> {
         match self.why_dead(entry.addr()) {
             None => Ok(entry),

@@ -58,7 +58,7 @@ pub struct Pin {
 }
 
 impl Handle {
-    /// The item of `key`. Marks it as read.
+    /// The item of `key`. Marks it as read. The hot path: its steps are inlined here, and called elsewhere.
     #[inline]
     pub fn get(&mut self, key: &[u8]) -> Result<Item<'_>, Miss> {
         debug_assert!(key.len() <= MAX_KEY, "the protocol checks lengths");
@@ -77,7 +77,7 @@ impl Handle {
         let hash = self.shared.hash(key);
         self.provide_lines();
         loop {
-            let entry = self.find_live(hash, key)?;
+            let entry = self.seek(hash, key)?;
             let addr = entry.addr();
             let done = self.change_index(|shared, scope| {
                 shared.index.update_in_place(scope, entry, || shared.arena.set_exptime(addr, exptime))
@@ -89,10 +89,9 @@ impl Handle {
     }
 
     /// The item of `key`. Does not mark it as read.
-    #[inline]
     pub fn peek(&mut self, key: &[u8]) -> Result<Item<'_>, Miss> {
         debug_assert!(key.len() <= MAX_KEY, "the protocol checks lengths");
-        let entry = self.find_live(self.shared.hash(key), key)?;
+        let entry = self.seek(self.shared.hash(key), key)?;
         Ok(self.item_at(entry.addr()))
     }
 

@@ -53,7 +53,7 @@ impl Handle {
 
     /// The entry of `key`, if it is as the caller has seen it.
     fn find_for(&mut self, hash: u64, key: &[u8], cas: u64, remark: Remark) -> Option<Entry> {
-        let entry = self.find_live(hash, key).ok()?;
+        let entry = self.seek(hash, key).ok()?;
         let arena = &self.shared.arena;
         let is_won = remark == Remark::Win && arena.marks(entry.addr()).has(Marks::WON);
         (arena.cas(entry.addr()) == cas && !is_won).then_some(entry)

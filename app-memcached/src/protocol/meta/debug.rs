@@ -35,9 +35,11 @@ fn describe(key: &[u8], server: &mut Server) -> Option<Line> {
     let details = server.store.details(place)?;
     let mut line = Line::new(b"ME ");
     line.put_key(Key::of(key, details.marks));
-    line.put(b" exp=-");
-    // Negative, as it has not come.
-    line.put_number(if exptime == 0 { 1 } else { exptime.wrapping_sub(server.store.now()).into() });
+    line.put(b" exp=");
+    // Negative while it has not come, and cut to 32 bits, as in 1.6.18.
+    let since = if exptime == 0 { -1 } else { server.store.now().wrapping_sub(exptime) as i32 };
+    line.put(if since < 0 { b"-" } else { b"" });
+    line.put_number(since.unsigned_abs().into());
     line.put(b" la=");
     line.put_number(details.idle_seconds.into());
     line.put(b" cas=");

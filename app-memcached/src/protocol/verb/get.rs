@@ -36,9 +36,14 @@ const GET: Keys = Keys { cas: Cas::Untold, touch: None };
 /// Blanks before a command that is still taken for a `get`.
 const MAX_INDENT: usize = 100;
 
-/// The hot path: `get <key>\r\n`, all at hand. `None`, and nothing done, if `input` does not begin so.
+/// The hot path: `get <key>\r\n`, all at hand, before a line. `None`, and nothing done, if `input` does not begin so.
 #[inline]
-pub(in crate::protocol) fn single(input: &[u8], server: &mut Server, out: &mut impl Output) -> Option<(Step, State)> {
+pub(in crate::protocol) fn single(
+    input: &[u8],
+    state: &mut State,
+    server: &mut Server,
+    out: &mut impl Output,
+) -> Option<Step> {
     let rest = input.strip_prefix(b"get ")?;
     let len = scan::find_blank(rest)?;
     let (key, end) = rest.split_at(len);
@@ -47,11 +52,12 @@ pub(in crate::protocol) fn single(input: &[u8], server: &mut Server, out: &mut i
     }
     let consumed = 4 + len;
     match reply::send(GET, key, b"END\r\n", server, out) {
-        Found::Sent => Some((Step::go_on(consumed + 2), State::Line)),
+        Found::Sent => return Some(Step::go_on(consumed + 2)),
         // What follows the value is as after any other key: nothing left on the line.
-        Found::Begun(transfer) => Some((Step::go_on(consumed), State::Value(transfer, Then::Keys(GET)))),
-        Found::NoMemory => Some((Step::go_on(consumed), State::Discard(After::Nothing))),
+        Found::Begun(transfer) => *state = State::Value(transfer, Then::Keys(GET)),
+        Found::NoMemory => *state = State::Discard(After::Nothing),
     }
+    Some(Step::go_on(consumed))
 }
 
 /// Begins with a line that is at hand as a whole: checks it and leaves its keys for [`next_key`].
