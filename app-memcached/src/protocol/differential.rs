@@ -19,8 +19,14 @@ const SHOWN: usize = 400;
 
 const KEYS: [&str; 6] = ["a", "b", "num", "k0123456789", "long-key-that-is-not-inline-anywhere-0123456789", "d"];
 /// The same keys in base64, whose length is a multiple of three or is filled up.
-const ENCODED: [&str; 6] =
-    ["YQ==", "Yg==", "bnVt", "azAxMjM0NTY3ODk=", "bG9uZy1rZXktdGhhdC1pcy1ub3QtaW5saW5lLWFueXdoZXJlLTAxMjM0NTY3ODk=", "ZA=="];
+const ENCODED: [&str; 6] = [
+    "YQ==",
+    "Yg==",
+    "bnVt",
+    "azAxMjM0NTY3ODk=",
+    "bG9uZy1rZXktdGhhdC1pcy1ub3QtaW5saW5lLWFueXdoZXJlLTAxMjM0NTY3ODk=",
+    "ZA==",
+];
 
 struct Random(u64);
 
@@ -139,8 +145,8 @@ fn meta(random: &mut Random, given: u64) -> Vec<u8> {
 fn binary(random: &mut Random, given: u64) -> Vec<u8> {
     let key = random.one(&KEYS).as_bytes();
     let opcode = [
-        0u8, 0, 1, 1, 2, 3, 4, 5, 6, 8, 9, 0xa, 0xc, 0xd, 0xe, 0xf, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x19, 0x1a, 0x1c,
-        0x1d, 0x1e, 0x23, 0x24,
+        0u8, 0, 1, 1, 2, 3, 4, 5, 6, 8, 9, 0xa, 0xc, 0xd, 0xe, 0xf, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x19, 0x1a,
+        0x1c, 0x1d, 0x1e, 0x23, 0x24,
     ];
     let opcode = opcode[random.below(opcode.len())];
     let expiry = || [0u32, 0, 0, 1000, 2_591_999, 2_592_001, u32::MAX];

@@ -34,7 +34,8 @@ pub(super) enum Refusal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stored {
     Done,
-    NotStored,
+    /// What it was to be stored under did not hold.
+    Unmet,
     Exists,
     NotFound,
     /// Its value did not end where it should have.
@@ -95,7 +96,7 @@ pub(super) fn publish(reservation: Reservation, condition: Condition, server: &m
         && !joint_fits(&reservation, server)
     {
         server.store.abandon(reservation);
-        return Stored::NotStored;
+        return Stored::Unmet;
     }
     let outcome = server.store.publish(reservation, condition);
     if let (Condition::Cas(_) | Condition::CasOrStale(_), Ok(outcome)) = (condition, outcome) {
@@ -103,7 +104,7 @@ pub(super) fn publish(reservation: Reservation, condition: Condition, server: &m
     }
     match outcome {
         Ok(Outcome::Stored) => Stored::Done,
-        Ok(Outcome::NotStored) => Stored::NotStored,
+        Ok(Outcome::NotStored) => Stored::Unmet,
         Ok(Outcome::Exists) => Stored::Exists,
         Ok(Outcome::NotFound) => Stored::NotFound,
         Err(OutOfMemory) => {

@@ -99,7 +99,7 @@ impl Frame {
             }
             Stored::Exists => Status::Exists,
             Stored::NotFound => Status::NotFound,
-            Stored::NotStored | Stored::NoMemory | Stored::BadChunk => match condition {
+            Stored::Unmet | Stored::NoMemory | Stored::BadChunk => match condition {
                 Condition::Add => Status::Exists,
                 Condition::Replace => Status::NotFound,
                 _ => Status::NotStored,

@@ -17,6 +17,18 @@ pub(super) const BAD_FLAG: &str = "CLIENT_ERROR invalid or duplicate flag";
 
 const BAD_TOKEN: &str = "CLIENT_ERROR bad token in command line format";
 
+const BAD_INITIAL: &str = "CLIENT_ERROR invalid numeric initial value";
+const BAD_DELTA: &str = "CLIENT_ERROR invalid numeric delta value";
+const BAD_MODE: &str = "CLIENT_ERROR incorrect length for M token";
+
+/// What is wrong with a flag.
+enum Wrong {
+    /// There is none of this letter.
+    Letter,
+    /// Its token is bad, and what the client hears of it, if that is something else than of the one before.
+    Token(Option<&'static str>),
+}
+
 /// A key, and how the client sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Key<'a> {
@@ -127,9 +139,13 @@ impl<'a> Request<'a> {
                 return Err("CLIENT_ERROR duplicate flag");
             }
             request.letters |= 1 << letter;
-            if let Err(wrong) = request.take(*letter, token)? {
-                bad = true;
-                why = wrong.unwrap_or(why);
+            match request.take(*letter, token) {
+                Ok(()) => {}
+                Err(Wrong::Letter) => return Err("CLIENT_ERROR invalid flag"),
+                Err(Wrong::Token(wrong)) => {
+                    bad = true;
+                    why = wrong.unwrap_or(why);
+                }
             }
         }
         if request.has(b'b') {
@@ -143,31 +159,25 @@ impl<'a> Request<'a> {
         if bad { Err(why) } else { Ok(request) }
     }
 
-    /// Reads one flag. The outer error ends the reading; the inner one does not, and may say what to report.
-    fn take(&mut self, letter: u8, token: &[u8]) -> Result<Result<(), Option<&'static str>>, &'static str> {
-        let bad = Err(Some(BAD_TOKEN));
-        Ok(match letter {
-            b'N' => parse_i32(token).map_or(bad, |ttl| Ok(self.vivify = ttl)),
-            b'T' => parse_i32(token).map_or(bad, |ttl| Ok(self.ttl = ttl)),
-            b'R' => parse_i32(token).map_or(bad, |ttl| Ok(self.recache = ttl)),
-            b'C' => parse_u64(token).map_or(bad, |cas| Ok(self.cas = cas)),
-            b'F' => parse_u32(token).map_or(Err(None), |flags| Ok(self.client_flags = flags)),
+    /// Reads one flag.
+    fn take(&mut self, letter: u8, token: &[u8]) -> Result<(), Wrong> {
+        match letter {
+            b'N' => self.vivify = parse_i32(token).ok_or(Wrong::Token(Some(BAD_TOKEN)))?,
+            b'T' => self.ttl = parse_i32(token).ok_or(Wrong::Token(Some(BAD_TOKEN)))?,
+            b'R' => self.recache = parse_i32(token).ok_or(Wrong::Token(Some(BAD_TOKEN)))?,
+            b'C' => self.cas = parse_u64(token).ok_or(Wrong::Token(Some(BAD_TOKEN)))?,
+            b'F' => self.client_flags = parse_u32(token).ok_or(Wrong::Token(None))?,
+            b'J' => self.initial = parse_u64(token).ok_or(Wrong::Token(Some(BAD_INITIAL)))?,
+            b'D' => self.delta = parse_u64(token).ok_or(Wrong::Token(Some(BAD_DELTA)))?,
             b'M' => match token {
-                [mode] => Ok(self.mode = Some(*mode)),
-                _ => Err(Some("CLIENT_ERROR incorrect length for M token")),
+                [mode] => self.mode = Some(*mode),
+                _ => return Err(Wrong::Token(Some(BAD_MODE))),
             },
-            b'J' => {
-                let bad = Err(Some("CLIENT_ERROR invalid numeric initial value"));
-                parse_u64(token).map_or(bad, |initial| Ok(self.initial = initial))
-            }
-            b'D' => {
-                let bad = Err(Some("CLIENT_ERROR invalid numeric delta value"));
-                parse_u64(token).map_or(bad, |delta| Ok(self.delta = delta))
-            }
-            b'b' | b'c' | b'f' | b'h' | b'k' | b'l' | b'q' | b's' | b't' | b'u' | b'v' => Ok(()),
-            b'I' | b'L' | b'O' | b'P' => Ok(()),
-            _ => return Err("CLIENT_ERROR invalid flag"),
-        })
+            b'b' | b'c' | b'f' | b'h' | b'k' | b'l' | b'q' | b's' | b't' | b'u' | b'v' => {}
+            b'I' | b'L' | b'O' | b'P' => {}
+            _ => return Err(Wrong::Letter),
+        }
+        Ok(())
     }
 
     /// Whether a flag was given.

@@ -213,7 +213,7 @@ impl Outline {
         let code = match stored {
             Stored::Done if self.verbosity == Verbosity::Quiet => return,
             Stored::Done => b"HD",
-            Stored::NotStored => b"NS",
+            Stored::Unmet => b"NS",
             Stored::Exists => b"EX",
             Stored::NotFound => b"NF",
             Stored::BadChunk => return refuse("CLIENT_ERROR bad data chunk", out),

@@ -73,7 +73,7 @@ pub(super) fn begin(
 pub(in crate::protocol) fn answer(stored: Stored, reply: Reply) -> Answer {
     match stored {
         Stored::Done => reply::STORED,
-        Stored::NotStored => reply::NOT_STORED,
+        Stored::Unmet => reply::NOT_STORED,
         Stored::Exists => reply::EXISTS,
         Stored::NotFound => reply::NOT_FOUND,
         Stored::BadChunk => reply::BAD_CHUNK,
