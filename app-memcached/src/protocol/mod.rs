@@ -37,6 +37,8 @@ pub use session::{Advance, LINE_LIMIT, REPLY_ROOM, Session, Status};
 pub use verb::version::VERSION;
 
 #[cfg(test)]
+mod capable;
+#[cfg(test)]
 mod differential;
 #[cfg(test)]
 mod recorded;
