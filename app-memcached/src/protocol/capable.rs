@@ -24,7 +24,7 @@ fn serve() -> u16 {
 
 fn converse(client: &Mutex<Client>, mut stream: TcpStream) {
     const CLOSED: &[u8] = b"<closed>";
-    let (mut speaker, mut input) = (Speaker::default(), [0; 65536]);
+    let (mut speaker, mut input) = (Speaker::default(), vec![0; 65536]);
     while let Ok(n @ 1..) = stream.read(&mut input) {
         let replies = client.lock().unwrap().send_as(&mut speaker, &input[..n]);
         let (replies, is_over) = match replies.strip_suffix(CLOSED) {

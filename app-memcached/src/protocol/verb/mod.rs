@@ -8,6 +8,7 @@ pub(super) mod get;
 pub(super) mod stats;
 pub(super) mod storage;
 mod touch;
+mod tuning;
 mod verbosity;
 pub(super) mod version;
 
@@ -64,6 +65,9 @@ pub(super) fn execute(
         b"flush_all" => flush_all::run(words, server),
         b"version" => version::ANSWER,
         b"verbosity" => verbosity::run(words),
+        b"lru" => tuning::lru(words),
+        b"slabs" => tuning::slabs(words),
+        b"lru_crawler" => tuning::lru_crawler(words),
         b"cache_memlimit" => cache_memlimit::run(words),
         b"shutdown" => Answer::Line("ERROR: shutdown not enabled"),
         b"watch" => Answer::Line("CLIENT_ERROR watch commands not allowed").unless_silent(words.reply()),
