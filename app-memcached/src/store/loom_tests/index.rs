@@ -319,3 +319,33 @@ fn a_touch_follows_a_copy() {
         assert_eq!(times[version].load(Ordering::Relaxed), 1, "the last touch is lost");
     });
 }
+
+#[test]
+fn a_mark_is_set_once() {
+    model(3, || {
+        let table = table();
+        let mut first = Core::new(&table, 0);
+        first.add_alone(0);
+        // Version 0 is not marked; each core has a copy of its own that is.
+        fn mark(core: &mut Core, copy: usize) -> bool {
+            let table = core.table.clone();
+            loop {
+                let entry = table.index.find(&table.arena, hash(0), |_| true).expect("it is there");
+                if version_of(entry.addr()) != 0 {
+                    return false;
+                }
+                if core.change(|index, scope| index.replace_by_copy(scope, entry, item(0, copy), || {})) {
+                    return true;
+                }
+                thread::yield_now();
+            }
+        }
+        let other = {
+            let table = table.clone();
+            thread::spawn(move || mark(&mut Core::new(&table, 1), 2))
+        };
+        let has_won = mark(&mut first, 1);
+        assert!(has_won != other.join().unwrap(), "one of two");
+        assert_eq!(first.get(0), Some(if has_won { 1 } else { 2 }));
+    });
+}
