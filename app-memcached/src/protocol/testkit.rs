@@ -81,12 +81,10 @@ impl Client {
         Client { server, session: Session::default(), unix_seconds, room: 4096, pending: Vec::new(), uptime: 0 }
     }
 
-    /// One whose dates are those of now.
-    pub(super) fn with_clock_of_host() -> Client {
-        let mut client = Client::new();
-        client.unix_seconds = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
-        client.server.set_time(0, client.unix_seconds);
-        client
+    /// Sets the clocks: seconds since the start and since 1970.
+    pub(super) fn set_clock(&mut self, uptime: u32, unix_seconds: u64) {
+        (self.uptime, self.unix_seconds) = (uptime, unix_seconds);
+        self.server.set_time(uptime, unix_seconds);
     }
 
     /// Sends bytes on another session and returns the replies.
@@ -126,9 +124,7 @@ impl Client {
 
     /// Lets time pass.
     pub(super) fn sleep(&mut self, seconds: u32) {
-        self.uptime += seconds;
-        self.unix_seconds += u64::from(seconds);
-        self.server.set_time(self.uptime, self.unix_seconds);
+        self.set_clock(self.uptime + seconds, self.unix_seconds + u64::from(seconds));
     }
 }
 
