@@ -68,6 +68,7 @@ impl Both {
     /// Waits for a tick and sets the clock here.
     fn tick(&mut self) {
         let before = Second::read(&mut self.clock);
+        self.second = before;
         while self.second == before {
             std::thread::sleep(Duration::from_millis(2));
             self.second = Second::read(&mut self.clock);
