@@ -70,6 +70,8 @@ pub enum SelfTest {
 pub struct Config {
     /// `port`: TCP port of the memcached service.
     pub port: u16,
+    /// `udp-port`: UDP port of the memcached service, as memcached's `-U`; 0: none.
+    pub udp_port: u16,
     /// `memory-limit`: item memory in MiB, as memcached's `-m`; `None` takes all that the machine has left.
     pub memory_limit_mib: Option<u32>,
     /// `conn-limit`: connections at a time, as memcached's `-c`.
@@ -150,6 +152,7 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             port: 11211,
+            udp_port: 0,
             memory_limit_mib: None,
             conn_limit: 4096,
             max_item_size: 1 << 20,
@@ -176,6 +179,7 @@ impl Default for Config {
 /// Every key, in the order of the documentation.
 pub const KEYS: &[&str] = &[
     "port",
+    "udp-port",
     "memory-limit",
     "conn-limit",
     "max-item-size",

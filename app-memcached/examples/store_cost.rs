@@ -23,8 +23,14 @@ fn main() {
     for i in 0..ITEMS {
         put(&mut store, i);
     }
-    let settings =
-        Settings { max_item_size: 1 << 20, when_full: WhenFull::Evict, conn_limit: 1, port: 11211, threads: 1 };
+    let settings = Settings {
+        max_item_size: 1 << 20,
+        when_full: WhenFull::Evict,
+        conn_limit: 1,
+        port: 11211,
+        udp_port: 0,
+        threads: 1,
+    };
     let mut server = Server::new(store, settings, Tallies::new(1), 0);
     let mut session = Session::default();
     let mut replies = Replies { bytes: [0; 4096], len: 0 };

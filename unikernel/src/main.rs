@@ -16,14 +16,14 @@ use app_memcached::store::{StoreMemory, WhenFull};
 use unikernel::platform::machine::Machine;
 use unikernel::platform::network::{self, FoundNic};
 use unikernel::platform::power;
-use unikernel::runtime::launch::{Protocols, Resources, launch};
+use unikernel::runtime::launch::{Datagrams, Resources, launch};
 
 unikernel::appliance!(serve);
 
 fn serve(mut machine: Machine) -> ! {
     match network::find(&mut machine) {
-        Some(FoundNic::VirtioMmio(nic)) => launch(nic, machine, Protocols::Tcp, make_shared, Shared::service),
-        Some(FoundNic::VirtioPci(nic)) => launch(nic, machine, Protocols::Tcp, make_shared, Shared::service),
+        Some(FoundNic::VirtioMmio(nic)) => launch(nic, machine, Datagrams::AtUdpPort, make_shared, Shared::service),
+        Some(FoundNic::VirtioPci(nic)) => launch(nic, machine, Datagrams::AtUdpPort, make_shared, Shared::service),
         None => power::exit(Exit::NoNic, format_args!("no network device: virtio-net is needed, on PCI or MMIO")),
     }
 }
@@ -45,6 +45,7 @@ fn make_shared(resources: Resources) -> Result<Shared, Error> {
             Evictions::Disabled => WhenFull::Refuse,
         },
         port: config.port,
+        udp_port: config.udp_port,
         threads: cores as u32,
         seed,
     };

@@ -39,6 +39,7 @@ pub(super) fn apply_word<'a>(config: &mut Config, word: &'a str) -> Result<(), C
     let bad = |expected| ConfigError::BadValue { key, value, expected };
     match key {
         "port" => config.port = number(value, 1, 65535).ok_or(bad("a port from 1 to 65535"))? as u16,
+        "udp-port" => config.udp_port = number(value, 0, 65535).ok_or(bad("a port from 0 to 65535"))? as u16,
         "memory-limit" => {
             let mib = number(value, 1, 1 << 24).ok_or(bad("a number of MiB from 1 to 16777216"))?;
             config.memory_limit_mib = Some(mib as u32);

@@ -54,6 +54,14 @@ counts! {
         closed_no_buffers,
         /// Times that a reply waited for packet buffers.
         waited_for_buffers,
+        /// Datagrams with requests.
+        udp_requests,
+        /// Datagrams without a frame, without a request, or of a message that has more of them.
+        udp_malformed,
+        /// Datagrams whose answer has too many of them.
+        udp_too_large,
+        /// Datagrams that were not answered because there were no packet buffers.
+        udp_no_buffers,
     }
 }
 

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! A connection's first byte says whether it is of text or of frames. What the three have in common stands beside them: `payload`
-//! and `storing` (a value on its way in), `value` (on its way out), `sum` (numbers).
+//! and `storing` (a value on its way in), `value` (on its way out), `sum` (numbers). `udp` is what stands before either in a datagram.
 //!
 //! A [`Session`] is one client's state; all of a core share a [`Server`]. Requests are parsed in place and replies are written straight
 //! into the caller's [`Output`]; nothing is kept of a request but where it stands. Called by `service`; calls `store`; knows
@@ -26,6 +26,7 @@ mod server;
 mod session;
 mod storing;
 mod sum;
+pub(crate) mod udp;
 mod value;
 mod verb;
 

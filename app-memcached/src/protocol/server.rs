@@ -28,6 +28,8 @@ pub struct Settings {
     pub conn_limit: u32,
     /// TCP port.
     pub port: u16,
+    /// UDP port; 0: none.
+    pub udp_port: u16,
     /// Cores that serve.
     pub threads: u32,
 }

@@ -24,8 +24,14 @@ pub(super) struct Speaker {
 }
 
 /// The default settings, as memcached's.
-pub(super) const SETTINGS: Settings =
-    Settings { max_item_size: 1 << 20, when_full: WhenFull::Evict, conn_limit: 1024, port: 11211, threads: 1 };
+pub(super) const SETTINGS: Settings = Settings {
+    max_item_size: 1 << 20,
+    when_full: WhenFull::Evict,
+    conn_limit: 1024,
+    port: 11211,
+    udp_port: 0,
+    threads: 1,
+};
 
 struct Sink {
     bytes: Vec<u8>,

@@ -11,11 +11,13 @@
 //!   can be spared ([`reserve`]).
 //! - A connection whose input can no longer be kept is aborted and counted. That takes a peer which sends requests without reading
 //!   the replies: before buffers run out for others, the stack refuses payload, which comes again.
+//! - Datagrams are answered one by one, whole or not at all ([`datagrams`]).
 //!
 //! Called by `unikernel`'s shard, through [`App`].
 
 mod ahead;
 mod connection;
+mod datagrams;
 mod input;
 mod migrate;
 mod outbox;
@@ -35,6 +37,7 @@ use netstack::time::Instant;
 use crate::protocol::{Dataplane, Server};
 use crate::store::{TooLittleMemory, WhenFull};
 use connection::{Connection, Phase, Waiting};
+use datagrams::{Datagram, Datagrams};
 use input::Inputs;
 use outbox::{Limit, Outbox};
 use pump::{End, Pump};
@@ -57,6 +60,8 @@ pub struct ServiceConfig {
     pub when_full: WhenFull,
     /// TCP port, for `stats settings`.
     pub port: u16,
+    /// UDP port, likewise; 0: none.
+    pub udp_port: u16,
     /// Cores that serve, for `stats`.
     pub threads: u32,
     /// Random secret of the item hash.
@@ -108,6 +113,7 @@ pub struct Service {
     ready: Ready,
     pool: &'static Pool,
     reserve: Reserve,
+    datagrams: Datagrams,
     /// Time of the first run.
     started: Option<Instant>,
 }
@@ -124,6 +130,7 @@ impl Service {
             ready: Ready::new(limit),
             pool,
             reserve: Reserve::new(pool),
+            datagrams: Datagrams::new(),
             started: None,
         }
     }
@@ -155,7 +162,9 @@ impl Service {
                 self.serve(cookie, None, Cause::Room, turn, calls);
             }
             Event::Dead { cookie, .. } => self.forget(cookie),
-            Event::UdpRecv { .. } => {} // no port is bound
+            Event::UdpRecv { local_port, remote, payload } => {
+                self.receive(Datagram { local_port, remote, payload }, turn, calls);
+            }
         }
     }
 
@@ -283,6 +292,9 @@ impl App for Service {
             self.server.store.take_back(&lent);
         }
         self.set_time(turn);
+        if !self.datagrams.is_empty() {
+            self.answer_waiting(turn, calls);
+        }
         self.resume(turn, calls);
         let mut looked_at = 0;
         while has_room(calls) {
@@ -294,7 +306,7 @@ impl App for Service {
             let Some(event) = events.pop_front() else { break };
             self.handle(event, turn, calls);
         }
-        match (events.is_empty(), self.ready.is_empty()) {
+        match (events.is_empty() && self.datagrams.is_empty(), self.ready.is_empty()) {
             (true, true) => Progress::Done,
             (true, false) if self.reserve.is_used_up() => Progress::Starved,
             _ => Progress::More,

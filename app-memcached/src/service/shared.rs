@@ -39,6 +39,7 @@ impl Shared {
             when_full: config.when_full,
             conn_limit: config.conn_limit,
             port: config.port,
+            udp_port: config.udp_port,
             threads: config.threads,
         };
         let core = self.services;

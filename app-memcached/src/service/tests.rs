@@ -1,5 +1,6 @@
 //! The service through its events and calls.
 
+mod datagrams;
 mod lifecycle;
 mod peer;
 mod random;

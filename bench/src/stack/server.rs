@@ -44,6 +44,7 @@ pub(super) fn echo(connections: usize, pool: &'static Pool) -> Result<Echo, Erro
 /// The appliance's.
 pub(super) fn memcached(connections: usize, pool: &'static Pool) -> Result<Service, Error> {
     let config = ServiceConfig {
+        udp_port: 0,
         conn_limit: connections as u32,
         max_item_size: 1 << 20,
         when_full: WhenFull::Evict,

@@ -14,14 +14,14 @@ use netdrv::pktbuf::Pool;
 use unikernel::platform::machine::Machine;
 use unikernel::platform::network::{self, FoundNic};
 use unikernel::platform::power;
-use unikernel::runtime::launch::{Protocols, Resources, launch};
+use unikernel::runtime::launch::{Datagrams, Resources, launch};
 
 unikernel::appliance!(serve);
 
 fn serve(mut machine: Machine) -> ! {
     match network::find(&mut machine) {
-        Some(FoundNic::VirtioMmio(nic)) => launch(nic, machine, Protocols::TcpAndUdp, conn_limit, make_echo),
-        Some(FoundNic::VirtioPci(nic)) => launch(nic, machine, Protocols::TcpAndUdp, conn_limit, make_echo),
+        Some(FoundNic::VirtioMmio(nic)) => launch(nic, machine, Datagrams::AtPort, conn_limit, make_echo),
+        Some(FoundNic::VirtioPci(nic)) => launch(nic, machine, Datagrams::AtPort, conn_limit, make_echo),
         None => power::exit(Exit::NoNic, format_args!("no network device: virtio-net is needed, on PCI or MMIO")),
     }
 }

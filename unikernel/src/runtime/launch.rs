@@ -58,13 +58,22 @@ pub struct Resources {
     pub seed: u64,
 }
 
-/// What the application is reached by, at the configured port.
+/// Where the application takes datagrams. Connections come to the configured port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocols {
-    /// Connections.
-    Tcp,
-    /// Connections and datagrams.
-    TcpAndUdp,
+pub enum Datagrams {
+    /// At the port of that number.
+    AtPort,
+    /// At the port that is configured for them, if one is.
+    AtUdpPort,
+}
+
+impl Datagrams {
+    fn port(self, config: &Config) -> Option<u16> {
+        match self {
+            Datagrams::AtPort => Some(config.port),
+            Datagrams::AtUdpPort => Some(config.udp_port).filter(|port| *port != 0),
+        }
+    }
 }
 
 /// Runs `nic` and an application on each core, for ever: `make_shared` makes what they share, `make_app` each core's from it
@@ -72,7 +81,7 @@ pub enum Protocols {
 pub fn launch<N, A, S, E>(
     nic: N,
     mut machine: Machine,
-    protocols: Protocols,
+    datagrams: Datagrams,
     make_shared: impl FnOnce(Resources) -> Result<S, E>,
     mut make_app: impl FnMut(&mut S, &'static Pool) -> Result<A, E>,
 ) -> !
@@ -109,11 +118,14 @@ where
     let mut shards = Vec::new();
     for ((core, port), (pool, app)) in mesh(cores).into_iter().enumerate().zip(apps) {
         let port_of_service = [config.port];
-        let udp: &[u16] = if protocols == Protocols::TcpAndUdp { &port_of_service } else { &[] };
+        let udp = datagrams.port(&config);
         // What is transmitted through another core's queue is copied into one buffer.
         let tso = info.tso.filter(|_| core < layout.pair_count);
-        let stack_config =
-            stack::Config { tso, udp, ..stack_config(&config, &info, &port_of_service, stack_seed, core) };
+        let stack_config = stack::Config {
+            tso,
+            udp: udp.as_slice(),
+            ..stack_config(&config, &info, &port_of_service, stack_seed, core)
+        };
         let share = Share { hash, groups: layout.groups_of(core) };
         let stack = Stack::among(stack_config, share, pool, machine.clock.now());
         let queues = match core {

@@ -1,9 +1,10 @@
 //! A stack with scripted peers: fills events, executes calls, and checks that the contract is kept.
 
 use std::collections::VecDeque;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
 use netdrv::pktbuf::{Pool, PoolMemory};
-use netstack::app::{MAX_SEND, MIN_ROOM, Reason};
+use netstack::app::{MAX_DATAGRAM, MAX_SEND, MIN_ROOM, Reason};
 use netstack::reserves;
 
 use super::super::*;
@@ -40,6 +41,8 @@ pub(super) struct Stack {
     pub(super) service: Service,
     pub(super) pool: &'static Pool,
     pub(super) peers: Vec<Peer>,
+    /// What was sent by UDP.
+    pub(super) datagrams: Vec<Vec<u8>>,
     events: Events,
     calls: Calls,
     now: Instant,
@@ -53,11 +56,15 @@ impl Statistics for NoStatistics {
     }
 }
 
+/// Who sends datagrams.
+const CLIENT: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 9), 4000);
+
 pub(super) const CONFIG: ServiceConfig = ServiceConfig {
     conn_limit: 8,
     max_item_size: 1 << 20,
     when_full: WhenFull::Evict,
     port: 11211,
+    udp_port: 11211,
     threads: 1,
     seed: 3,
 };
@@ -82,7 +89,8 @@ impl Stack {
     pub(super) fn of(shared: &mut Shared, buffers: usize) -> Stack {
         let pool = Pool::leak(PoolMemory::leak(buffers));
         let service = shared.service(pool).unwrap();
-        Stack { service, pool, peers: Vec::new(), events: Events::new(), calls: Calls::new(), now: Instant::ZERO }
+        let (events, calls) = (Events::new(), Calls::new());
+        Stack { service, pool, peers: Vec::new(), datagrams: Vec::new(), events, calls, now: Instant::ZERO }
     }
 
     /// Connects a peer; its number.
@@ -128,6 +136,14 @@ impl Stack {
             assert!(self.deliver(number, segment), "no buffer");
             self.settle();
         }
+    }
+
+    /// Delivers a datagram. `false` if the pool has no buffer for it.
+    pub(super) fn datagram(&mut self, bytes: &[u8]) -> bool {
+        let Some(mut payload) = self.pool.alloc() else { return false };
+        payload.extend_from_slice(bytes).unwrap();
+        self.event(Event::UdpRecv { local_port: CONFIG.udp_port, remote: CLIENT, payload });
+        true
     }
 
     /// Delivers the peer's FIN.
@@ -218,7 +234,11 @@ impl Stack {
                 Call::Close { flow } => self.peers[flow.index as usize].closed = true,
                 Call::Abort { flow } => self.peers[flow.index as usize].aborted = true,
                 Call::Connect { remote, .. } => panic!("a connection to {remote}"),
-                Call::UdpSend { remote, .. } => panic!("a datagram to {remote}"),
+                Call::UdpSend { local_port, remote, payload } => {
+                    assert_eq!((local_port, remote), (CONFIG.udp_port, CLIENT));
+                    assert!(payload.is_unique() && payload.len() <= MAX_DATAGRAM);
+                    self.datagrams.push(payload.bytes().to_vec());
+                }
             }
         }
         any

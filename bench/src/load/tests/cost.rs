@@ -172,6 +172,7 @@ fn memcached(pool: &'static Pool) -> impl App {
         max_item_size: 1 << 20,
         when_full: WhenFull::Evict,
         port: SERVER.port(),
+        udp_port: 0,
         threads: 1,
         seed: 1,
     };

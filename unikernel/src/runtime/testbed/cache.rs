@@ -241,6 +241,7 @@ impl Movable for Asker {
 /// The service on `cores` cores of an appliance with little memory.
 pub(super) fn cache(cores: usize, connections: usize, seed: u64) -> Testbed<Service, Asker> {
     let config = ServiceConfig {
+        udp_port: 0,
         conn_limit: 256,
         max_item_size: 1 << 20,
         when_full: WhenFull::Evict,

@@ -30,6 +30,10 @@ fn visit_process(server: &Server, visit: &mut Visit<'_>) {
     visit("closed_long_line", Value::Number(connections.closed_long_line));
     visit("closed_no_buffers", Value::Number(connections.closed_no_buffers));
     visit("waited_for_buffers", Value::Number(connections.waited_for_buffers));
+    visit("udp_requests", Value::Number(connections.udp_requests));
+    visit("udp_malformed", Value::Number(connections.udp_malformed));
+    visit("udp_too_large", Value::Number(connections.udp_too_large));
+    visit("udp_no_buffers", Value::Number(connections.udp_no_buffers));
 }
 
 fn visit_requests(server: &Server, visit: &mut Visit<'_>) {

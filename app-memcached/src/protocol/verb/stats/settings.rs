@@ -14,7 +14,7 @@ pub(super) fn visit(server: &Server, visit: &mut Visit<'_>) {
     visit("maxbytes", Value::Number(server.store.capacity() as u64));
     visit("maxconns", Value::Number(settings.conn_limit.into()));
     visit("tcpport", Value::Number(settings.port.into()));
-    visit("udpport", Value::Number(0));
+    visit("udpport", Value::Number(settings.udp_port.into()));
     visit("verbosity", Value::Number(0));
     visit("evictions", Value::Text(evictions));
     visit("domain_socket", Value::Text("NULL"));
