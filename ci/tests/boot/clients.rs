@@ -8,8 +8,8 @@ use ci::appliance::{Appliance, Machine, Memstorm, succeeded};
 use ci::host::{self, Missing};
 use libtest_mimic::Trial;
 
-/// ASCII tests that `memccapable` has.
-const ASCII_TESTS: usize = 27;
+/// Tests that `memccapable` has for text, and for frames.
+const TESTS: [(&str, usize); 2] = [("-a", 27), ("-b", 27)];
 
 pub(crate) fn trials() -> Vec<Trial> {
     let kvm = host::missing_kvm();
@@ -30,10 +30,12 @@ fn with_appliance(talk: fn(&Appliance<'_>) -> Result<()>) -> Result<()> {
 
 fn memccapable_passes(appliance: &Appliance<'_>) -> Result<()> {
     let (host, port) = (appliance.address().ip().to_string(), appliance.address().port().to_string());
-    let output = Command::new("memccapable").args(["-h", &host, "-p", &port, "-a"]).output()?;
-    let printed = succeeded("memccapable", &output)?;
-    let passed = printed.lines().filter(|line| line.ends_with("[pass]")).count();
-    ensure!(passed == ASCII_TESTS && printed.contains("All tests passed"), "{passed} passed:\n{printed}");
+    for (protocol, count) in TESTS {
+        let output = Command::new("memccapable").args(["-h", &host, "-p", &port, protocol]).output()?;
+        let printed = succeeded("memccapable", &output)?;
+        let passed = printed.lines().filter(|line| line.ends_with("[pass]")).count();
+        ensure!(passed == count && printed.contains("All tests passed"), "{protocol}: {passed} passed:\n{printed}");
+    }
     Ok(())
 }
 

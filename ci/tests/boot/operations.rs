@@ -1,5 +1,6 @@
 //! The commands of `memstorm` on a running appliance, little memory, and soaks in small.
 
+use std::net::UdpSocket;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -12,6 +13,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     let kvm = host::missing_kvm();
     vec![
         crate::trial("16 MiB of memory serve", kvm, sixteen_mebibytes),
+        crate::trial("datagrams are answered", kvm, datagrams),
         crate::trial("ps, logs, stats and stop", kvm, commands),
         crate::trial("a soak in small", kvm.or(host::missing_tap()), soak_in_small),
         crate::trial("streams with Linux over a lossy tap", host::missing_tap(), streams_with_linux),
@@ -36,6 +38,41 @@ fn sixteen_mebibytes() -> Result<()> {
     )?;
     appliance.stop()?;
     memstorm.finish()
+}
+
+/// By text and by frames, and by several datagrams.
+fn datagrams() -> Result<()> {
+    const LEN: usize = 5000;
+    let memstorm = Memstorm::new()?;
+    let appliance = memstorm.start(&Machine { append: "udp-port=11222".to_owned(), ..Machine::default() })?;
+    let value = "v".repeat(LEN);
+    let set = format!("set large 7 0 {LEN}\r\n{value}\r\n");
+    Client::connect(appliance.address())?.exchange(set.as_bytes(), b"STORED\r\n")?;
+    let socket = UdpSocket::bind("127.0.0.1:0")?;
+    socket.connect(appliance.address())?;
+    socket.set_read_timeout(Some(Duration::from_secs(5)))?;
+    ensure!(ask(&socket, 1, b"set a 0 0 1\r\n1\r\n")? == b"STORED\r\n");
+    ensure!(ask(&socket, 2, b"get large\r\n")? == format!("VALUE large 7 {LEN}\r\n{value}\r\nEND\r\n").as_bytes());
+    let get = [&[0x80, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1][..], &[0; 12], b"a"].concat();
+    let answer = ask(&socket, 3, &get)?;
+    ensure!(answer.len() == 29 && answer.starts_with(b"\x81\0\0\0\x04\0\0\0") && answer.ends_with(b"1"), "{answer:?}");
+    appliance.stop()?;
+    memstorm.finish()
+}
+
+/// The answer to a datagram, from as many as it has, in their order.
+fn ask(socket: &UdpSocket, id: u8, requests: &[u8]) -> Result<Vec<u8>> {
+    socket.send(&[&[0, id, 0, 0, 0, 1, 0, 0], requests].concat())?;
+    let (mut part, mut answer) = ([0; 2048], Vec::new());
+    for number in 0.. {
+        let len = socket.recv(&mut part).context("no answer")?;
+        ensure!(len <= 1400 && part[..4] == [0, id, 0, number], "datagram {number} of request {id}: {:?}", &part[..8]);
+        answer.extend_from_slice(&part[8..len]);
+        if number + 1 == part[5] {
+            break;
+        }
+    }
+    Ok(answer)
 }
 
 fn commands() -> Result<()> {

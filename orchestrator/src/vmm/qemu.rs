@@ -84,9 +84,14 @@ fn network(plan: &Plan, name: &str, line: &mut CommandLine) {
                 Address::Static { ip, .. } => ip.to_string(),
                 Address::Dhcp => USER_NET_GUEST.to_owned(),
             };
-            // Restricted: nothing but the forwarded port goes in, and nothing goes out.
-            let forward = format!("hostfwd=tcp:127.0.0.1:{}-{guest}:{}", plan.port, plan.guest.port);
-            line.option("-netdev", format!("user,id=net,restrict=on,ipv6=off,{forward}"));
+            // Nothing but the forwarded ports goes in. Restricted, nothing goes out either: not even answers to datagrams.
+            let mut forward = format!("hostfwd=tcp:127.0.0.1:{}-{guest}:{}", plan.port, plan.guest.port);
+            let mut restrict = "on";
+            if plan.guest.udp_port != 0 {
+                forward += &format!(",hostfwd=udp:127.0.0.1:{}-{guest}:{}", plan.port, plan.guest.udp_port);
+                restrict = "off";
+            }
+            line.option("-netdev", format!("user,id=net,restrict={restrict},ipv6=off,{forward}"));
             name
         }
         Net::Tap(interface) => {

@@ -99,6 +99,15 @@ fn the_forwarded_port_follows_the_guests_configuration() {
 }
 
 #[test]
+fn datagrams_are_forwarded_from_the_port_of_the_same_number() {
+    let mut guest = Config::default();
+    guest.apply("udp-port=11222").unwrap();
+    let line = line(&Plan { guest, words: "udp-port=11222".to_owned(), ..plan() });
+    let forwards = "hostfwd=tcp:127.0.0.1:21211-10.0.2.15:11211,hostfwd=udp:127.0.0.1:21211-10.0.2.15:11222 ";
+    assert!(line.contains(forwards) && line.contains("restrict=off,"), "{line}");
+}
+
+#[test]
 fn a_path_too_long_for_a_socket_goes_without_one() {
     let files = Files::new(PathBuf::from(format!("/{}", "d".repeat(120))));
     assert!(!command_line(&plan(), "memstorm", &files).to_string().contains("-qmp"));
