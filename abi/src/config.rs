@@ -3,10 +3,13 @@
 //! The words come from the image header (written by `memstorm build`) and then from the kernel command line, where a
 //! later word overrides an earlier one. Names follow memcached's long options where memcached has one.
 
+mod auth;
 mod parse;
 
 use core::fmt;
 use core::net::Ipv4Addr;
+
+pub use auth::AuthToken;
 
 /// How the appliance gets its IPv4 address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +75,8 @@ pub struct Config {
     pub port: u16,
     /// `udp-port`: UDP port of the memcached service, as memcached's `-U`; 0: none.
     pub udp_port: u16,
+    /// `auth-token`: `user:password` that clients have to show first, as a line of the file of memcached's `-Y`.
+    pub auth_token: Option<AuthToken>,
     /// `memory-limit`: item memory in MiB, as memcached's `-m`; `None` takes all that the machine has left.
     pub memory_limit_mib: Option<u32>,
     /// `conn-limit`: connections at a time, as memcached's `-c`.
@@ -153,6 +158,7 @@ impl Default for Config {
         Config {
             port: 11211,
             udp_port: 0,
+            auth_token: None,
             memory_limit_mib: None,
             conn_limit: 4096,
             max_item_size: 1 << 20,
@@ -180,6 +186,7 @@ impl Default for Config {
 pub const KEYS: &[&str] = &[
     "port",
     "udp-port",
+    "auth-token",
     "memory-limit",
     "conn-limit",
     "max-item-size",

@@ -30,6 +30,7 @@ fn main() {
         port: 11211,
         udp_port: 0,
         threads: 1,
+        auth: None,
     };
     let mut server = Server::new(store, settings, Tallies::new(1), 0);
     let mut session = Session::default();

@@ -7,13 +7,18 @@ use std::time::Duration;
 /// Longest answer that is read, in bytes.
 const LONGEST_ANSWER: u64 = 1 << 20;
 
-/// The answer to `version`: the part behind `VERSION`.
+/// What a server answers to those who have not shown their token: as good a sign of life as a version.
+const LOCKED: &str = "CLIENT_ERROR unauthenticated";
+
+/// The answer to `version`: the part behind `VERSION`, or that it takes a token to know.
 pub fn version(address: SocketAddr, limit: Duration) -> io::Result<String> {
     let mut line = String::new();
     request(address, "version\r\n", limit)?.read_line(&mut line)?;
-    match line.strip_suffix("\r\n").and_then(|line| line.strip_prefix("VERSION ")) {
+    let line = line.strip_suffix("\r\n").ok_or_else(|| unexpected(&line))?;
+    match line.strip_prefix("VERSION ") {
         Some(version) => Ok(version.to_owned()),
-        None => Err(unexpected(&line)),
+        None if line == LOCKED => Ok("unauthenticated".to_owned()),
+        None => Err(unexpected(line)),
     }
 }
 

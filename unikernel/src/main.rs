@@ -11,6 +11,7 @@ use core::ptr::NonNull;
 
 use abi::config::Evictions;
 use abi::exit::Exit;
+use app_memcached::protocol::Token;
 use app_memcached::service::{Error, ServiceConfig, Shared};
 use app_memcached::store::{StoreMemory, WhenFull};
 use unikernel::platform::machine::Machine;
@@ -46,6 +47,7 @@ fn make_shared(resources: Resources) -> Result<Shared, Error> {
         },
         port: config.port,
         udp_port: config.udp_port,
+        auth: config.auth_token.and_then(|token| Token::new(token.text().as_bytes())),
         threads: cores as u32,
         seed,
     };

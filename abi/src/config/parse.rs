@@ -1,7 +1,8 @@
 //! One word of a configuration: a key with its value.
 
 use super::{
-    Address, Config, ConfigError, CongestionControl, Ecn, Evictions, KEYS, Level, OnCrash, SelfTest, StageClock,
+    Address, AuthToken, Config, ConfigError, CongestionControl, Ecn, Evictions, KEYS, Level, OnCrash, SelfTest,
+    StageClock,
 };
 
 /// Values of an enumerated key, by name.
@@ -40,6 +41,11 @@ pub(super) fn apply_word<'a>(config: &mut Config, word: &'a str) -> Result<(), C
     match key {
         "port" => config.port = number(value, 1, 65535).ok_or(bad("a port from 1 to 65535"))? as u16,
         "udp-port" => config.udp_port = number(value, 0, 65535).ok_or(bad("a port from 0 to 65535"))? as u16,
+        "auth-token" => {
+            let token =
+                AuthToken::new(value).ok_or(bad("a user and a password, as user:password, of up to 128 bytes"))?;
+            config.auth_token = Some(token);
+        }
         "memory-limit" => {
             let mib = number(value, 1, 1 << 24).ok_or(bad("a number of MiB from 1 to 16777216"))?;
             config.memory_limit_mib = Some(mib as u32);

@@ -28,6 +28,8 @@ counts! {
         cas_badval,
         touch_hits,
         touch_misses,
+        auth_cmds,
+        auth_errors,
         store_too_large,
         store_no_memory,
         /// Large values that could not be sent because too many were being sent already.

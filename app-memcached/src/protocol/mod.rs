@@ -13,6 +13,7 @@
 //! into the caller's [`Output`]; nothing is kept of a request but where it stands. Called by `service`; calls `store`; knows
 //! no TCP.
 
+mod auth;
 mod binary;
 mod counters;
 mod line;
@@ -30,6 +31,7 @@ pub(crate) mod udp;
 mod value;
 mod verb;
 
+pub use auth::{MAX_TOKEN, Token};
 pub use counters::{ConnectionBlock, ConnectionCounters, CounterBlock, Counters, Tallies};
 pub use line::probable_keys;
 pub use output::Output;

@@ -2,6 +2,7 @@
 
 use alloc::sync::Arc;
 
+use super::auth::Token;
 use super::counters::{ConnectionBlock, ConnectionCounters, CounterBlock, Counters, Tallies};
 use crate::store::{FIRST_SECOND, Handle, Miss, WhenFull};
 
@@ -32,6 +33,8 @@ pub struct Settings {
     pub udp_port: u16,
     /// Cores that serve.
     pub threads: u32,
+    /// What clients have to show first, if anything (`-Y`).
+    pub auth: Option<Token>,
 }
 
 /// Counters of the layers below the protocol.

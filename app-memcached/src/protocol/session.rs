@@ -1,5 +1,6 @@
 //! One client's place in the protocol.
 
+use super::auth;
 use super::binary;
 use super::line::{Words, before_newline};
 use super::meta;
@@ -33,6 +34,8 @@ pub(super) enum State {
     /// Before the first byte, which says what protocol it speaks.
     #[default]
     Start,
+    /// Before a token, without which nothing is answered.
+    Locked,
     /// Before a command line.
     Line,
     /// Before a frame of the binary protocol.
@@ -200,7 +203,15 @@ impl Session {
                 self.state = state;
                 step
             }
-            State::Start => self.begin(input),
+            State::Start => self.begin(input, server),
+            State::Locked => match server.settings.auth {
+                Some(token) => {
+                    let (step, state) = auth::execute(&token, input, server, out);
+                    self.state = state;
+                    step
+                }
+                None => self.begin(input, server),
+            },
             State::Swallow(left, home) => {
                 let (n, home) = (input.len().min(*left), *home);
                 *left -= n;
@@ -227,9 +238,10 @@ impl Session {
 
     /// Learns what protocol the client speaks.
     #[cold]
-    fn begin(&mut self, input: &[u8]) -> Step {
+    fn begin(&mut self, input: &[u8], server: &Server) -> Step {
         self.state = match input.first() {
             None => return Step::stop(Status::NeedInput),
+            Some(_) if server.settings.auth.is_some() => State::Locked,
             Some(&binary::MAGIC) => State::Frame,
             Some(_) => State::Line,
         };

@@ -31,6 +31,7 @@ pub(super) const SETTINGS: Settings = Settings {
     port: 11211,
     udp_port: 0,
     threads: 1,
+    auth: None,
 };
 
 struct Sink {

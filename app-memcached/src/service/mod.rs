@@ -34,7 +34,7 @@ use netdrv::pktbuf::{PktBuf, Pool};
 use netstack::app::{App, Call, Calls, Cookie, Event, Events, Flow, Progress, Statistics, Turn};
 use netstack::time::Instant;
 
-use crate::protocol::{Dataplane, Server};
+use crate::protocol::{Dataplane, Server, Token};
 use crate::store::{TooLittleMemory, WhenFull};
 use connection::{Connection, Phase, Waiting};
 use datagrams::{Datagram, Datagrams};
@@ -64,6 +64,8 @@ pub struct ServiceConfig {
     pub udp_port: u16,
     /// Cores that serve, for `stats`.
     pub threads: u32,
+    /// What clients have to show first, if anything (`-Y`).
+    pub auth: Option<Token>,
     /// Random secret of the item hash.
     pub seed: u64,
 }

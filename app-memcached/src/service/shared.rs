@@ -41,6 +41,7 @@ impl Shared {
             port: config.port,
             udp_port: config.udp_port,
             threads: config.threads,
+            auth: config.auth,
         };
         let core = self.services;
         let store = self.store.handle().ok_or(Error::NoMoreCores)?;

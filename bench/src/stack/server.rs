@@ -45,6 +45,7 @@ pub(super) fn echo(connections: usize, pool: &'static Pool) -> Result<Echo, Erro
 pub(super) fn memcached(connections: usize, pool: &'static Pool) -> Result<Service, Error> {
     let config = ServiceConfig {
         udp_port: 0,
+        auth: None,
         conn_limit: connections as u32,
         max_item_size: 1 << 20,
         when_full: WhenFull::Evict,

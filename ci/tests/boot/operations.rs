@@ -14,6 +14,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         crate::trial("16 MiB of memory serve", kvm, sixteen_mebibytes),
         crate::trial("datagrams are answered", kvm, datagrams),
+        crate::trial("a token is asked for", kvm, token),
         crate::trial("ps, logs, stats and stop", kvm, commands),
         crate::trial("a soak in small", kvm.or(host::missing_tap()), soak_in_small),
         crate::trial("streams with Linux over a lossy tap", host::missing_tap(), streams_with_linux),
@@ -56,6 +57,17 @@ fn datagrams() -> Result<()> {
     let get = [&[0x80, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1][..], &[0; 12], b"a"].concat();
     let answer = ask(&socket, 3, &get)?;
     ensure!(answer.len() == 29 && answer.starts_with(b"\x81\0\0\0\x04\0\0\0") && answer.ends_with(b"1"), "{answer:?}");
+    appliance.stop()?;
+    memstorm.finish()
+}
+
+fn token() -> Result<()> {
+    let memstorm = Memstorm::new()?;
+    let appliance = memstorm.start(&Machine { append: "auth-token=alice:secret".to_owned(), ..Machine::default() })?;
+    let mut client = Client::connect(appliance.address())?;
+    client.exchange(b"get a\r\n", b"CLIENT_ERROR unauthenticated\r\n")?;
+    client.exchange(b"set a 0 0 11\r\nalice wrong\r\n", b"CLIENT_ERROR authentication failure\r\n")?;
+    client.exchange(b"set a 0 0 12\r\nalice secret\r\nget a\r\n", b"STORED\r\nEND\r\n")?;
     appliance.stop()?;
     memstorm.finish()
 }

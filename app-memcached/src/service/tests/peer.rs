@@ -66,6 +66,7 @@ pub(super) const CONFIG: ServiceConfig = ServiceConfig {
     port: 11211,
     udp_port: 11211,
     threads: 1,
+    auth: None,
     seed: 3,
 };
 

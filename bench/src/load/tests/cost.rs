@@ -173,6 +173,7 @@ fn memcached(pool: &'static Pool) -> impl App {
         when_full: WhenFull::Evict,
         port: SERVER.port(),
         udp_port: 0,
+        auth: None,
         threads: 1,
         seed: 1,
     };

@@ -242,6 +242,7 @@ impl Movable for Asker {
 pub(super) fn cache(cores: usize, connections: usize, seed: u64) -> Testbed<Service, Asker> {
     let config = ServiceConfig {
         udp_port: 0,
+        auth: None,
         conn_limit: 256,
         max_item_size: 1 << 20,
         when_full: WhenFull::Evict,

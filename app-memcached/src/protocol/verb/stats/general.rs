@@ -58,6 +58,8 @@ fn visit_requests(server: &Server, visit: &mut Visit<'_>) {
         ("cas_badval", counters.cas_badval),
         ("touch_hits", counters.touch_hits),
         ("touch_misses", counters.touch_misses),
+        ("auth_cmds", counters.auth_cmds),
+        ("auth_errors", counters.auth_errors),
         ("store_too_large", counters.store_too_large),
         ("store_no_memory", counters.store_no_memory),
         ("get_no_memory", counters.get_no_memory),

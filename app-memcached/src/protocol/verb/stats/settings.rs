@@ -23,7 +23,7 @@ pub(super) fn visit(server: &Server, visit: &mut Visit<'_>) {
     visit("detail_enabled", Value::Text("no"));
     visit("cas_enabled", Value::Text("yes"));
     visit("auth_enabled_sasl", Value::Text("no"));
-    visit("auth_enabled_ascii", Value::Text("no"));
+    visit("auth_enabled_ascii", Value::Text(if settings.auth.is_some() { "yes" } else { "no" }));
     visit("item_size_max", Value::Number(settings.max_item_size as u64));
     visit("maxconns_fast", Value::Text("yes"));
     visit("flush_enabled", Value::Text("yes"));
