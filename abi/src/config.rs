@@ -75,6 +75,8 @@ pub struct Config {
     pub port: u16,
     /// `udp-port`: UDP port of the memcached service, as memcached's `-U`; 0: none.
     pub udp_port: u16,
+    /// `http-port`: TCP port that answers `GET /metrics` and `GET /healthz`; 0: none.
+    pub http_port: u16,
     /// `auth-token`: `user:password` that clients have to show first, as a line of the file of memcached's `-Y`.
     pub auth_token: Option<AuthToken>,
     /// `memory-limit`: item memory in MiB, as memcached's `-m`; `None` takes all that the machine has left.
@@ -85,6 +87,14 @@ pub struct Config {
     pub max_item_size: u32,
     /// `disable-evictions`: `SERVER_ERROR` instead of evicting, as memcached's `-M`.
     pub evictions: Evictions,
+    /// `disable-flush-all`: `flush_all` is refused, as by memcached's `-F`.
+    pub flush_all: Permission,
+    /// `disable-dumping`: listings of keys are refused, as by memcached's `-X`.
+    pub dumping: Permission,
+    /// `disable-watch`: `watch` is refused, as by memcached's `-W`.
+    pub watching: Permission,
+    /// `enable-shutdown`: a client may power the machine off, as by memcached's `-A`.
+    pub shutdown: Permission,
     /// `ip`: `dhcp` or `A.B.C.D/LEN`.
     pub address: Address,
     /// `gateway`: of a static address.
@@ -153,16 +163,30 @@ pub enum Evictions {
     Disabled,
 }
 
+/// Whether clients may use a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Permission {
+    /// They may.
+    Granted,
+    /// They are told that it is not allowed.
+    Denied,
+}
+
 impl Default for Config {
     fn default() -> Config {
         Config {
             port: 11211,
             udp_port: 0,
+            http_port: 0,
             auth_token: None,
             memory_limit_mib: None,
             conn_limit: 4096,
             max_item_size: 1 << 20,
             evictions: Evictions::Enabled,
+            flush_all: Permission::Granted,
+            dumping: Permission::Granted,
+            watching: Permission::Granted,
+            shutdown: Permission::Denied,
             address: Address::Dhcp,
             gateway: None,
             vlan: None,
@@ -186,11 +210,16 @@ impl Default for Config {
 pub const KEYS: &[&str] = &[
     "port",
     "udp-port",
+    "http-port",
     "auth-token",
     "memory-limit",
     "conn-limit",
     "max-item-size",
     "disable-evictions",
+    "disable-flush-all",
+    "disable-dumping",
+    "disable-watch",
+    "enable-shutdown",
     "ip",
     "gateway",
     "vlan",

@@ -2,7 +2,7 @@
 //! `valgrind --tool=callgrind store_cost get|set|add|request-get|request-set 100000`, less the count of the same with `0`, over
 //! 100000. A request is parsed, executed and answered.
 
-use app_memcached::protocol::{Dataplane, Output, Server, Session, Settings, Tallies};
+use app_memcached::protocol::{Dataplane, Output, Permissions, Server, Session, Settings, Tallies};
 use app_memcached::store::{Condition, Handle, Marks, NewItem, Shared, StoreConfig, StoreMemory, WhenFull};
 use netdrv::pktbuf::Fragment;
 
@@ -29,6 +29,7 @@ fn main() {
         conn_limit: 1,
         port: 11211,
         udp_port: 0,
+        permissions: Permissions::default(),
         threads: 1,
         auth: None,
     };

@@ -9,9 +9,9 @@ extern crate alloc;
 
 use core::ptr::NonNull;
 
-use abi::config::Evictions;
+use abi::config::{Evictions, Permission};
 use abi::exit::Exit;
-use app_memcached::protocol::Token;
+use app_memcached::protocol::{Permissions, Token};
 use app_memcached::service::{Error, ServiceConfig, Shared};
 use app_memcached::store::{StoreMemory, WhenFull};
 use unikernel::platform::machine::Machine;
@@ -47,6 +47,13 @@ fn make_shared(resources: Resources) -> Result<Shared, Error> {
         },
         port: config.port,
         udp_port: config.udp_port,
+        http_port: config.http_port,
+        permissions: Permissions {
+            flush_all: config.flush_all == Permission::Granted,
+            dumping: config.dumping == Permission::Granted,
+            watching: config.watching == Permission::Granted,
+            shutdown: config.shutdown == Permission::Granted,
+        },
         auth: config.auth_token.and_then(|token| Token::new(token.text().as_bytes())),
         threads: cores as u32,
         seed,

@@ -1,8 +1,8 @@
 //! One word of a configuration: a key with its value.
 
 use super::{
-    Address, AuthToken, Config, ConfigError, CongestionControl, Ecn, Evictions, KEYS, Level, OnCrash, SelfTest,
-    StageClock,
+    Address, AuthToken, Config, ConfigError, CongestionControl, Ecn, Evictions, KEYS, Level, OnCrash, Permission,
+    SelfTest, StageClock,
 };
 
 /// Values of an enumerated key, by name.
@@ -26,6 +26,9 @@ const CONGESTION_CONTROLS: Names<CongestionControl> =
 const ECN: Names<Ecn> = &[("yes", Ecn::Offered), ("no", Ecn::Never)];
 const SWITCH: Names<Evictions> = &[("yes", Evictions::Disabled), ("no", Evictions::Enabled)];
 
+const DISABLED: Names<Permission> = &[("yes", Permission::Denied), ("no", Permission::Granted)];
+const ENABLED: Names<Permission> = &[("yes", Permission::Granted), ("no", Permission::Denied)];
+
 /// Smallest `max-item-size`, as memcached's.
 const MIN_ITEM_SIZE: u64 = 1 << 10;
 /// Largest `max-item-size`: the store's segment.
@@ -41,6 +44,7 @@ pub(super) fn apply_word<'a>(config: &mut Config, word: &'a str) -> Result<(), C
     match key {
         "port" => config.port = number(value, 1, 65535).ok_or(bad("a port from 1 to 65535"))? as u16,
         "udp-port" => config.udp_port = number(value, 0, 65535).ok_or(bad("a port from 0 to 65535"))? as u16,
+        "http-port" => config.http_port = number(value, 0, 65535).ok_or(bad("a port from 0 to 65535"))? as u16,
         "auth-token" => {
             let token =
                 AuthToken::new(value).ok_or(bad("a user and a password, as user:password, of up to 128 bytes"))?;
@@ -58,8 +62,11 @@ pub(super) fn apply_word<'a>(config: &mut Config, word: &'a str) -> Result<(), C
             let size = bytes(value).filter(|size| (MIN_ITEM_SIZE..=MAX_ITEM_SIZE).contains(size));
             config.max_item_size = size.ok_or(bad("a size from 1k to 1m"))? as u32;
         }
-        "disable-evictions" if value.is_empty() => config.evictions = Evictions::Disabled,
-        "disable-evictions" => config.evictions = named(key, value, SWITCH)?,
+        "disable-evictions" => config.evictions = named(key, or_yes(value), SWITCH)?,
+        "disable-flush-all" => config.flush_all = named(key, or_yes(value), DISABLED)?,
+        "disable-dumping" => config.dumping = named(key, or_yes(value), DISABLED)?,
+        "disable-watch" => config.watching = named(key, or_yes(value), DISABLED)?,
+        "enable-shutdown" => config.shutdown = named(key, or_yes(value), ENABLED)?,
         "ip" if value == "dhcp" => config.address = Address::Dhcp,
         "ip" => config.address = address(value).ok_or(bad("'dhcp' or an address with its prefix, as 192.0.2.7/24"))?,
         "gateway" => config.gateway = Some(value.parse().map_err(|_| bad("an IPv4 address, as 192.0.2.1"))?),
@@ -111,6 +118,11 @@ fn address(value: &str) -> Option<Address> {
     let usable = !ip.is_unspecified() && !ip.is_broadcast() && !ip.is_multicast() && !ip.is_loopback();
     let prefix = number(prefix, 1, 32)? as u8;
     usable.then_some(Address::Static { ip, prefix })
+}
+
+/// A switch's value: alone, it is on.
+fn or_yes(value: &str) -> &str {
+    if value.is_empty() { "yes" } else { value }
 }
 
 /// The value with this name.

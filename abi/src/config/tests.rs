@@ -12,18 +12,24 @@ fn empty_line_keeps_the_defaults() {
 
 #[test]
 fn every_key_is_applied() {
-    let line = "port=21211 udp-port=21212 auth-token=user:pass:word memory-limit=64 conn-limit=100 max-item-size=512k disable-evictions ip=192.0.2.7/24 \
+    let line = "port=21211 udp-port=21212 http-port=21213 auth-token=user:pass:word memory-limit=64 conn-limit=100 max-item-size=512k disable-evictions \
+                disable-flush-all disable-dumping=yes disable-watch enable-shutdown ip=192.0.2.7/24 \
                 gateway=192.0.2.1 vlan=100 listen-backlog=64 \
                 congestion-control=newreno ecn=yes keepalive=60 console=debug on-crash=halt batch=8 spin=0 threads=3 \
                 stage-clock=alone exercise=9 selftest=ud2";
     let expected = Config {
         port: 21211,
         udp_port: 21212,
+        http_port: 21213,
         auth_token: AuthToken::new("user:pass:word"),
         memory_limit_mib: Some(64),
         conn_limit: 100,
         max_item_size: 512 << 10,
         evictions: Evictions::Disabled,
+        flush_all: Permission::Denied,
+        dumping: Permission::Denied,
+        watching: Permission::Denied,
+        shutdown: Permission::Granted,
         address: Address::Static { ip: Ipv4Addr::new(192, 0, 2, 7), prefix: 24 },
         gateway: Some(Ipv4Addr::new(192, 0, 2, 1)),
         vlan: Some(100),

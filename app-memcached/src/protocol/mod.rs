@@ -35,7 +35,7 @@ pub use auth::{MAX_TOKEN, Token};
 pub use counters::{ConnectionBlock, ConnectionCounters, CounterBlock, Counters, Tallies};
 pub use line::probable_keys;
 pub use output::Output;
-pub use server::{Dataplane, Server, Settings};
+pub use server::{Dataplane, Permissions, Server, Settings};
 pub use session::{Advance, LINE_LIMIT, REPLY_ROOM, Session, Status};
 pub use verb::version::VERSION;
 

@@ -31,10 +31,32 @@ pub struct Settings {
     pub port: u16,
     /// UDP port; 0: none.
     pub udp_port: u16,
+    /// Commands that not all servers allow.
+    pub permissions: Permissions,
     /// Cores that serve.
     pub threads: u32,
     /// What clients have to show first, if anything (`-Y`).
     pub auth: Option<Token>,
+}
+
+/// Which commands are allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Permissions {
+    /// `flush_all`, but for `-F`.
+    pub flush_all: bool,
+    /// Listings of keys, but for `-X`.
+    pub dumping: bool,
+    /// `watch`, but for `-W`.
+    pub watching: bool,
+    /// `shutdown`, with `-A`.
+    pub shutdown: bool,
+}
+
+impl Default for Permissions {
+    /// As memcached's without options.
+    fn default() -> Permissions {
+        Permissions { flush_all: true, dumping: true, watching: true, shutdown: false }
+    }
 }
 
 /// Counters of the layers below the protocol.

@@ -30,6 +30,7 @@ pub(super) const SETTINGS: Settings = Settings {
     conn_limit: 1024,
     port: 11211,
     udp_port: 0,
+    permissions: Permissions { flush_all: true, dumping: true, watching: true, shutdown: false },
     threads: 1,
     auth: None,
 };

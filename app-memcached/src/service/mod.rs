@@ -34,7 +34,7 @@ use netdrv::pktbuf::{PktBuf, Pool};
 use netstack::app::{App, Call, Calls, Cookie, Event, Events, Flow, Progress, Statistics, Turn};
 use netstack::time::Instant;
 
-use crate::protocol::{Dataplane, Server, Token};
+use crate::protocol::{Dataplane, Permissions, Server, Token};
 use crate::store::{TooLittleMemory, WhenFull};
 use connection::{Connection, Phase, Waiting};
 use datagrams::{Datagram, Datagrams};
@@ -62,6 +62,10 @@ pub struct ServiceConfig {
     pub port: u16,
     /// UDP port, likewise; 0: none.
     pub udp_port: u16,
+    /// TCP port that answers HTTP; 0: none.
+    pub http_port: u16,
+    /// Commands that not all servers allow (`-F`, `-X`, `-W`, `-A`).
+    pub permissions: Permissions,
     /// Cores that serve, for `stats`.
     pub threads: u32,
     /// What clients have to show first, if anything (`-Y`).

@@ -40,6 +40,7 @@ impl Shared {
             conn_limit: config.conn_limit,
             port: config.port,
             udp_port: config.udp_port,
+            permissions: config.permissions,
             threads: config.threads,
             auth: config.auth,
         };

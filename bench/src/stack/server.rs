@@ -3,6 +3,7 @@
 use std::cell::Cell;
 
 use app_echo::Echo;
+use app_memcached::protocol::Permissions;
 use app_memcached::service::{Service, ServiceConfig, Shared};
 use app_memcached::store::{StoreMemory, WhenFull};
 use netdrv::nic::{ClosedPair as _, Nic as _, RssConfig, RxQueue as _};
@@ -45,6 +46,8 @@ pub(super) fn echo(connections: usize, pool: &'static Pool) -> Result<Echo, Erro
 pub(super) fn memcached(connections: usize, pool: &'static Pool) -> Result<Service, Error> {
     let config = ServiceConfig {
         udp_port: 0,
+        http_port: 0,
+        permissions: Permissions::default(),
         auth: None,
         conn_limit: connections as u32,
         max_item_size: 1 << 20,

@@ -27,6 +27,7 @@ pub(super) enum Status {
     InvalidArguments = 4,
     NotStored = 5,
     NotNumeric = 6,
+    NotAllowed = 0x20,
     UnknownCommand = 0x81,
     OutOfMemory = 0x82,
 }
@@ -42,6 +43,7 @@ impl Status {
             Status::InvalidArguments => "Invalid arguments",
             Status::NotStored => "Not stored.",
             Status::NotNumeric => "Non-numeric server-side value for incr or decr",
+            Status::NotAllowed => "Auth failure.",
             Status::UnknownCommand => "Unknown command",
             Status::OutOfMemory => "Out of memory",
         }

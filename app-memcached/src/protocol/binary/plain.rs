@@ -81,6 +81,9 @@ pub(super) fn add(
 }
 
 pub(super) fn flush(frame: &Frame<'_>, verbosity: Verbosity, server: &mut Server, out: &mut impl Output) {
+    if !server.settings.permissions.flush_all {
+        return frame.header.refuse(Status::NotAllowed, out);
+    }
     flush_all::flush(frame.u32_at(0).into(), server);
     succeed(frame, verbosity, out);
 }

@@ -10,6 +10,9 @@ pub(super) fn run(words: &Words<'_>, server: &mut Server) -> Answer {
         return reply::ERROR;
     }
     let reply = words.reply();
+    if !server.settings.permissions.flush_all {
+        return Answer::Line("CLIENT_ERROR flush_all not allowed").unless_silent(reply);
+    }
     let has_delay = words.count() > if reply == Reply::Silent { 2 } else { 1 };
     let delay = if has_delay { parse_i32(words.get(1)) } else { Some(0) };
     let Some(delay) = delay else {
@@ -51,6 +54,20 @@ mod tests {
             client.send(b"get a\r\nadd a 0 0 1\r\n2\r\nget a\r\n"),
             b"END\r\nSTORED\r\nVALUE a 0 1\r\n2\r\nEND\r\n"
         );
+    }
+
+    #[test]
+    fn may_be_refused() {
+        let mut client = Client::new();
+        client.server.settings.permissions.flush_all = false;
+        assert_eq!(
+            client.send(b"set a 0 0 1\r\n1\r\nflush_all\r\nflush_all x\r\nflush_all noreply\r\nflush_all 1 2 3\r\nget a\r\n"),
+            b"STORED\r\nCLIENT_ERROR flush_all not allowed\r\nCLIENT_ERROR flush_all not allowed\r\nERROR\r\nVALUE a 0 1\r\n1\r\nEND\r\n"
+        );
+        let mut client = Client::new();
+        client.server.settings.permissions.flush_all = false;
+        let answer = client.send(&[&[0x80, 8][..], &[0; 22]].concat());
+        assert_eq!((answer[7], &answer[24..]), (0x20, &b"Auth failure."[..]));
     }
 
     #[test]

@@ -60,7 +60,7 @@ const BAD_LINE: Answer = Answer::Line("CLIENT_ERROR bad command line");
 /// Begins with a command line: a listing, or an answer of one line.
 pub(super) fn begin(words: &Words<'_>, server: &mut Server) -> Result<Listing, Answer> {
     let topic = match words.get(1) {
-        b"cachedump" => cachedump(words)?,
+        b"cachedump" => cachedump(words, server)?,
         b"detail" => detail(words)?,
         b"reset" => {
             server.reset_counters();
@@ -88,7 +88,10 @@ impl Topic {
 }
 
 /// Checks the arguments; there is no order of items by class to dump.
-fn cachedump(words: &Words<'_>) -> Result<Topic, Answer> {
+fn cachedump(words: &Words<'_>, server: &Server) -> Result<Topic, Answer> {
+    if !server.settings.permissions.dumping {
+        return Err(Answer::Line("CLIENT_ERROR stats cachedump not allowed"));
+    }
     if words.count() < 4 {
         return Err(BAD_LINE);
     }

@@ -65,6 +65,8 @@ pub(super) const CONFIG: ServiceConfig = ServiceConfig {
     when_full: WhenFull::Evict,
     port: 11211,
     udp_port: 11211,
+    http_port: 8080,
+    permissions: Permissions { flush_all: true, dumping: true, watching: true, shutdown: false },
     threads: 1,
     auth: None,
     seed: 3,

@@ -12,6 +12,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
 use app_echo::Echo;
+use app_memcached::protocol::Permissions;
 use app_memcached::service::{ServiceConfig, Shared};
 use app_memcached::store::{StoreMemory, WhenFull};
 use netdrv::nic::BATCH;
@@ -173,6 +174,8 @@ fn memcached(pool: &'static Pool) -> impl App {
         when_full: WhenFull::Evict,
         port: SERVER.port(),
         udp_port: 0,
+        http_port: 0,
+        permissions: Permissions::default(),
         auth: None,
         threads: 1,
         seed: 1,

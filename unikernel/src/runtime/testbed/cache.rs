@@ -4,6 +4,7 @@
 use core::net::SocketAddrV4;
 use std::collections::VecDeque;
 
+use app_memcached::protocol::Permissions;
 use app_memcached::service::{Service, ServiceConfig, Shared};
 use app_memcached::store::{StoreMemory, WhenFull};
 use netdrv::pktbuf::{PktBuf, Pool};
@@ -242,6 +243,8 @@ impl Movable for Asker {
 pub(super) fn cache(cores: usize, connections: usize, seed: u64) -> Testbed<Service, Asker> {
     let config = ServiceConfig {
         udp_port: 0,
+        http_port: 0,
+        permissions: Permissions::default(),
         auth: None,
         conn_limit: 256,
         max_item_size: 1 << 20,

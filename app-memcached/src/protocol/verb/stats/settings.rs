@@ -18,16 +18,20 @@ pub(super) fn visit(server: &Server, visit: &mut Visit<'_>) {
     visit("verbosity", Value::Number(0));
     visit("evictions", Value::Text(evictions));
     visit("domain_socket", Value::Text("NULL"));
-    visit("shutdown_command", Value::Text("no"));
+    visit("shutdown_command", Value::Text(yes_or_no(settings.permissions.shutdown)));
     visit("num_threads", Value::Number(settings.threads.into()));
     visit("detail_enabled", Value::Text("no"));
     visit("cas_enabled", Value::Text("yes"));
     visit("auth_enabled_sasl", Value::Text("no"));
-    visit("auth_enabled_ascii", Value::Text(if settings.auth.is_some() { "yes" } else { "no" }));
+    visit("auth_enabled_ascii", Value::Text(yes_or_no(settings.auth.is_some())));
     visit("item_size_max", Value::Number(settings.max_item_size as u64));
     visit("maxconns_fast", Value::Text("yes"));
-    visit("flush_enabled", Value::Text("yes"));
-    visit("dump_enabled", Value::Text("no"));
+    visit("flush_enabled", Value::Text(yes_or_no(settings.permissions.flush_all)));
+    visit("dump_enabled", Value::Text(yes_or_no(settings.permissions.dumping)));
     visit("hash_algorithm", Value::Text("rapidhash"));
     visit("track_sizes", Value::Text("no"));
+}
+
+fn yes_or_no(is_so: bool) -> &'static str {
+    if is_so { "yes" } else { "no" }
 }
