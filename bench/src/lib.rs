@@ -5,6 +5,7 @@
 //! load       the load generator
 //! stack      what a request costs the server
 //! budgets    what it may cost, and whether it does
+//! cache      what a cache keeps in so much memory, ours beside memcached
 //! sim        two stacks back to back over a link that loses, reorders, duplicates and corrupts, on a virtual clock
 //! vhost      the other end of a guest's virtio-net, in memory that the two share
 //! tap        the stack in real time against Linux, on a tap device or behind a forwarder that loses and delays
@@ -17,6 +18,7 @@
 //! nothing with ours, is the other peer.
 
 pub mod budgets;
+pub mod cache;
 pub mod compare;
 pub mod load;
 pub mod namespace;

@@ -2,6 +2,7 @@
 
 mod compare;
 mod load;
+mod replay;
 mod report;
 
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use orchestrator::{Accel, Machine, Memory, Net, Pages, Spec, Validation, Vmm};
 
 pub(crate) use compare::{CompareOptions, image_name};
 pub(crate) use load::{LoadOptions, WireChoice};
+pub(crate) use replay::{CacheChoice, ReplayOptions};
 pub(crate) use report::ReportOptions;
 
 const EXIT_CODES: &str = "\
@@ -181,6 +183,8 @@ pub(crate) enum BenchCommand {
     Load(Box<LoadOptions>),
     /// Servers side by side: requests/s within a bound on latency, closed loop, latency without load, cycles
     Compare(Box<CompareOptions>),
+    /// Traces replayed to the store and to memcached with equal memory: hit ratios, and what was kept
+    Replay(Box<ReplayOptions>),
     /// Tables and plots of what `compare --save` has found, or with --run of everything, measured now
     Report(ReportOptions),
 }
@@ -230,6 +234,18 @@ pub(crate) struct BudgetsOptions {
 /// A number between two bounds.
 fn number(least: usize, most: usize) -> impl TypedValueParser<Value = usize> {
     clap::value_parser!(u64).range(least as u64..=most as u64).map(|value| value as usize)
+}
+
+/// A finite number above 0.
+fn positive(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number: &f64| number.is_finite() && *number > 0.0);
+    number.ok_or_else(|| "expected a number above 0".to_owned())
+}
+
+/// A share.
+fn share(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number| (0.0..=1.0).contains(number));
+    number.ok_or_else(|| "expected a share, 0 to 1".to_owned())
 }
 
 /// What a server does.

@@ -29,7 +29,7 @@ mod engine;
 mod error;
 mod generator;
 #[cfg(test)]
-mod goodness;
+pub(crate) mod goodness;
 mod held;
 mod job;
 mod latencies;
@@ -38,7 +38,7 @@ mod measured;
 mod phases;
 mod plan;
 mod protocol;
-mod random;
+pub(crate) mod random;
 mod recorder;
 mod scan;
 mod schedule;
