@@ -3,7 +3,7 @@
 use abi::config::Config;
 use abi::console::Phase;
 use abi::exit::Exit;
-use netdrv::pktbuf::BUF_BYTES;
+use abi::memory::Division;
 use netstack::time::Instant;
 
 use super::acpi::{self, Acpi};
@@ -24,25 +24,6 @@ const MAX_FUNCTIONS: usize = 64;
 const DEFAULT_IO_APIC: u32 = 0xfec0_0000;
 /// Pins of that I/O APIC.
 const UHYVE_FIRST_GSI: u32 = 0;
-/// The part of memory that the heap gets before connections are counted, in bytes.
-const HEAP_BASE_BYTES: u64 = 512 << 10;
-/// Heap per connection, in bytes: the control block, its part of the tables, and the application's state.
-const HEAP_BYTES_PER_CONNECTION: u64 = 1024;
-/// Heap per core, in bytes: shard, stack, timer wheel and statistics.
-const HEAP_BYTES_PER_CORE: u64 = 128 << 10;
-/// Heap per core and other core, in bytes: the rings from one to the other.
-const HEAP_BYTES_PER_LINK: u64 = 32 << 10;
-/// Heap per packet buffer, in bytes, in the tables of all that may hold one.
-const HEAP_BYTES_PER_BUFFER: u64 = 128;
-/// The part of memory that packet buffers get at most.
-const BUFFER_SHARE: u64 = 8;
-/// Packet buffers of all cores at most, while there are few connections: 64 MiB.
-const MOST_BUFFERS: u64 = 32 << 10;
-/// The part of memory that the heap gets for the tables of the store, and for each core's row in them.
-const HEAP_STORE_SHARE: u64 = 16 << 10;
-const HEAP_STORE_SHARE_PER_CORE: u64 = 256 << 10;
-/// Memory per connection below which fewer connections are allowed than configured, in bytes.
-const MEMORY_PER_CONNECTION: u64 = 16 << 10;
 /// Least memory, in bytes, beside the image.
 const LEAST_MEMORY: u64 = 4 << 20;
 
@@ -113,8 +94,9 @@ impl Machine {
         let acpi = if info.uhyve.is_some() { Acpi::default() } else { acpi::read(info.rsdp) };
         let core_ids = core_ids(&info, &acpi);
         let serving = core_ids.len().clamp(1, config.threads.map_or(usize::MAX, usize::from)) as u64;
-        config.conn_limit = config.conn_limit.min((ram.total() / MEMORY_PER_CONNECTION / serving) as u32);
-        give_heap(&mut ram, &config, serving, heap);
+        let division = Division::of(ram.total(), &config, serving);
+        config.conn_limit = division.conn_limit;
+        give_heap(&mut ram, &division, heap);
 
         let apic = monitor::apic();
         let Some(clock) = Clock::start(tsc_at_entry, apic.timer, info.uhyve) else {
@@ -166,23 +148,10 @@ fn read_config(info: &BootInfo) -> Config {
     config
 }
 
-/// Packet buffers of all cores. Where there are many connections, each may have one answer that is not acknowledged yet, and that
-/// leaves some for input.
-pub fn packet_buffers(ram: &Ram, config: &Config) -> u64 {
-    let connections = u64::from(config.conn_limit);
-    (ram.total() / BUFFER_SHARE / BUF_BYTES as u64).min(MOST_BUFFERS.max(connections + connections / 4))
-}
-
 #[allow(unsafe_code)]
-fn give_heap(ram: &mut Ram, config: &Config, cores: u64, heap: &BootHeap) {
-    // Any core may come to have all connections.
-    let connections = cores * u64::from(config.conn_limit) * HEAP_BYTES_PER_CONNECTION;
-    let between = cores * HEAP_BYTES_PER_CORE + cores * (cores - 1) * HEAP_BYTES_PER_LINK;
-    let buffers = packet_buffers(ram, config) * HEAP_BYTES_PER_BUFFER;
-    let store = ram.total() / HEAP_STORE_SHARE + cores * ram.total() / HEAP_STORE_SHARE_PER_CORE;
-    let bytes = HEAP_BASE_BYTES + between + connections + buffers + store;
-    let Some(range) = ram.take(bytes, super::memory::PAGE) else {
-        power::exit(Exit::TooLittleMemory, format_args!("too little memory for {} connections", config.conn_limit))
+fn give_heap(ram: &mut Ram, division: &Division, heap: &BootHeap) {
+    let Some(range) = ram.take(division.heap_bytes, super::memory::PAGE) else {
+        power::exit(Exit::TooLittleMemory, format_args!("too little memory for {} connections", division.conn_limit))
     };
     // SAFETY: just taken, and mapped by `Ram::claim`; the heap is the caller's, still empty.
     unsafe { heap.init(range) };

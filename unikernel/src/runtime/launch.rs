@@ -12,6 +12,7 @@ use core::time::Duration;
 
 use abi::config::{self, Address, Config};
 use abi::exit::Exit;
+use abi::memory::{Division, PACKET_BUFFER_BYTES, STORE_ALIGN};
 use netdrv::nic::steering::{FLOW_GROUPS, KEY_BYTES, Table};
 use netdrv::nic::toeplitz::Toeplitz;
 use netdrv::nic::{ClosedPair, Nic, NicInfo, RssConfig, Started};
@@ -32,14 +33,11 @@ use super::stages::StageClock;
 use super::steer::Steering;
 use crate::log;
 use crate::platform::entropy::Seed;
-use crate::platform::machine::{Machine, packet_buffers};
+use crate::platform::machine::Machine;
 use crate::platform::memory::{PAGE, Ram};
 use crate::platform::power;
 
-/// Packet buffers of a core at least: what the rings of a queue pair hold, and as many again for the stack.
-const LEAST_BUFFERS: u64 = 1024;
-/// Alignment of item memory: the store's segments.
-const STORE_ALIGN: u64 = 1 << 20;
+const _: () = assert!(BUF_BYTES as u64 == PACKET_BUFFER_BYTES);
 
 /// uhyve 0.10 cuts received frames to 1,500 bytes, Ethernet header included, though it promises an MTU of 1,500.
 const UHYVE_MTU: u16 = 1500 - 14;
@@ -197,8 +195,8 @@ fn stage_clock(config: &Config) -> StageClock {
 
 /// Pools of packet buffers, one a core, all of one size.
 fn make_pools(ram: &mut Ram, config: &Config, cores: usize) -> Vec<&'static Pool> {
-    let buffers = packet_buffers(ram, config) / cores as u64;
-    (0..cores).map(|_| make_pool(ram, buffers.max(LEAST_BUFFERS))).collect()
+    let division = Division::of(ram.total(), config, cores as u64);
+    (0..cores).map(|_| make_pool(ram, division.packet_buffers_per_core)).collect()
 }
 
 pub(super) fn make_pool(ram: &mut Ram, buffers: u64) -> &'static Pool {
