@@ -11,7 +11,7 @@ use bench::stack::{BATCH, MAX_DEPTH, MAX_KEY, MAX_SIZE, MIN_KEY};
 use clap::builder::TypedValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use image::Format;
-use orchestrator::{Accel, Machine, Memory, Net, Pages, Spec, Validation, Vmm};
+use orchestrator::{Accel, Listen, Machine, Memory, Net, Pages, Spec, Validation, Vmm};
 
 pub(crate) use compare::{CompareOptions, image_name};
 pub(crate) use load::{LoadOptions, WireChoice};
@@ -340,7 +340,7 @@ impl RunOptions {
                 HugePages::On => Some(Pages::Huge),
                 HugePages::Off => Some(Pages::Small),
             },
-            port: self.port,
+            listen: Listen::on_loopback(self.port),
             append: self.append.clone(),
             validation: if self.no_validate { Validation::Guest } else { Validation::Host },
         }

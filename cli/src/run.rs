@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use image::Symbols;
-use orchestrator::{Booting, Ending, Entry, Error, Host, NotReady, Plan, StateDir, annotate};
+use orchestrator::{Booting, Ending, Entry, Error, Host, Listen, NotReady, Plan, StateDir, annotate};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::args::{Output, RunOptions};
@@ -65,8 +65,8 @@ pub(crate) fn run(options: &RunOptions) -> anyhow::Result<u8> {
 
 fn plan(options: &RunOptions, baked: &str) -> Result<Plan, Error> {
     let mut spec = options.spec();
-    if spec.port == 0 && !options.dry_run {
-        spec.port = orchestrator::free_port()?;
+    if options.port == 0 && !options.dry_run {
+        spec.listen = Listen::on_loopback(orchestrator::free_port()?);
     }
     orchestrator::plan(&spec, &Host::probe(), baked)
 }

@@ -1,7 +1,7 @@
 //! What can go wrong on the host.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 
 use image::ImageError;
@@ -21,13 +21,21 @@ pub enum Error {
         /// What to do.
         advice: String,
     },
-    /// The port on loopback is in use.
-    #[error("port {port} on 127.0.0.1 is in use{}: choose another with --port, or 0 for any free one", by(.user))]
+    /// The port is in use.
+    #[error("port {} on {} is in use{}: choose another with --port", .address.port(), .address.ip(), by(.user))]
     PortTaken {
         /// The port.
-        port: u16,
+        address: SocketAddrV4,
         /// The instance of ours that has it.
         user: Option<String>,
+    },
+    /// The port cannot be listened at.
+    #[error("port {} on {} cannot be used ({cause}): choose another with --port", .address.port(), .address.ip())]
+    PortUnusable {
+        /// The port.
+        address: SocketAddrV4,
+        /// Why not.
+        cause: io::Error,
     },
     /// An instance of this name runs.
     #[error("an instance named '{0}' is running: choose another --name, or stop it with `memstorm stop {0}`")]

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, UdpSocket};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -113,16 +113,18 @@ impl Booting {
 /// Fails early, and with a clear word, where the VMM would fail late.
 fn check_network(state: &StateDir, plan: &Plan) -> Result<(), Error> {
     match &plan.net {
-        Net::User => match TcpListener::bind((Ipv4Addr::LOCALHOST, plan.port)) {
-            Ok(_) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                Err(Error::PortTaken { port: plan.port, user: state.user_of_port(plan.port) })
+        Net::User => {
+            let taken = |address: SocketAddrV4| move |error| port_taken(state, address, error);
+            // Bound, and let go of again: it is the VMM that listens.
+            for &address in &plan.listen.tcp {
+                TcpListener::bind(address).map_err(taken(address))?;
             }
-            Err(error) => Err(Error::Missing {
-                what: format!("port {} on 127.0.0.1 cannot be used ({error})", plan.port),
-                advice: "choose another with --port".to_owned(),
-            }),
-        },
+            let udp = if plan.guest.udp_port == 0 { &[][..] } else { &plan.listen.udp };
+            for &address in udp {
+                UdpSocket::bind(address).map_err(taken(address))?;
+            }
+            Ok(())
+        }
         Net::Tap(name) if !Host::has_interface(name) => Err(Error::Missing {
             what: format!("there is no network interface '{name}'"),
             advice: format!("make it with `ip tuntap add {name} mode tap && ip link set {name} up`, as root"),
@@ -132,6 +134,13 @@ fn check_network(state: &StateDir, plan: &Plan) -> Result<(), Error> {
             advice: "start the vhost-user back end first; it makes the socket".to_owned(),
         }),
         Net::Tap(_) | Net::VhostUser(_) => Ok(()),
+    }
+}
+
+fn port_taken(state: &StateDir, address: SocketAddrV4, error: io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => Error::PortTaken { address, user: state.user_of_port(address.port()) },
+        _ => Error::PortUnusable { address, cause: error },
     }
 }
 

@@ -45,7 +45,7 @@ pub use plan::{Plan, plan};
 pub use process::Process;
 pub use readiness::{NotReady, wait_ready};
 pub use record::{Phase, Ready, Record};
-pub use spec::{Accel, Machine, Memory, Net, Pages, Port, Spec, Validation, Vmm};
+pub use spec::{Accel, Listen, Machine, Memory, Net, Pages, Spec, Validation, Vmm};
 pub use state::{Entry, Reservation, StateDir};
 pub use stop::stop;
 pub use symbolise::annotate;

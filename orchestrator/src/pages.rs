@@ -41,7 +41,7 @@ fn check(memory: Memory, vmm: Vmm, host: &Host) -> Result<(), Error> {
 mod tests {
     use super::*;
     use crate::host::KvmState;
-    use crate::spec::Validation;
+    use crate::spec::{Listen, Validation};
 
     fn host(free_huge_pages: u32) -> Host {
         Host { qemu: None, uhyve: None, kvm: KvmState::Works, free_huge_pages }
@@ -56,7 +56,7 @@ mod tests {
             cores: 1,
             memory: Memory { mib },
             pages,
-            port: 11211,
+            listen: Listen::on_loopback(11211),
             append: String::new(),
             validation: Validation::Host,
         }

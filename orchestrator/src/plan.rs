@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use abi::config::Config;
 
 use crate::host::{Host, KvmState};
-use crate::spec::{Accel, Machine, Memory, Net, Pages, Spec, Validation, Vmm};
-use crate::{Error, Port, pages};
+use crate::spec::{Accel, Listen, Machine, Memory, Net, Pages, Spec, Validation, Vmm};
+use crate::{Error, pages};
 
 /// uhyve loads images of its first interface below this much memory.
 const UHYVE_MOST_MIB: u32 = 3 << 10;
@@ -32,8 +32,8 @@ pub struct Plan {
     pub memory: Memory,
     /// What that consists of.
     pub pages: Pages,
-    /// With [`Net::User`]: the port on loopback.
-    pub port: Port,
+    /// With [`Net::User`]: what is forwarded.
+    pub listen: Listen,
     /// The guest's command line.
     pub words: String,
     /// What the guest will make of its baked configuration and its command line.
@@ -62,7 +62,7 @@ pub fn plan(spec: &Spec, host: &Host, baked: &str) -> Result<Plan, Error> {
         cores: spec.cores,
         memory: spec.memory,
         pages: pages::choose(spec, vmm, accel, host)?,
-        port: spec.port,
+        listen: spec.listen.clone(),
         words: spec.append.split_ascii_whitespace().collect::<Vec<_>>().join(" "),
         guest,
     })
@@ -129,7 +129,7 @@ mod tests {
             cores: 1,
             memory: Memory { mib: 64 },
             pages: None,
-            port: 11211,
+            listen: Listen::on_loopback(11211),
             append: String::new(),
             validation: Validation::Host,
         }

@@ -105,7 +105,7 @@ impl Record {
             net: plan.net.to_string(),
             cores: plan.cores,
             memory_mib: plan.memory.mib,
-            address: (plan.net == Net::User).then(|| (Ipv4Addr::LOCALHOST, plan.port).into()),
+            address: if plan.net == Net::User { plan.listen.own_address() } else { None },
             build_id,
             command_line,
             started_unix_ms: since_1970.as_millis() as u64,

@@ -1,6 +1,7 @@
 //! What the user asks for.
 
 use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -66,8 +67,30 @@ pub enum Pages {
     Huge,
 }
 
-/// The port on loopback that is forwarded to the appliance; 0 takes any that is free.
-pub type Port = u16;
+/// Where the host listens for an appliance in the VMM's own network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// What is forwarded to the service's TCP port. There is at least one.
+    pub tcp: Vec<SocketAddrV4>,
+    /// What is forwarded to the service's UDP port, if it has one.
+    pub udp: Vec<SocketAddrV4>,
+}
+
+impl Listen {
+    /// On loopback, at a port of that number for TCP and for UDP.
+    pub fn on_loopback(port: u16) -> Listen {
+        let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
+        Listen { tcp: vec![address], udp: vec![address] }
+    }
+
+    /// Where a client on the host reaches the service by TCP.
+    pub(crate) fn own_address(&self) -> Option<SocketAddr> {
+        self.tcp.first().map(|address| match address.ip() {
+            ip if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, address.port()).into(),
+            _ => SocketAddr::V4(*address),
+        })
+    }
+}
 
 /// Whether the words for the guest's command line are checked before the boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,8 +118,8 @@ pub struct Spec {
     pub memory: Memory,
     /// What that consists of; `None` chooses.
     pub pages: Option<Pages>,
-    /// With [`Net::User`]: the port forwarded.
-    pub port: Port,
+    /// With [`Net::User`]: what is forwarded.
+    pub listen: Listen,
     /// Words for its command line.
     pub append: String,
     /// Who checks the words.

@@ -14,8 +14,8 @@ use abi::config::Config;
 use abi::exit::Exit;
 use image::{BuildId, Image};
 use orchestrator::{
-    Accel, Booting, Ending, Error, Machine, Memory, Net, NotReady, Pages, Plan, Ready, StateDir, Vmm, free_port,
-    launch, stop, wait_ready,
+    Accel, Booting, Ending, Error, Listen, Machine, Memory, Net, NotReady, Pages, Plan, Ready, StateDir, Vmm,
+    free_port, launch, stop, wait_ready,
 };
 
 const LIMIT: Duration = Duration::from_secs(10);
@@ -46,11 +46,16 @@ impl Stage {
             cores: 1,
             memory: Memory { mib: 64 },
             pages: Pages::Small,
-            port: free_port().unwrap(),
+            listen: Listen::on_loopback(free_port().unwrap()),
             words: String::new(),
             guest: Config::default(),
         };
         Stage { directory, state, plan }
+    }
+
+    /// The port of the host that is forwarded.
+    fn port(&self) -> u16 {
+        self.plan.listen.tcp[0].port()
     }
 
     fn launch(&self) -> Result<Booting, Error> {
@@ -93,9 +98,9 @@ fn serve(port: u16, silent: usize) {
 fn from_launch_to_stop() {
     let stage = Stage::new(&format!("echo info: hello >$console; echo {READY} >>$console; exec sleep 60"));
     let mut booting = stage.launch().unwrap();
-    serve(stage.plan.port, 0);
+    serve(stage.port(), 0);
     let ready = stage.wait(&mut booting, LIMIT).unwrap();
-    assert_eq!(ready.address, SocketAddr::from(([127, 0, 0, 1], stage.plan.port)));
+    assert_eq!(ready.address, SocketAddr::from(([127, 0, 0, 1], stage.port())));
     let names: Vec<_> = ready.phases.iter().map(|phase| phase.name.as_str()).collect();
     assert_eq!(names, ["vmm", "platform", "nic", "answer"]);
     assert!(ready.phases.is_sorted_by_key(|phase| phase.end_us));
@@ -144,7 +149,7 @@ fn the_vmm_gets_none_of_our_files() {
 fn a_server_that_is_slow_to_answer_is_asked_again() {
     let stage = Stage::new(&format!("echo {READY} >$console; exec sleep 60"));
     let mut booting = stage.launch().unwrap();
-    serve(stage.plan.port, 2);
+    serve(stage.port(), 2);
     assert!(stage.wait(&mut booting, LIMIT).unwrap().ready_ms >= 500.0, "two requests got no answer");
     stage.stop();
 }
@@ -184,7 +189,7 @@ fn a_guest_that_says_ready_but_does_not_serve_is_given_up() {
     let stage = Stage::new(&format!("echo {READY} >$console; exec sleep 60"));
     let mut booting = stage.launch().unwrap();
     let Err(NotReady::TimedOut(what)) = stage.wait(&mut booting, Duration::from_millis(300)) else { panic!() };
-    assert!(what.contains(&format!("127.0.0.1:{} does not answer", stage.plan.port)), "{what}");
+    assert!(what.contains(&format!("127.0.0.1:{} does not answer", stage.port())), "{what}");
     stage.stop();
 }
 
@@ -211,9 +216,9 @@ fn what_is_deaf_to_signals_is_killed() {
 #[test]
 fn a_port_in_use_is_named_with_its_user() {
     let stage = Stage::new("exec sleep 60");
-    let taken = TcpListener::bind(("127.0.0.1", stage.plan.port)).unwrap();
+    let taken = TcpListener::bind(("127.0.0.1", stage.port())).unwrap();
     let error = stage.launch().unwrap_err().to_string();
-    assert!(error.starts_with(&format!("port {} on 127.0.0.1 is in use: ", stage.plan.port)), "{error}");
+    assert!(error.starts_with(&format!("port {} on 127.0.0.1 is in use: ", stage.port())), "{error}");
     assert!(stage.state.list().unwrap().is_empty(), "the name is free again");
     drop(taken);
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use image::Image;
-use orchestrator::{Accel, Booting, Ending, Entry, Host, Net, NotReady, Ready, Spec, StateDir, Validation};
+use orchestrator::{Accel, Booting, Ending, Entry, Host, Listen, Net, NotReady, Ready, Spec, StateDir, Validation};
 
 use super::network::{GUEST_TAP, PREFIX};
 use super::{Needs, PeerError, Reach, machine_memory};
@@ -125,7 +125,7 @@ fn spec(appliance: &Appliance, needs: &Needs, address: SocketAddr, accel: Accel,
         cores: needs.cores as u32,
         memory: machine_memory(needs),
         pages: None,
-        port: 0,
+        listen: Listen::on_loopback(0),
         append,
         validation: Validation::Host,
     }

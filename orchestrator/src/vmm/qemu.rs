@@ -1,6 +1,7 @@
 //! QEMU's command line.
 
 use std::ffi::OsString;
+use std::net::SocketAddrV4;
 use std::path::Path;
 
 use abi::config::Address;
@@ -85,13 +86,16 @@ fn network(plan: &Plan, name: &str, line: &mut CommandLine) {
                 Address::Dhcp => USER_NET_GUEST.to_owned(),
             };
             // Nothing but the forwarded ports goes in. Restricted, nothing goes out either: not even answers to datagrams.
-            let mut forward = format!("hostfwd=tcp:127.0.0.1:{}-{guest}:{}", plan.port, plan.guest.port);
+            let forward = |protocol: &str, from: &[SocketAddrV4], to: u16| -> String {
+                from.iter().map(|from| format!(",hostfwd={protocol}:{from}-{guest}:{to}")).collect()
+            };
+            let mut forwards = forward("tcp", &plan.listen.tcp, plan.guest.port);
             let mut restrict = "on";
             if plan.guest.udp_port != 0 {
-                forward += &format!(",hostfwd=udp:127.0.0.1:{}-{guest}:{}", plan.port, plan.guest.udp_port);
+                forwards += &forward("udp", &plan.listen.udp, plan.guest.udp_port);
                 restrict = "off";
             }
-            line.option("-netdev", format!("user,id=net,restrict={restrict},ipv6=off,{forward}"));
+            line.option("-netdev", format!("user,id=net,restrict={restrict},ipv6=off{forwards}"));
             name
         }
         Net::Tap(interface) => {

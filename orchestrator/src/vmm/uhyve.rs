@@ -22,7 +22,7 @@ mod tests {
     use abi::config::Config;
 
     use super::*;
-    use crate::{Accel, Machine, Memory, Net, Pages, Vmm};
+    use crate::{Accel, Listen, Machine, Memory, Net, Pages, Vmm};
 
     #[test]
     fn words_follow_the_kernel() {
@@ -35,7 +35,7 @@ mod tests {
             cores: 2,
             memory: Memory { mib: 64 },
             pages: Pages::Small,
-            port: 11211,
+            listen: Listen::on_loopback(11211),
             words: String::new(),
             guest: Config::default(),
         };

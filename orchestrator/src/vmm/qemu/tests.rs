@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use abi::config::Config;
 
 use super::*;
-use crate::{Memory, Vmm};
+use crate::{Listen, Memory, Vmm};
 
 fn plan() -> Plan {
     Plan {
@@ -15,7 +15,7 @@ fn plan() -> Plan {
         cores: 2,
         memory: Memory { mib: 64 },
         pages: Pages::Small,
-        port: 21211,
+        listen: Listen::on_loopback(21211),
         words: String::new(),
         guest: Config::default(),
     }
@@ -118,4 +118,16 @@ fn addresses_differ_by_name_and_are_unicast() {
     assert_ne!(mac("tap0"), mac("tap1"));
     assert!(mac("tap0").starts_with("52:54:00:"));
     assert_eq!(mac("tap0").len(), 17);
+}
+
+#[test]
+fn every_address_of_the_host_is_forwarded() {
+    let mut guest = Config::default();
+    guest.apply("udp-port=11222").unwrap();
+    let address = |text: &str| text.parse().unwrap();
+    let listen = Listen { tcp: vec![address("127.0.0.1:1"), address("0.0.0.0:2")], udp: vec![address("127.0.0.2:3")] };
+    let line = line(&Plan { guest, listen, ..plan() });
+    let forwards = "hostfwd=tcp:127.0.0.1:1-10.0.2.15:11211,hostfwd=tcp:0.0.0.0:2-10.0.2.15:11211,\
+                    hostfwd=udp:127.0.0.2:3-10.0.2.15:11222 ";
+    assert!(line.contains(forwards), "{line}");
 }
