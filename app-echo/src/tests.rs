@@ -58,7 +58,7 @@ impl Testbed {
     /// A connection with credit. Returns its cookie.
     fn connect(&mut self, credit: u32) -> Cookie {
         let remote = "10.0.0.1:1".parse().unwrap();
-        self.events.push_back(Event::Knock { flow: FLOW, remote }).unwrap();
+        self.events.push_back(Event::Knock { flow: FLOW, local_port: 7, remote }).unwrap();
         self.echo.run(
             Turn { now: Instant::ZERO, unix_seconds: 0, statistics: &Many },
             &mut self.events,

@@ -29,11 +29,12 @@ fn main() {
         conn_limit: 1,
         port: 11211,
         udp_port: 0,
+        http_port: 0,
         permissions: Permissions::default(),
         threads: 1,
         auth: None,
     };
-    let mut server = Server::new(store, settings, Tallies::new(1), 0);
+    let mut server = Server::new(store, settings, Tallies::new(1, 0), 0);
     let mut session = Session::default();
     let mut replies = Replies { bytes: [0; 4096], len: 0 };
     let mut found = 0;

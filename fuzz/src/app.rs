@@ -229,7 +229,7 @@ impl App {
         stream_of: &mut impl FnMut(SocketAddrV4) -> Stream,
     ) {
         match event {
-            Event::Knock { flow, remote } => {
+            Event::Knock { flow, remote, .. } => {
                 self.knocked.push_back(Knock { flow, port: remote.port(), stream: stream_of(remote) });
             }
             Event::Connected { cookie, flow, credit } => {

@@ -75,6 +75,8 @@ pub enum Event {
     Knock {
         /// The connection.
         flow: Flow,
+        /// The port of [`Config::listen`](crate::stack::Config::listen) that it is with.
+        local_port: u16,
         /// The peer.
         remote: SocketAddrV4,
     },
@@ -250,6 +252,8 @@ pub enum Progress {
     Done,
     /// Out of room in the call array: run again once it is drained.
     More,
+    /// There is more to do, in the next turn, after what has come meanwhile: run again soon, even without events.
+    Later,
     /// Out of packet buffers: run again when some may have come back, even without events.
     Starved,
 }

@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 
+use super::roster::Roster;
 use crate::count::counts;
 
 counts! {
@@ -13,6 +14,7 @@ counts! {
         cmd_set,
         cmd_flush,
         cmd_touch,
+        cmd_meta,
         get_hits,
         get_misses,
         get_expired,
@@ -75,16 +77,19 @@ pub struct Tallies {
 }
 
 /// The counts of one core.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct Tally {
     pub(super) counters: Arc<CounterBlock>,
     pub(super) connections: Arc<ConnectionBlock>,
+    pub(super) roster: Arc<Roster>,
 }
 
 impl Tallies {
-    /// Zeros for `cores` cores.
-    pub fn new(cores: usize) -> Arc<Tallies> {
-        let cores = (0..cores).map(|_| Tally::default()).collect();
+    /// Zeros for `cores` cores, each with at most `places` connections.
+    pub fn new(cores: usize, places: usize) -> Arc<Tallies> {
+        let tally =
+            || Tally { counters: Arc::default(), connections: Arc::default(), roster: Arc::new(Roster::new(places)) };
+        let cores = (0..cores).map(|_| tally()).collect();
         Arc::new(Tallies { cores, reset: CounterBlock::default() })
     }
 

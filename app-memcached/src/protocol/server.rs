@@ -3,7 +3,8 @@
 use alloc::sync::Arc;
 
 use super::auth::Token;
-use super::counters::{ConnectionBlock, ConnectionCounters, CounterBlock, Counters, Tallies};
+use super::counters::{ConnectionBlock, ConnectionCounters, CounterBlock, Counters, Tallies, Tally};
+use super::roster::Roster;
 use crate::store::{FIRST_SECOND, Handle, Miss, WhenFull};
 
 /// Seconds from which on an expiry time is a date: 30 days.
@@ -31,6 +32,8 @@ pub struct Settings {
     pub port: u16,
     /// UDP port; 0: none.
     pub udp_port: u16,
+    /// TCP port that answers HTTP; 0: none.
+    pub http_port: u16,
     /// Commands that not all servers allow.
     pub permissions: Permissions,
     /// Cores that serve.
@@ -73,6 +76,8 @@ pub struct Server {
     pub counters: Arc<CounterBlock>,
     /// Connections of this core, kept by the caller.
     pub connections: Arc<ConnectionBlock>,
+    /// Who they are with, kept by the caller, too.
+    pub roster: Arc<Roster>,
     tallies: Arc<Tallies>,
     /// What does not change.
     pub settings: Settings,
@@ -84,8 +89,8 @@ impl Server {
     /// The server of core `core`, which has its counts in `tallies`, over `store`.
     pub fn new(store: Handle, settings: Settings, tallies: Arc<Tallies>, core: usize) -> Server {
         let tally = tallies.cores[core].clone();
-        let (counters, connections) = (tally.counters, tally.connections);
-        Server { store, counters, connections, tallies, settings, uptime: 0, unix_seconds: 0 }
+        let Tally { counters, connections, roster } = tally;
+        Server { store, counters, connections, roster, tallies, settings, uptime: 0, unix_seconds: 0 }
     }
 
     /// What was asked and found on all cores.
@@ -113,8 +118,13 @@ impl Server {
         }
     }
 
+    /// The connections of each core.
+    pub(super) fn rosters(&self) -> impl DoubleEndedIterator<Item = &Roster> {
+        self.tallies.cores.iter().map(|core| &*core.roster)
+    }
+
     /// Seconds since the start.
-    pub(super) fn uptime(&self) -> u32 {
+    pub fn uptime(&self) -> u32 {
         self.uptime
     }
 

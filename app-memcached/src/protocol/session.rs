@@ -18,7 +18,7 @@ use super::verb::{self, Next};
 pub const LINE_LIMIT: usize = 2048;
 
 /// Bytes of [`Output::room`] with which any command can answer, or begin to.
-pub const REPLY_ROOM: usize = 512;
+pub const REPLY_ROOM: usize = 1024;
 
 const _: () = assert!(meta::MAX_LINE <= REPLY_ROOM);
 
@@ -116,6 +116,8 @@ pub enum Status {
     NeedInput,
     /// More room in the output, [`REPLY_ROOM`] or any.
     NeedRoom,
+    /// To be called again in the next turn, with the same input: there is much to do.
+    Pause,
     /// To be closed, after what was written.
     Quit,
     /// To be closed: a command line did not end.
@@ -226,8 +228,8 @@ impl Session {
                 self.discard(input, after, out)
             }
             State::Listing(listing) => {
-                if !listing.advance(server, dataplane, out) {
-                    return Step::stop(Status::NeedRoom);
+                if let Some(status) = listing.advance(server, dataplane, out) {
+                    return Step::stop(status);
                 }
                 self.state = listing.home().state();
                 Step::go_on(0)

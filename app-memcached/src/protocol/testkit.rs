@@ -30,6 +30,7 @@ pub(super) const SETTINGS: Settings = Settings {
     conn_limit: 1024,
     port: 11211,
     udp_port: 0,
+    http_port: 0,
     permissions: Permissions { flush_all: true, dumping: true, watching: true, shutdown: false },
     threads: 1,
     auth: None,
@@ -82,7 +83,7 @@ impl Client {
     pub(super) fn new() -> Client {
         let config = StoreConfig { cores: 1, when_full: WhenFull::Evict, seed: 7 };
         let store = store::Shared::new(StoreMemory::leak(8 << 20), config).ok().unwrap();
-        let mut server = Server::new(store.handle().unwrap(), SETTINGS, Tallies::new(1), 0);
+        let mut server = Server::new(store.handle().unwrap(), SETTINGS, Tallies::new(1, 0), 0);
         server.store.online();
         let unix_seconds = 1_700_000_000;
         server.set_time(0, unix_seconds);
@@ -117,7 +118,7 @@ impl Client {
             out.lent.iter().for_each(|body| self.server.store.take_back(body));
             replies.extend_from_slice(&out.bytes);
             match advance.status {
-                Status::NeedRoom => {}
+                Status::NeedRoom | Status::Pause => {}
                 Status::NeedInput => break,
                 Status::Quit | Status::LongLine => {
                     replies.extend_from_slice(b"<closed>");

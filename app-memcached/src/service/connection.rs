@@ -3,13 +3,15 @@
 use netstack::app::Flow;
 
 use super::input::{Chain, Inputs};
-use crate::protocol::{Server, Session};
+use crate::protocol::{Doing, Server, Session};
 
 /// Where a connection is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     /// Requests are served.
     Open,
+    /// What it has begun is gone on with in the next turn.
+    Paused,
     /// Closed or aborted by us: what still comes in is dropped.
     Closing,
     /// No more; its place is free.
@@ -23,6 +25,18 @@ pub(super) enum Waiting {
     Input,
     /// Room for its replies.
     Room,
+    /// The next turn.
+    Turn,
+}
+
+impl Waiting {
+    /// As others see it.
+    pub(super) fn doing(self) -> Doing {
+        match self {
+            Waiting::Input => Doing::Reading,
+            Waiting::Room | Waiting::Turn => Doing::Writing,
+        }
+    }
 }
 
 /// One connection.

@@ -81,9 +81,9 @@ impl Service {
         let connections = &self.server.connections;
         connections.udp_requests.add(1);
         connections.bytes_read.add(payload.len() as u64);
-        if advance.status == Status::NeedRoom {
+        if matches!(advance.status, Status::NeedRoom | Status::Pause) {
             self.datagrams.parts.clear();
-            let is_short = left < MAX_PARTS;
+            let is_short = left < MAX_PARTS && advance.status == Status::NeedRoom;
             let reason = if is_short { &connections.udp_no_buffers } else { &connections.udp_too_large };
             return reason.add(1);
         }

@@ -9,7 +9,7 @@ use netstack::app::{Cookie, Flow, Movable};
 
 use super::Service;
 use super::connection::{Connection, Phase, Waiting};
-use crate::protocol::Session;
+use crate::protocol::{Seen, Session};
 
 /// A connection between two cores.
 #[derive(Debug)]
@@ -19,6 +19,8 @@ pub struct Moved {
     waiting: Waiting,
     peer_closed: bool,
     session: Session,
+    /// What others see of it.
+    seen: Option<Seen>,
 }
 
 impl Movable for Service {
@@ -30,16 +32,22 @@ impl Movable for Service {
         while let Some(buffer) = self.inputs.pop(&mut connection.input) {
             input.push(buffer);
         }
+        if connection.phase == Phase::Paused {
+            connection.phase = Phase::Open;
+            self.paused.retain(|paused| *paused != cookie);
+        }
+        let seen = self.server.roster.get(cookie);
+        self.server.roster.leave(cookie);
         let &mut Connection { room, phase, waiting, peer_closed, .. } = connection;
         let session = core::mem::take(&mut connection.session);
         connection.phase = Phase::Gone;
         self.server.connections.current.subtract(1);
         self.free.push(cookie);
-        Some(Moved { room, phase, waiting, peer_closed, session })
+        Some(Moved { room, phase, waiting, peer_closed, session, seen })
     }
 
     fn import(&mut self, flow: Flow, moved: Moved, input: &mut Vec<PktBuf>) -> Option<Cookie> {
-        let Moved { room, phase, waiting, peer_closed, session } = moved;
+        let Moved { room, phase, waiting, peer_closed, session, seen } = moved;
         let cookie = self.place(flow);
         let connection = self.connections.get_mut(cookie as usize)?;
         *connection = Connection {
@@ -52,6 +60,9 @@ impl Movable for Service {
             ..Connection::new(flow)
         };
         self.server.connections.current.add(1);
+        if let Some(seen) = seen {
+            self.server.roster.enter(cookie, seen);
+        }
         for buffer in input.drain(..) {
             if self.inputs.push(&mut connection.input, buffer, self.reserve.from_all).is_err() {
                 self.server.connections.closed_no_buffers.add(1);

@@ -26,15 +26,17 @@ mod ready;
 mod reserve;
 mod shared;
 
+use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
+use core::net::SocketAddrV4;
 
 use netdrv::pktbuf::{PktBuf, Pool};
 use netstack::app::{App, Call, Calls, Cookie, Event, Events, Flow, Progress, Statistics, Turn};
 use netstack::time::Instant;
 
-use crate::protocol::{Dataplane, Permissions, Server, Token};
+use crate::protocol::{Dataplane, Doing, Listener, Permissions, Roster, Seen, Server, Token};
 use crate::store::{TooLittleMemory, WhenFull};
 use connection::{Connection, Phase, Waiting};
 use datagrams::{Datagram, Datagrams};
@@ -48,6 +50,9 @@ pub use shared::Shared;
 
 /// Free places in the call array without which nothing is begun: a buffer, `RecvDone`, `Close`, and one to spare.
 const MIN_CALLS: usize = 4;
+
+/// Connections that are gone on with in a turn, of those that had much to do in the last.
+const RESUMED_A_TURN: usize = 4;
 
 /// How a service is set up. Names follow memcached's options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,6 +122,9 @@ pub struct Service {
     free: Vec<Cookie>,
     inputs: Inputs,
     ready: Ready,
+    /// Connections that go on in the next turn, and when the last such turn was.
+    paused: VecDeque<Cookie>,
+    resumed: Option<Instant>,
     pool: &'static Pool,
     reserve: Reserve,
     datagrams: Datagrams,
@@ -134,6 +142,8 @@ impl Service {
             free: Vec::with_capacity(limit),
             inputs: Inputs::new(pool),
             ready: Ready::new(limit),
+            paused: VecDeque::with_capacity(limit),
+            resumed: None,
             pool,
             reserve: Reserve::new(pool),
             datagrams: Datagrams::new(),
@@ -143,7 +153,7 @@ impl Service {
 
     /// Heap bytes that each connection of the limit takes, used or not.
     pub const fn bytes_per_connection() -> usize {
-        size_of::<Connection>() + 2 * size_of::<Cookie>()
+        size_of::<Connection>() + 3 * size_of::<Cookie>() + Roster::bytes_per_place()
     }
 
     /// The state that all sessions share: items, counters, clock.
@@ -153,7 +163,7 @@ impl Service {
 
     fn handle(&mut self, event: Event, turn: Turn<'_>, calls: &mut Calls) {
         match event {
-            Event::Knock { flow, .. } => self.knock(flow, calls),
+            Event::Knock { flow, local_port, remote } => self.knock(flow, local_port, remote, calls),
             Event::Connected { cookie, credit, .. } | Event::Sent { cookie, credit, .. } => {
                 let Some(connection) = self.connections.get_mut(cookie as usize) else { return };
                 connection.room += credit;
@@ -161,7 +171,10 @@ impl Service {
                     self.serve(cookie, None, Cause::Room, turn, calls);
                 }
             }
-            Event::Recv { cookie, payload } => self.serve(cookie, Some(payload), Cause::Request, turn, calls),
+            Event::Recv { cookie, payload } => {
+                self.server.roster.hear(cookie, self.server.uptime());
+                self.serve(cookie, Some(payload), Cause::Request, turn, calls);
+            }
             Event::PeerClosed { cookie } => {
                 let Some(connection) = self.connections.get_mut(cookie as usize) else { return };
                 connection.peer_closed = true;
@@ -174,7 +187,7 @@ impl Service {
         }
     }
 
-    fn knock(&mut self, flow: Flow, calls: &mut Calls) {
+    fn knock(&mut self, flow: Flow, local_port: u16, remote: SocketAddrV4, calls: &mut Calls) {
         if !self.places.take() {
             self.server.connections.rejected.add(1);
             return call(calls, Call::Reject { flow });
@@ -182,6 +195,9 @@ impl Service {
         let cookie = self.place(flow);
         self.server.connections.current.add(1);
         self.server.connections.total.add(1);
+        let listener = if local_port == self.server.settings.port { Listener::Memcached } else { Listener::Http };
+        let heard = self.server.uptime();
+        self.server.roster.enter(cookie, Seen { remote, listener, doing: Doing::Reading, heard });
         call(calls, Call::Accept { flow, cookie });
     }
 
@@ -207,12 +223,7 @@ impl Service {
         let Some(connection) = self.connections.get_mut(cookie as usize) else { return };
         let flow = connection.flow;
         if connection.phase != Phase::Open {
-            if connection.phase == Phase::Closing
-                && let Some(payload) = payload
-            {
-                call(calls, Call::RecvDone { flow, bytes: payload.len() as u32 });
-            }
-            return;
+            return self.put_off(cookie, payload, calls);
         }
         let below = Below(turn.statistics);
         let cause = if connection.input.is_empty() || cause == Cause::Relief { cause } else { Cause::Room };
@@ -224,17 +235,26 @@ impl Service {
         let mut done = served.untold;
         match end {
             End::Wait(Waiting::Input) if connection.peer_closed => {
+                self.server.roster.note(cookie, Doing::Closing);
                 done += connection.close(&mut self.inputs, &mut self.server);
                 call(calls, Call::Close { flow });
             }
             End::Wait(waiting) => {
+                if waiting != connection.waiting {
+                    self.server.roster.note(cookie, waiting.doing());
+                }
                 connection.waiting = waiting;
+                if waiting == Waiting::Turn {
+                    connection.phase = Phase::Paused;
+                    self.paused.push_back(cookie);
+                }
                 if waiting == Waiting::Room && served.limit != Limit::Credit {
                     self.server.connections.waited_for_buffers.add(u64::from(served.limit == Limit::Buffers));
                     self.ready.push(cookie, connection);
                 }
             }
             End::Close => {
+                self.server.roster.note(cookie, Doing::Closing);
                 done += connection.close(&mut self.inputs, &mut self.server);
                 call(calls, Call::Close { flow });
             }
@@ -248,12 +268,49 @@ impl Service {
         }
     }
 
+    /// Takes what comes for a connection that is not served now.
+    #[cold]
+    fn put_off(&mut self, cookie: Cookie, payload: Option<PktBuf>, calls: &mut Calls) {
+        let (connection, Some(payload)) = (&mut self.connections[cookie as usize], payload) else { return };
+        let (flow, bytes) = (connection.flow, payload.len() as u32);
+        match connection.phase {
+            Phase::Closing => call(calls, Call::RecvDone { flow, bytes }),
+            Phase::Paused if self.inputs.push(&mut connection.input, payload, self.reserve.from_idle).is_err() => {
+                self.server.connections.closed_no_buffers.add(1);
+                connection.close(&mut self.inputs, &mut self.server);
+                self.paused.retain(|paused| *paused != cookie);
+                call(calls, Call::Abort { flow });
+            }
+            Phase::Paused | Phase::Open | Phase::Gone => {}
+        }
+    }
+
+    /// Goes on with connections that had much to do, once a turn.
+    #[cold]
+    fn resume_paused(&mut self, turn: Turn<'_>, calls: &mut Calls) {
+        if self.resumed.replace(turn.now) == Some(turn.now) {
+            return;
+        }
+        for _ in 0..self.paused.len().min(RESUMED_A_TURN) {
+            if !has_room(calls) {
+                return;
+            }
+            let Some(cookie) = self.paused.pop_front() else { return };
+            self.connections[cookie as usize].phase = Phase::Open;
+            self.serve(cookie, None, Cause::Room, turn, calls);
+        }
+    }
+
     /// Frees what a connection that is no more has held.
     fn forget(&mut self, cookie: Cookie) {
         let Some(connection) = self.connections.get_mut(cookie as usize) else { return };
         if connection.phase == Phase::Gone {
             return;
         }
+        if connection.phase == Phase::Paused {
+            self.paused.retain(|paused| *paused != cookie);
+        }
+        self.server.roster.leave(cookie);
         connection.close(&mut self.inputs, &mut self.server);
         connection.phase = Phase::Gone;
         self.server.connections.current.subtract(1);
@@ -302,6 +359,9 @@ impl App for Service {
             self.answer_waiting(turn, calls);
         }
         self.resume(turn, calls);
+        if !self.paused.is_empty() {
+            self.resume_paused(turn, calls);
+        }
         let mut looked_at = 0;
         while has_room(calls) {
             if looked_at == 0 {
@@ -313,7 +373,8 @@ impl App for Service {
             self.handle(event, turn, calls);
         }
         match (events.is_empty() && self.datagrams.is_empty(), self.ready.is_empty()) {
-            (true, true) => Progress::Done,
+            (true, true) if self.paused.is_empty() => Progress::Done,
+            (true, true) => Progress::Later,
             (true, false) if self.reserve.is_used_up() => Progress::Starved,
             _ => Progress::More,
         }

@@ -134,6 +134,7 @@ impl<'a, 'c> Pump<'a, 'c> {
         match status {
             Status::NeedInput => End::Wait(Waiting::Input),
             Status::NeedRoom => End::Wait(Waiting::Room),
+            Status::Pause => End::Wait(Waiting::Turn),
             Status::Quit => End::Close,
             Status::LongLine => {
                 self.server.connections.closed_long_line.add(1);

@@ -25,7 +25,7 @@ impl Shared {
         let cores = config.threads as usize;
         let store = store::Shared::new(memory, StoreConfig { cores, when_full: config.when_full, seed: config.seed })?;
         let places = Arc::new(Places { taken: AtomicU32::new(0), limit: config.conn_limit });
-        Ok(Shared { config, store, tallies: Tallies::new(cores), places, services: 0 })
+        Ok(Shared { config, store, tallies: Tallies::new(cores, config.conn_limit as usize), places, services: 0 })
     }
 
     /// The service of the next core, with its replies in buffers of `pool`, the pool that the core's received buffers come from
@@ -40,6 +40,7 @@ impl Shared {
             conn_limit: config.conn_limit,
             port: config.port,
             udp_port: config.udp_port,
+            http_port: config.http_port,
             permissions: config.permissions,
             threads: config.threads,
             auth: config.auth,

@@ -82,7 +82,8 @@ impl Tcp {
             return self.announce(index, work);
         }
         tcb.owner = Owner::Knocked;
-        let event = Event::Knock { flow: tcb.flow(index), remote: Tcp::remote(tcb.key) };
+        let event =
+            Event::Knock { flow: tcb.flow(index), local_port: tcb.key.local_port(), remote: Tcp::remote(tcb.key) };
         let _ = work.events.push_back(event); // room: MOST_EVENTS
         work.counters.tcp_established += 1;
     }

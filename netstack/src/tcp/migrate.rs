@@ -205,8 +205,8 @@ impl Tcp {
     pub(crate) fn settle(&mut self, index: u32, work: &mut Work<'_>) {
         let Some(tcb) = self.tcb(index) else { return };
         if tcb.owner == Owner::Knocked {
-            let (flow, remote) = (tcb.flow(index), Tcp::remote(tcb.key));
-            let _ = work.events.push_back(Event::Knock { flow, remote }); // room: MOST_EVENTS
+            let (flow, local_port, remote) = (tcb.flow(index), tcb.key.local_port(), Tcp::remote(tcb.key));
+            let _ = work.events.push_back(Event::Knock { flow, local_port, remote }); // room: MOST_EVENTS
         }
         self.deliverable.push(index);
         self.dirty.push(index);

@@ -275,7 +275,7 @@ impl Kit {
         let mut saw = Vec::new();
         while let Some(event) = self.events.pop_front() {
             saw.push(match event {
-                Event::Knock { flow, remote } => {
+                Event::Knock { flow, remote, .. } => {
                     assert_eq!(*remote.ip(), PEER_IP);
                     self.flow = flow;
                     Saw::Knock

@@ -84,6 +84,8 @@ pub struct Shard<R, T, A: Movable> {
     calls: Calls,
     /// The app waits for packet buffers.
     starved: bool,
+    /// The app has more to do.
+    unfinished: bool,
     /// What the other cores were told, and those that have answered.
     told: Option<Identity>,
     following: CoreSet,
@@ -119,6 +121,7 @@ impl<R: RxQueue, T: TxQueue, A: Movable> Shard<R, T, A> {
             events: Events::new(),
             calls: Calls::new(),
             starved: false,
+            unfinished: false,
             told: None,
             following: 0,
             halted: 0,
@@ -254,6 +257,7 @@ impl<R: RxQueue, T: TxQueue, A: Movable> Shard<R, T, A> {
             let progress = self.run_app(now, unix_seconds);
             if self.is_settled() && progress != Progress::More {
                 self.starved = progress == Progress::Starved;
+                self.unfinished = progress == Progress::Later;
                 break;
             }
         }
@@ -315,7 +319,7 @@ impl<R: RxQueue, T: TxQueue, A: Movable> Shard<R, T, A> {
         if self.publisher.as_ref().is_some_and(|publisher| publisher.is_due(now)) {
             self.publish(now);
         }
-        if work == 0 {
+        if work == 0 && !self.unfinished {
             self.stages.end_empty();
             return Work::None;
         }

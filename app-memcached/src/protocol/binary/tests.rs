@@ -44,7 +44,7 @@ fn large_values_wait_for_room() {
     let mut client = Client::new();
     let value = b"0123456789".repeat(5_000);
     client.send(&set(b"big", &value));
-    client.room = 700;
+    client.room = 1200;
     let reply = client.send(&[frame(0, b"big", b"", b""), frame(0x0d, b"big", b"", b"")].concat());
     let expected = [(0, 1, [b"\0\0\0\x05", &value[..]].concat()), (0, 1, [b"\0\0\0\x05big", &value[..]].concat())];
     assert_eq!(responses(&reply), expected);

@@ -35,6 +35,8 @@ pub(super) fn execute(
 ) -> Option<(Step, State)> {
     let (verb, rest) = next_word(line)?;
     let done = (Step::go_on(end + 1), State::Line);
+    // As memcached does: not `me` and `mn`.
+    server.counters.cmd_meta.add(u64::from(matches!(verb, b"mg" | b"ms" | b"md" | b"ma")));
     match verb {
         b"mg" => return Some(get::run(rest, end, server, out)),
         b"ms" => return Some(set::begin(rest, end, payload, server, out)),

@@ -73,7 +73,7 @@ fn large_values_wait_for_room() {
     let mut client = Client::new();
     let value = b"0123456789".repeat(5_000);
     client.send(&[&b"ms big 50000 T0\r\n"[..], &value, b"\r\n"].concat());
-    client.room = 700;
+    client.room = 1200;
     let reply = client.send(b"mg big v O1\r\nmg big v k\r\nmn\r\n");
     let expected = [b"VA 50000 O1\r\n", &value[..], b"\r\nVA 50000 kbig\r\n", &value, b"\r\nMN\r\n"].concat();
     assert_eq!(reply, expected);

@@ -1,8 +1,9 @@
-//! `stats [general | settings | items | slabs | sizes | dataplane | cachedump | detail | reset]`
+//! `stats [general | settings | items | slabs | sizes | conns | dataplane | cachedump | detail | reset]`
 //!
 //! A listing is written line by line, as room allows; its place is the number of lines written. Only names that mean here what
 //! they mean in memcached appear under memcached's names.
 
+mod connections;
 mod general;
 mod settings;
 mod storage;
@@ -13,7 +14,7 @@ use super::super::number::{Decimal, parse_u32};
 use super::super::output::Output;
 use super::super::reply::{self, Answer};
 use super::super::server::{Dataplane, Server};
-use super::super::session::{Home, REPLY_ROOM};
+use super::super::session::{Home, REPLY_ROOM, Status};
 
 /// Slab classes of memcached: ids from here on are errors.
 const SLAB_CLASSES: u32 = 64;
@@ -23,7 +24,7 @@ const SLAB_CLASSES: u32 = 64;
 pub(in crate::protocol) struct Listing {
     topic: Topic,
     style: Style,
-    /// Lines written.
+    /// Lines written; of `conns`: connections looked at.
     written: u32,
 }
 
@@ -42,6 +43,7 @@ enum Topic {
     Items,
     Slabs,
     Sizes,
+    Connections,
     Dataplane,
     Empty,
 }
@@ -81,6 +83,7 @@ impl Topic {
             b"items" => Topic::Items,
             b"slabs" => Topic::Slabs,
             b"sizes" => Topic::Sizes,
+            b"conns" => Topic::Connections,
             b"dataplane" => Topic::Dataplane,
             _ => return None,
         })
@@ -112,9 +115,9 @@ fn detail(words: &Words<'_>) -> Result<Topic, Answer> {
 }
 
 impl Listing {
-    /// A listing of the topic of this name.
+    /// A listing of the topic of this name, for frames: they know of no connections.
     pub(in crate::protocol) fn of(name: &[u8], style: Style) -> Option<Listing> {
-        Topic::of(name).map(|topic| Listing { topic, style, written: 0 })
+        Topic::of(name).filter(|topic| *topic != Topic::Connections).map(|topic| Listing { topic, style, written: 0 })
     }
 
     /// The session's place after it.
@@ -125,13 +128,18 @@ impl Listing {
         }
     }
 
-    /// Writes the lines that there is room for. Returns whether those were the last.
+    /// Writes the lines that there is room for. `None` if those were the last, else what is waited for.
     pub(in crate::protocol) fn advance(
         &mut self,
         server: &Server,
         dataplane: &dyn Dataplane,
         out: &mut impl Output,
-    ) -> bool {
+    ) -> Option<Status> {
+        if self.topic == Topic::Connections
+            && let Some(status) = connections::advance(&mut self.written, server, out)
+        {
+            return Some(status);
+        }
         let mut line = 0;
         let mut full = false;
         let (written, style) = (&mut self.written, self.style);
@@ -144,13 +152,13 @@ impl Listing {
             line += 1;
         });
         if full || out.room() < REPLY_ROOM {
-            return false;
+            return Some(Status::NeedRoom);
         }
         match style {
             Style::Text => reply::END.write(out),
             Style::Binary(opaque) => binary::write_statistic(opaque, b"", b"", out),
         }
-        true
+        None
     }
 }
 
@@ -169,7 +177,7 @@ fn visit(topic: Topic, server: &Server, dataplane: &dyn Dataplane, visit: &mut V
         Topic::Items => storage::visit_items(server, visit),
         Topic::Slabs => storage::visit_slabs(server, visit),
         Topic::Sizes => visit("sizes_status", Value::Text("disabled")),
-        Topic::Empty => {}
+        Topic::Connections | Topic::Empty => {}
     }
 }
 

@@ -130,6 +130,63 @@ fn time_passes() {
     assert_eq!(stack.peers[peer].replies, b"STORED\r\nVALUE a 0 1\r\n1\r\nEND\r\nEND\r\n");
 }
 
+/// The lines of `stats conns` that a peer is told.
+fn conns(stack: &mut Stack, peer: usize) -> Vec<String> {
+    stack.peers[peer].replies.clear();
+    stack.send(peer, b"stats conns\r\n", 1460);
+    let text = String::from_utf8(stack.peers[peer].replies.clone()).unwrap();
+    assert!(text.ends_with("END\r\n"), "{text}");
+    text.lines().filter_map(|line| line.strip_prefix("STAT ")).map(str::to_owned).collect()
+}
+
+#[test]
+fn connections_are_listed() {
+    let mut stack = Stack::new(64);
+    let (peer, other) = (stack.connect(WIDE), stack.connect(Credit::Stalled));
+    stack.sleep(7);
+    let lines = conns(&mut stack, peer);
+    let listeners = [
+        "0:addr tcp:0.0.0.0:11211",
+        "0:state conn_listening",
+        "1:addr udp:0.0.0.0:11211",
+        "1:state conn_read",
+        "2:addr tcp:0.0.0.0:8080",
+        "2:state conn_listening",
+    ];
+    assert_eq!(lines[..6], listeners);
+    let mine =
+        ["3:addr tcp:10.0.0.1:1000", "3:listen_addr tcp:0.0.0.0:11211", "3:state conn_read", "3:secs_since_last_cmd 0"];
+    assert_eq!(lines[6..10], mine);
+    assert_eq!(lines[12..], ["4:state conn_read", "4:secs_since_last_cmd 7"]);
+    stack.send(other, &b"stats\r\n".repeat(10), 1460);
+    assert_eq!(conns(&mut stack, peer)[12..], ["4:state conn_mwrite", "4:secs_since_last_cmd 0"]);
+    stack.send(other, b"quit\r\n", 1460);
+    stack.set_credit(other, WIDE);
+    assert_eq!(conns(&mut stack, peer)[12..], ["4:state conn_closing", "4:secs_since_last_cmd 0"]);
+    stack.kill(other);
+    assert_eq!(conns(&mut stack, peer).len(), 10);
+    stack.assert_nothing_leaked();
+}
+
+#[test]
+fn many_connections_are_listed_over_many_turns() {
+    const PLACES: u32 = 3000;
+    let mut stack = Stack::with_places(64, PLACES);
+    let peers: Vec<usize> = (0..PLACES).map(|_| stack.connect(WIDE)).collect();
+    peers[1..PLACES as usize - 1].iter().for_each(|peer| stack.kill(*peer));
+    stack.send(peers[0], b"stats conns\r\nversion\r\n", 1460);
+    let text = |stack: &Stack| String::from_utf8(stack.peers[0].replies.clone()).unwrap();
+    assert!(!text(&stack).contains("END"), "a turn looks at a part");
+    stack.send(peers[0], b"version\r\n", 1460);
+    for _ in 0..3 {
+        stack.sleep_ms(1);
+    }
+    let all = text(&stack);
+    let (listed, rest) = all.split_once("END\r\n").unwrap();
+    assert_eq!((listed.matches("secs_since_last_cmd").count(), rest.matches("VERSION").count()), (2, 2), "{all}");
+    stack.assert_nothing_leaked();
+}
+
 #[test]
 fn cores_share_items_counts_and_places() {
     let config = ServiceConfig { threads: 2, ..CONFIG };

@@ -98,6 +98,11 @@ impl Stack {
 
     /// Connects a peer; its number.
     pub(super) fn connect(&mut self, credit: Credit) -> usize {
+        self.connect_to(CONFIG.port, credit)
+    }
+
+    /// Connects a peer to a port; its number.
+    pub(super) fn connect_to(&mut self, local_port: u16, credit: Credit) -> usize {
         let number = self.peers.len();
         let flow = Flow { index: number as u32, generation: 0 };
         self.peers.push(Peer {
@@ -112,7 +117,7 @@ impl Stack {
             window_used: 0,
             dead: false,
         });
-        self.event(Event::Knock { flow, remote: "10.0.0.1:1000".parse().unwrap() });
+        self.event(Event::Knock { flow, local_port, remote: "10.0.0.1:1000".parse().unwrap() });
         self.settle();
         if let Some(cookie) = self.peers[number].cookie {
             let credit = self.grant(number);

@@ -84,7 +84,7 @@ fn large_values_wait_for_room() {
     let mut client = Client::new();
     let value = b"0123456789".repeat(5_000);
     client.send(&[&b"set big 0 0 50000\r\n"[..], &value, b"\r\n"].concat());
-    client.room = 700;
+    client.room = 1200;
     let reply = client.send(b"get big big\r\nget big\r\n");
     let one = [&b"VALUE big 0 50000\r\n"[..], &value, b"\r\n"].concat();
     assert_eq!(reply, [&one[..], &one, b"END\r\n", &one, b"END\r\n"].concat());

@@ -4,6 +4,10 @@ use super::super::super::server::Server;
 use super::super::version::VERSION;
 use super::{Value, Visit};
 
+/// What is counted and never happens: who comes when all places are taken is told so at once, as by memcached's `maxconns_fast`, so
+/// that no listener stops; and no connection is made to wait for the others (`-R`).
+const NEVER: [&str; 3] = ["listen_disabled_num", "time_in_listen_disabled_us", "conn_yields"];
+
 /// Visits each line, in memcached's order.
 pub(super) fn visit(server: &Server, visit: &mut Visit<'_>) {
     visit_process(server, visit);
@@ -22,8 +26,10 @@ fn visit_process(server: &Server, visit: &mut Visit<'_>) {
     visit("curr_connections", Value::Number(connections.current));
     visit("total_connections", Value::Number(connections.total));
     visit("rejected_connections", Value::Number(connections.rejected));
-    visit("listen_disabled_num", Value::Number(connections.rejected));
     visit("accepting_conns", Value::Number(u64::from(connections.current < server.settings.conn_limit.into())));
+    for never in NEVER {
+        visit(never, Value::Number(0));
+    }
     visit("threads", Value::Number(server.settings.threads.into()));
     visit("bytes_read", Value::Number(connections.bytes_read));
     visit("bytes_written", Value::Number(connections.bytes_written));
@@ -43,6 +49,7 @@ fn visit_requests(server: &Server, visit: &mut Visit<'_>) {
         ("cmd_set", counters.cmd_set),
         ("cmd_flush", counters.cmd_flush),
         ("cmd_touch", counters.cmd_touch),
+        ("cmd_meta", counters.cmd_meta),
         ("get_hits", counters.get_hits),
         ("get_misses", counters.get_misses),
         ("get_expired", counters.get_expired),
@@ -77,6 +84,8 @@ fn visit_store(server: &Server, visit: &mut Visit<'_>) {
         ("limit_maxbytes", store.capacity() as u64),
         ("hash_power_level", hash_power.into()),
         ("hash_bytes", hash_bytes as u64),
+        // It grows bucket by bucket, without a time in which there are two tables.
+        ("hash_is_expanding", 0),
         ("bytes", store.live_bytes()),
         ("curr_items", store.len() as u64),
         ("total_items", counters.total_items),

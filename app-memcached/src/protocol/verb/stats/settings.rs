@@ -15,21 +15,34 @@ pub(super) fn visit(server: &Server, visit: &mut Visit<'_>) {
     visit("maxconns", Value::Number(settings.conn_limit.into()));
     visit("tcpport", Value::Number(settings.port.into()));
     visit("udpport", Value::Number(settings.udp_port.into()));
+    visit("inter", Value::Text("NULL"));
     visit("verbosity", Value::Number(0));
     visit("evictions", Value::Text(evictions));
     visit("domain_socket", Value::Text("NULL"));
     visit("shutdown_command", Value::Text(yes_or_no(settings.permissions.shutdown)));
     visit("num_threads", Value::Number(settings.threads.into()));
+    visit("num_threads_per_udp", Value::Number(settings.threads.into()));
+    visit("stat_key_prefix", Value::Text(":"));
     visit("detail_enabled", Value::Text("no"));
     visit("cas_enabled", Value::Text("yes"));
+    visit("binding_protocol", Value::Text("auto-negotiate"));
     visit("auth_enabled_sasl", Value::Text("no"));
     visit("auth_enabled_ascii", Value::Text(yes_or_no(settings.auth.is_some())));
     visit("item_size_max", Value::Number(settings.max_item_size as u64));
     visit("maxconns_fast", Value::Text("yes"));
     visit("flush_enabled", Value::Text(yes_or_no(settings.permissions.flush_all)));
     visit("dump_enabled", Value::Text(yes_or_no(settings.permissions.dumping)));
+    visit("watch_enabled", Value::Text(yes_or_no(settings.permissions.watching)));
     visit("hash_algorithm", Value::Text("rapidhash"));
+    visit("lru_crawler", Value::Text("no"));
+    visit("lru_maintainer_thread", Value::Text("no"));
+    visit("lru_segmented", Value::Text("no"));
+    visit("slab_reassign", Value::Text("no"));
+    visit("slab_automove", Value::Number(0));
+    visit("temp_lru", Value::Text("no"));
+    visit("idle_timeout", Value::Number(0));
     visit("track_sizes", Value::Text("no"));
+    visit("ssl_enabled", Value::Text("no"));
 }
 
 fn yes_or_no(is_so: bool) -> &'static str {

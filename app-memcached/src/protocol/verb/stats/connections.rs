@@ -1,0 +1,112 @@
+//! `stats conns`: the listening ports, and each connection of each core.
+
+use core::fmt::Write as _;
+use core::net::Ipv4Addr;
+
+use heapless::String;
+
+use super::super::super::output::Output;
+use super::super::super::roster::{Doing, Listener, Seen};
+use super::super::super::server::Server;
+use super::super::super::session::{REPLY_ROOM, Status};
+use super::{Style, Value, write_line};
+
+/// Places that are looked at in one step, used or not.
+const STEP: u32 = 1024;
+
+/// Lines of the listening ports.
+const LISTENERS: u32 = 3;
+
+/// Bytes of a name, and of an address, at most: a number and the longest word; a protocol, an IPv4 address and a port.
+type Name = String<40>;
+type Address = String<32>;
+
+/// Writes the lines from `place` on, and moves that forward. `None` if there are no more.
+pub(super) fn advance(place: &mut u32, server: &Server, out: &mut impl Output) -> Option<Status> {
+    let until = place.saturating_add(STEP);
+    while *place < until {
+        if out.room() < REPLY_ROOM {
+            return Some(Status::NeedRoom);
+        }
+        match (*place, place.checked_sub(LISTENERS)) {
+            (listener, None) => write_listener(listener, server, out),
+            (_, Some(number)) => match find(number, server) {
+                Found::Connection(seen) => write_connection(*place, &seen, server, out),
+                Found::Nobody => {}
+                Found::End => return None,
+            },
+        }
+        *place += 1;
+    }
+    Some(Status::Pause)
+}
+
+/// What is at a place.
+enum Found {
+    Connection(Seen),
+    Nobody,
+    End,
+}
+
+/// Places of core 0 come first, as many as it has used, then those of the others. While connections come, one may be counted
+/// twice, or not.
+fn find(number: u32, server: &Server) -> Found {
+    let mut number = number;
+    for roster in server.rosters() {
+        match number.checked_sub(roster.used()) {
+            None => return roster.get(number).map_or(Found::Nobody, Found::Connection),
+            Some(rest) => number = rest,
+        }
+    }
+    Found::End
+}
+
+fn write_listener(listener: u32, server: &Server, out: &mut impl Output) {
+    let settings = &server.settings;
+    let (transport, port, state) = match listener {
+        0 => ("tcp", settings.port, "conn_listening"),
+        1 => ("udp", settings.udp_port, "conn_read"),
+        _ => ("tcp", settings.http_port, "conn_listening"),
+    };
+    if port != 0 {
+        put(listener, "addr", &any_address(transport, port), out);
+        put(listener, "state", state, out);
+    }
+}
+
+fn write_connection(number: u32, seen: &Seen, server: &Server, out: &mut impl Output) {
+    let mut remote = Address::new();
+    let _ = write!(remote, "tcp:{}", seen.remote); // fits
+    let port = match seen.listener {
+        Listener::Memcached => server.settings.port,
+        Listener::Http => server.settings.http_port,
+    };
+    let state = match seen.doing {
+        Doing::Reading => "conn_read",
+        Doing::Writing => "conn_mwrite",
+        Doing::Closing => "conn_closing",
+        Doing::Watching => "conn_watch",
+    };
+    put(number, "addr", &remote, out);
+    put(number, "listen_addr", &any_address("tcp", port), out);
+    put(number, "state", state, out);
+    let idle = server.uptime().saturating_sub(seen.heard);
+    write_line(Style::Text, out, &name(number, "secs_since_last_cmd"), &Value::Number(idle.into()));
+}
+
+/// A port of whatever address the appliance has.
+fn any_address(transport: &str, port: u16) -> Address {
+    let mut address = Address::new();
+    let _ = write!(address, "{transport}:{}:{port}", Ipv4Addr::UNSPECIFIED); // fits
+    address
+}
+
+fn put(number: u32, what: &str, value: &str, out: &mut impl Output) {
+    write_line(Style::Text, out, &name(number, what), &Value::Text(value));
+}
+
+fn name(number: u32, what: &str) -> Name {
+    let mut name = Name::new();
+    let _ = write!(name, "{number}:{what}"); // fits
+    name
+}
