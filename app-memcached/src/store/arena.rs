@@ -14,6 +14,7 @@
 #![allow(unsafe_code)] // raw memory that cores share
 
 use core::ptr::NonNull;
+use core::sync::atomic::AtomicU32;
 use core::{ptr, slice};
 
 use netdrv::cache;
@@ -98,6 +99,16 @@ impl Arena {
         // - What is atomic in an item is never accessed otherwise (first rule), nobody writes the rest while the
         //   reference lives (second and third rule).
         unsafe { self.base.add(at.0).cast().as_ref() }
+    }
+
+    /// The atomic word at `at`, a multiple of its size, in an item.
+    #[inline]
+    pub(super) fn word(&self, at: usize) -> &AtomicU32 {
+        assert!(at.is_multiple_of(align_of::<AtomicU32>()), "an item's words are aligned");
+        // SAFETY:
+        // - `place` checks that the word lies in the arena, which is valid for ever, initialised, and aligned to a line.
+        // - What is atomic in an item is never accessed otherwise while others can see it (first rule).
+        unsafe { self.place(at, size_of::<AtomicU32>()).cast().as_ref() }
     }
 
     /// Writes the header of an item that is not published.

@@ -265,9 +265,8 @@ impl Handle {
             Mode::Compact => true,
             Mode::Evict => access.is_warm() && victim.kept + bytes <= self.shared.segments.bytes() / 2,
         };
-        if keep && let Some(to) = self.allocate_kept(bytes) {
-            self.relocate(entry, to, bytes).then_some(())?;
-            victim.kept += bytes;
+        if keep && let Some(kept) = self.keep(entry)? {
+            victim.kept += kept;
             return Some(Fate::Gone);
         }
         if self.shared.when_full == WhenFull::Refuse {
@@ -279,23 +278,23 @@ impl Handle {
         Some(Fate::Gone)
     }
 
-    /// Room at the survivors' head.
-    fn allocate_kept(&mut self, bytes: usize) -> Option<Addr> {
-        if bytes > self.shared.segments.bytes() { None } else { self.allocate_survivor(bytes) }
-    }
-
-    /// Copies an item to `to` and lets the index hold the copy. Whether it held the item still; `to` is given back if not.
-    fn relocate(&mut self, entry: Entry, to: Addr, bytes: usize) -> bool {
-        let arena = &self.shared.arena;
-        arena.copy_item(entry.addr(), to, bytes, arena.marks(entry.addr()));
-        if !self.move_entry(entry, to) {
+    /// Moves an item to the survivors' head, if there is room. Returns how many bytes it takes there. `None` if another core
+    /// was faster.
+    fn keep(&mut self, entry: Entry) -> Option<Option<usize>> {
+        let plan = self.plan_of_copy(entry.addr());
+        let bytes = plan.footprint();
+        if bytes > self.shared.segments.bytes() {
+            return Some(None);
+        }
+        let Some(to) = self.allocate_survivor(bytes) else { return Some(None) };
+        if !self.copy_item(entry.addr(), to, plan) || !self.move_entry(entry, to) {
             self.give_back_survivor(bytes);
-            return false;
+            return None;
         }
         self.add_live(to);
         self.subtract_live(entry.addr());
         self.counts().events.moved_bytes.add(bytes as u64);
-        true
+        Some(Some(bytes))
     }
 
     /// Counts an item that is found dead.

@@ -71,7 +71,7 @@ impl Handle {
         }
         self.seal(Age::Fresh);
         let number = self.take_cleaned(|segments, reserve| segments.take_head(reserve))?;
-        *self.heads.of(Age::Fresh) = Some(Head { number, used: 0 });
+        self.open_head(Age::Fresh, number);
         self.bump(Age::Fresh, bytes)
     }
 
@@ -82,7 +82,7 @@ impl Handle {
         }
         let number = self.shared.segments.take_head(0)?;
         self.seal(Age::Survivor);
-        *self.heads.of(Age::Survivor) = Some(Head { number, used: 0 });
+        self.open_head(Age::Survivor, number);
         self.bump(Age::Survivor, bytes)
     }
 
@@ -150,6 +150,26 @@ impl Handle {
         Some(Addr(segments.base(head.number) + at))
     }
 
+    fn open_head(&mut self, age: Age, number: Number) {
+        self.set_stamp_base(number);
+        *self.heads.of(age) = Some(Head { number, used: 0 });
+    }
+
+    fn set_stamp_base(&self, number: Number) {
+        self.shared.segments.set_stamp_base(number, self.shared.flushes.open_segment(self.core));
+    }
+
+    /// Ends heads that are so old that what is added soon may find no room for its stamp.
+    pub(super) fn seal_outlived(&mut self) {
+        for age in [Age::Fresh, Age::Survivor] {
+            let number = self.heads.of(age).map(|head| head.number);
+            let base = number.map(|number| self.shared.segments.stamp_base(number));
+            if base.is_some_and(|base| self.shared.flushes.is_outlived(base)) {
+                self.seal(age);
+            }
+        }
+    }
+
     fn seal(&mut self, age: Age) {
         if let Some(head) = self.heads.of(age).take() {
             self.shared.segments.seal(head.number, head.used);
@@ -198,6 +218,7 @@ impl Handle {
         }
         let addr = Addr(self.shared.segments.base(first));
         self.shared.segments.open_run(first, span);
+        self.set_stamp_base(first);
         self.add_pin(addr);
         self.shared.segments.seal(first, bytes);
         Some(addr)

@@ -186,6 +186,9 @@ impl Handle {
 
     /// Moves the clock forward to `now`, in seconds from [`FIRST_SECOND`] on.
     pub fn set_now(&mut self, now: u32) {
+        if now > self.now {
+            self.seal_outlived();
+        }
         self.now = now.max(self.now);
         self.hit_now = Access::hit(self.now);
         self.shared.flushes.run(self.core, self.now);
@@ -213,7 +216,7 @@ impl Handle {
         let hash = self.shared.hash(key);
         self.provide_lines();
         while let Ok(entry) = self.seek(hash, key) {
-            if cas.is_some_and(|cas| cas != self.shared.arena.cas(entry.addr())) {
+            if cas.is_some_and(|cas| cas != self.shared.cas(entry.addr())) {
                 return Deleted::Exists;
             }
             if self.unlink(entry) {
@@ -306,11 +309,10 @@ impl Handle {
     /// Why an item counts as gone, if it does.
     #[inline]
     fn why_dead(&self, addr: Addr) -> Option<Miss> {
-        let header = self.shared.arena.header(addr);
-        let exptime = header.exptime();
+        let exptime = self.shared.arena.exptime(addr);
         if exptime != 0 && exptime <= self.now {
             Some(Miss::Expired)
-        } else if self.shared.flushes.is_flushed(header.cas()) {
+        } else if self.shared.flushes.were_any() && self.shared.flushes.is_flushed(self.shared.stamp(addr)) {
             Some(Miss::Flushed)
         } else {
             None

@@ -4,7 +4,7 @@
 use core::num::NonZeroUsize;
 
 use super::access::Access;
-use super::item::{Addr, Marks, NewItem, footprint};
+use super::item::{Addr, ExptimeRoom, Marks, NewItem, Plan};
 use super::{Handle, OutOfMemory};
 
 /// A note. Has to be given back with [`Handle::drop_note`].
@@ -24,9 +24,10 @@ impl Note {
 impl Handle {
     /// Keeps `text`. Not if too much is held already.
     pub fn note(&mut self, text: &[u8]) -> Result<Note, OutOfMemory> {
-        let addr = self.allocate(footprint(0, text.len())).ok_or(OutOfMemory)?;
         let item = NewItem { key: b"", flags: 0, exptime: 0, marks: Marks::NONE };
-        self.shared.arena.begin_item(addr, &item, text.len(), Access::written(self.now));
+        let plan = Plan::new(&item, text.len(), ExptimeRoom::WhenUsed);
+        let addr = self.allocate(plan.footprint()).ok_or(OutOfMemory)?;
+        self.shared.arena.begin_item(addr, plan, &item, Access::written(self.now));
         self.shared.arena.write(self.shared.arena.value_at(addr), text);
         let number = self.shared.segments.containing(addr.0);
         let note = NonZeroUsize::new(addr.0 + 1).map(|at| Note { at }).ok_or(OutOfMemory)?;

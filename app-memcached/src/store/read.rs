@@ -79,11 +79,18 @@ impl Handle {
         loop {
             let entry = self.seek(hash, key)?;
             let addr = entry.addr();
+            let mut has_room = true;
             let done = self.change_index(|shared, scope| {
-                shared.index.update_in_place(scope, entry, || shared.arena.set_exptime(addr, exptime))
+                let write = || has_room = shared.arena.set_exptime(addr, exptime);
+                shared.index.update_in_place(scope, entry, write)
             });
-            if done {
+            if done && has_room {
                 return Ok(self.place_of(addr));
+            }
+            if !has_room
+                && let Some(place) = self.touch_by_copy(hash, key, entry, exptime)?
+            {
+                return Ok(place);
             }
         }
     }
@@ -222,12 +229,12 @@ impl Handle {
     /// The item at `addr`.
     #[inline]
     fn item_at(&self, addr: Addr) -> Item<'_> {
-        let header = self.shared.arena.header(addr);
+        let arena = &self.shared.arena;
         Item {
-            flags: header.flags(),
-            exptime: header.exptime(),
-            cas: header.cas(),
-            value: self.shared.arena.value(addr),
+            flags: arena.flags(addr),
+            exptime: arena.exptime(addr),
+            cas: self.shared.cas(addr),
+            value: arena.value(addr),
             place: Place { addr, moment: self.moment },
         }
     }

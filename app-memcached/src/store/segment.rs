@@ -117,6 +117,8 @@ pub(super) struct Segments {
     limbo: NumberSet,
     limbo_count: Apart<AtomicU32>,
     sequence: AtomicU64,
+    /// Where the stamps of each segment's items begin.
+    stamp_bases: Box<[AtomicU64]>,
 }
 
 impl Segments {
@@ -129,7 +131,19 @@ impl Segments {
             limbo: NumberSet::new(total),
             limbo_count: Apart(AtomicU32::new(0)),
             sequence: AtomicU64::new(0),
+            stamp_bases: (0..total).map(|_| AtomicU64::new(0)).collect(),
         }
+    }
+
+    /// Where the stamps of a segment's items begin.
+    #[inline]
+    pub(super) fn stamp_base(&self, number: Number) -> u64 {
+        self.stamp_bases[number as usize].load(Ordering::Relaxed)
+    }
+
+    /// Says where the stamps of a segment begin that nobody else looks at yet: whoever finds an item there sees it too.
+    pub(super) fn set_stamp_base(&self, number: Number, base: u64) {
+        self.stamp_bases[number as usize].store(base, Ordering::Relaxed);
     }
 
     /// Segments in all.

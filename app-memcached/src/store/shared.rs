@@ -10,17 +10,17 @@ use super::counters::{Counts, StoreCounters};
 use super::epoch::Epochs;
 use super::flush::Flushes;
 use super::index::{Index, MAX_CORES};
-use super::item::Addr;
+use super::item::{Addr, ExptimeRoom};
 use super::pins::Pins;
 use super::segment::Segments;
 use super::sync::{Apart, AtomicU32, Ordering};
 use super::{Handle, StoreConfig, StoreMemory, TooLittleMemory, WhenFull};
 
 /// Least and most bytes of a segment.
-const SEGMENT_BYTES: core::ops::RangeInclusive<usize> = 64 << 10..=1 << 20;
+const SEGMENT_BYTES: core::ops::RangeInclusive<usize> = 128 << 10..=1 << 20;
 
 /// Segments that an arena is cut into, at least, if they are not to be smaller than the least size; and for each core.
-const MIN_SEGMENTS: usize = 64;
+const MIN_SEGMENTS: usize = 256;
 const MIN_SEGMENTS_PER_CORE: usize = 16;
 
 /// Fewer segments than this make no store for one core: index, two heads, the cleaner's reserve, and some room.
@@ -115,6 +115,38 @@ impl Shared {
     /// Adds up one count of all cores. Counts wrap, and may be negative on one core.
     pub(super) fn sum(&self, count: impl Fn(&Counts) -> u64) -> u64 {
         self.counts.iter().fold(0, |sum, counts| sum.wrapping_add(count(&counts.0)))
+    }
+
+    /// The stamp of an item.
+    #[inline]
+    pub(super) fn stamp(&self, addr: Addr) -> u64 {
+        self.arena.stamp(addr, self.stamp_base(addr))
+    }
+
+    /// Writes the stamp of an unpublished item. Whether there is room for it.
+    #[inline]
+    pub(super) fn set_stamp(&self, addr: Addr, stamp: u64) -> bool {
+        self.arena.set_stamp(addr, self.stamp_base(addr), stamp)
+    }
+
+    /// The CAS value of an item.
+    #[inline]
+    pub(super) fn cas(&self, addr: Addr) -> u64 {
+        self.arena.given_cas(addr).unwrap_or_else(|| self.stamp(addr))
+    }
+
+    #[inline]
+    fn stamp_base(&self, addr: Addr) -> u64 {
+        self.segments.stamp_base(self.segments.containing(addr.0))
+    }
+
+    /// Whether items that never expire have room for an expiry time: where nothing may be evicted, touching takes no memory.
+    #[inline]
+    pub(super) fn exptime_room(&self) -> ExptimeRoom {
+        match self.when_full {
+            WhenFull::Evict => ExptimeRoom::WhenUsed,
+            WhenFull::Refuse => ExptimeRoom::Always,
+        }
     }
 
     /// The item hash.

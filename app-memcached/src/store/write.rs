@@ -2,7 +2,7 @@
 
 use super::access::Access;
 use super::index::{Entry, Insert, Size};
-use super::item::{Addr, CRLF, MAX_VALUE, Marks, NewItem, footprint};
+use super::item::{Addr, CRLF, MAX_VALUE, Marks, NewItem, Plan, StampRoom};
 use super::{ESTIMATE_AGE, Handle, Shared};
 
 /// Buckets that are split at the end of a turn, at most, where the table is behind: each takes a few hundred instructions.
@@ -103,7 +103,7 @@ enum Verdict {
     /// The new item takes its place, or that of none.
     Link,
     /// The new item takes its place, and is stale.
-    LinkStale,
+    LinkStale(Entry),
     /// The values of both are joined.
     Join([Addr; 2]),
     /// Nothing happens.
@@ -119,9 +119,9 @@ impl Handle {
         if value_len > MAX_VALUE {
             return Err(OutOfMemory);
         }
-        let bytes = footprint(item.key.len(), value_len);
-        let addr = self.allocate(bytes).ok_or(OutOfMemory)?;
-        self.shared.arena.begin_item(addr, item, value_len, Access::written(self.now));
+        let plan = Plan::new(item, value_len, self.shared.exptime_room());
+        let addr = self.allocate(plan.footprint()).ok_or(OutOfMemory)?;
+        self.shared.arena.begin_item(addr, plan, item, Access::written(self.now));
         Ok(Reservation { addr, filled: 0 })
     }
 
@@ -169,7 +169,7 @@ impl Handle {
 
     /// The CAS value that this core has given last.
     pub fn last_cas(&self) -> u64 {
-        self.shared.flushes.last_cas(self.core)
+        self.shared.flushes.last_stamp(self.core)
     }
 
     /// Flags and length of the value that the key of an unpublished item has now.
@@ -180,15 +180,20 @@ impl Handle {
 
     /// Publishes a filled item under its key, if `condition` holds; gives it up if not.
     pub fn publish(&mut self, reservation: Reservation, condition: Condition) -> Result<Outcome, OutOfMemory> {
-        let addr = reservation.addr;
-        let hash = self.shared.hash_of(addr);
+        let mut reservation = reservation;
+        let hash = self.shared.hash_of(reservation.addr);
         self.provide_lines();
         // Each time around, another core has changed the same key, or a split has moved it.
         let result = loop {
+            let addr = reservation.addr;
             let old = self.find_old(hash, addr);
             let linked = match self.judge(condition, old, addr) {
                 Verdict::Link => self.link(hash, addr, old, condition),
-                Verdict::LinkStale => self.link_stale(hash, addr, old, condition),
+                Verdict::LinkStale(old) if !self.shared.arena.may_copy_exptime(old.addr(), addr) => {
+                    reservation = self.with_exptime_room(reservation)?;
+                    continue;
+                }
+                Verdict::LinkStale(old) => self.link_stale(hash, addr, old, condition),
                 Verdict::Refuse(outcome) => break Ok(outcome),
                 Verdict::Join(parts) => match old {
                     Some(old) => match self.join(hash, old, parts) {
@@ -200,7 +205,7 @@ impl Handle {
             };
             match linked {
                 Ok(Ok(())) => {
-                    self.remove_pin(addr);
+                    self.remove_pin(reservation.addr);
                     return Ok(Outcome::Stored);
                 }
                 Ok(Err(out_of_memory)) => break Err(out_of_memory),
@@ -216,26 +221,31 @@ impl Handle {
     fn judge(&self, condition: Condition, old: Option<Entry>, addr: Addr) -> Verdict {
         match condition {
             Condition::Set => Verdict::Link,
-            _ => self.judge_old(condition, old.map(Entry::addr), addr),
+            _ => self.judge_old(condition, old, addr),
         }
     }
 
-    fn judge_old(&self, condition: Condition, old: Option<Addr>, addr: Addr) -> Verdict {
+    fn judge_old(&self, condition: Condition, entry: Option<Entry>, addr: Addr) -> Verdict {
         let arena = &self.shared.arena;
+        let old = entry.map(Entry::addr);
         if let Some(join) = condition.join() {
             return self.judge_join(join, old, addr);
         }
         match (condition, old) {
+            // It was touched meanwhile, and begins to expire.
+            (Condition::Derived(_), Some(old)) if !arena.may_copy_exptime(old, addr) => Verdict::Refuse(Outcome::Exists),
             (Condition::Set, _) | (Condition::Add, None) | (Condition::Replace, Some(_)) => Verdict::Link,
             (Condition::Cas(_) | Condition::CasOrStale(_) | Condition::Derived(_), None) => {
                 Verdict::Refuse(Outcome::NotFound)
             }
             (Condition::Cas(cas) | Condition::CasOrStale(cas) | Condition::Derived(cas), Some(old))
-                if arena.cas(old) == cas =>
+                if self.shared.cas(old) == cas =>
             {
                 Verdict::Link
             }
-            (Condition::CasOrStale(cas), Some(old)) if (1..arena.cas(old)).contains(&cas) => Verdict::LinkStale,
+            (Condition::CasOrStale(cas), Some(old)) if (1..self.shared.cas(old)).contains(&cas) => {
+                entry.map_or(Verdict::Link, Verdict::LinkStale)
+            }
             (Condition::Cas(_) | Condition::CasOrStale(_) | Condition::Derived(_), Some(_)) => {
                 Verdict::Refuse(Outcome::Exists)
             }
@@ -254,7 +264,7 @@ impl Handle {
         match (old, join) {
             (None, Join { absent: Absent::Add, .. }) => Verdict::Link,
             (None, _) => Verdict::Refuse(Outcome::NotStored),
-            (Some(old), Join { cas, .. }) if cas != 0 && cas != self.shared.arena.cas(old) => {
+            (Some(old), Join { cas, .. }) if cas != 0 && cas != self.shared.cas(old) => {
                 Verdict::Refuse(Outcome::Exists)
             }
             (Some(old), Join { end: End::Back, .. }) => Verdict::Join([old, addr]),
@@ -268,15 +278,27 @@ impl Handle {
         &mut self,
         hash: u64,
         addr: Addr,
-        old: Option<Entry>,
+        old: Entry,
         condition: Condition,
     ) -> Result<Result<(), OutOfMemory>, Raced> {
-        if let Some(old) = old {
-            let arena = &self.shared.arena;
-            let won = if arena.marks(old.addr()).has(Marks::WON) { Marks::WON } else { Marks::NONE };
-            arena.set_marks(addr, arena.marks(addr).with(Marks::STALE).with(won));
+        let arena = &self.shared.arena;
+        let won = if arena.marks(old.addr()).has(Marks::WON) { Marks::WON } else { Marks::NONE };
+        arena.set_marks(addr, arena.marks(addr).with(Marks::STALE).with(won));
+        self.link(hash, addr, Some(old), condition)
+    }
+
+    /// The same reservation, with room for an expiry time.
+    #[cold]
+    fn with_exptime_room(&mut self, reservation: Reservation) -> Result<Reservation, OutOfMemory> {
+        let from = reservation.addr;
+        let plan = self.shared.arena.plan(from).with_exptime();
+        let room = self.allocate(plan.footprint());
+        if let Some(to) = room {
+            self.shared.arena.copy_item(from, to, plan);
         }
-        self.link(hash, addr, old, condition)
+        let filled = reservation.filled;
+        self.abandon(reservation);
+        room.map(|addr| Reservation { addr, filled }).ok_or(OutOfMemory)
     }
 
     /// Puts an item into the index, in the place of `old`.
@@ -287,8 +309,11 @@ impl Handle {
         old: Option<Entry>,
         condition: Condition,
     ) -> Result<Result<(), OutOfMemory>, Raced> {
-        let old_cas = old.map_or(0, |old| self.shared.arena.cas(old.addr()));
-        self.shared.arena.set_cas(addr, self.shared.flushes.next_cas(self.core, old_cas));
+        let old_stamp = old.map_or(0, |old| self.shared.stamp(old.addr()));
+        if !self.shared.set_stamp(addr, self.shared.flushes.next_stamp(self.core, old_stamp)) {
+            // Another core has stamped 2^29 items since this one was begun.
+            return Ok(Err(OutOfMemory));
+        }
         match old {
             Some(old) => {
                 let replaced = match condition {
@@ -327,7 +352,9 @@ impl Handle {
         self.change_index(|shared, scope| {
             let carry = || {
                 if keeps_time {
-                    shared.arena.copy_exptime(old.addr(), to);
+                    shared.arena.copy_exptime(old.addr(), to)
+                } else {
+                    true
                 }
             };
             shared.index.replace_by_copy(scope, old, to, carry)
@@ -426,11 +453,12 @@ impl Handle {
     fn join(&mut self, hash: u64, old: Entry, [front, back]: [Addr; 2]) -> Result<Outcome, Raced> {
         let arena = &self.shared.arena;
         let (front_len, back_len) = (arena.value_len(front), arena.value_len(back));
-        let bytes = footprint(arena.key_len(old.addr()), front_len + back_len);
+        let plan = arena.plan(old.addr()).with_value(front_len + back_len).with_marks(Marks::NONE);
+        let plan = plan.without_cas().with_stamp(StampRoom::Half);
         // Making room may move or evict the old item: its bytes are held, and its entry is looked up again.
         self.add_pin(old.addr());
-        let outcome = match self.allocate(bytes) {
-            Some(joined) => self.publish_joined(hash, old.addr(), joined, [front, back]),
+        let outcome = match self.allocate(plan.footprint()) {
+            Some(joined) => self.publish_joined(hash, old.addr(), joined, plan, [front, back]),
             None => Ok(Outcome::NotStored),
         };
         self.remove_pin(old.addr());
@@ -442,17 +470,18 @@ impl Handle {
         hash: u64,
         old: Addr,
         joined: Addr,
+        plan: Plan,
         [front, back]: [Addr; 2],
     ) -> Result<Outcome, Raced> {
         let arena = &self.shared.arena;
         let (front_len, back_len) = (arena.value_len(front), arena.value_len(back));
-        arena.begin_successor(old, joined, front_len + back_len, Marks::NONE, Access::written(self.now));
+        arena.begin_successor(old, joined, plan, Access::written(self.now));
         let at = arena.value_at(joined);
         arena.copy(arena.value_at(front), at, front_len);
         arena.copy(arena.value_at(back), at + front_len, back_len + CRLF);
         let linked = match self.find_old(hash, joined) {
             // It may have moved, but not changed.
-            Some(entry) if self.shared.arena.cas(entry.addr()) == self.shared.arena.cas(old) => {
+            Some(entry) if self.shared.stamp(entry.addr()) == self.shared.stamp(old) => {
                 self.link(hash, joined, Some(entry), Condition::Append)
             }
             Some(_) => Err(Raced),

@@ -9,14 +9,14 @@ use super::super::sync::{Ordering, fence, order_after_rmw};
 use super::{ADDR, Entry, FROZEN, Index, MOVER, MOVER_SHIFT, Scope, field_of, swap};
 
 impl Index {
-    /// Lets `entry` hold the item at `to`, a copy in some way of the one that it holds; `carry` copies what may change. Whether
+    /// Lets `entry` hold the item at `to`, a copy in some way of the one that it holds; `carry` copies what may change, if it can. Whether
     /// the entry still was as it was read and nothing changed meanwhile.
     pub(in super::super) fn replace_by_copy<H: Fn(Addr) -> u64>(
         &self,
         scope: &mut Scope<'_, H>,
         entry: Entry,
         to: Addr,
-        carry: impl FnOnce(),
+        carry: impl FnOnce() -> bool,
     ) -> bool {
         let mover = (scope.core as u64 + 1) << MOVER_SHIFT;
         let marked = Entry { word: entry.word & !MOVER | mover, ..entry };
@@ -24,8 +24,7 @@ impl Index {
             return false;
         }
         order_after_rmw();
-        carry();
-        self.change(scope, marked, entry.word & !(MOVER | ADDR) | field_of(to))
+        carry() && self.change(scope, marked, entry.word & !(MOVER | ADDR) | field_of(to))
     }
 
     /// Has `write` change what may change in the item that `entry` holds. Whether the entry still holds it after that, or its
