@@ -63,6 +63,11 @@ impl Access {
         self.0 & WARM != 0
     }
 
+    /// The same, to be kept.
+    pub(super) const fn warmed(self) -> Access {
+        Access(self.0 | WARM)
+    }
+
     /// The same, to be kept no longer.
     pub(super) const fn cooled(self) -> Access {
         Access(self.0 & !WARM)

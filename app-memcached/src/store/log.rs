@@ -4,7 +4,7 @@
 //! memory is short, and other cores need not wait for it.
 
 use super::item::Addr;
-use super::segment::{Number, State};
+use super::segment::{Age, Number, State};
 use super::{Handle, WhenFull};
 
 /// Copying that is worth not losing a byte, in bytes.
@@ -14,14 +14,8 @@ const LOSS: u64 = 8;
 /// milliseconds. A turn takes less, and a host that has stopped the other core lets it go on by then; else the write is refused.
 const PATIENCE: u32 = 1_000_000;
 
-/// Which head an item is added to. Items that survived a cleaning stay apart from fresh ones, which die sooner.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Age {
-    /// Written by a client just now.
-    Fresh,
-    /// Copied by the cleaner.
-    Survivor,
-}
+/// How often a run is looked for.
+const RUN_ATTEMPTS: usize = 4;
 
 /// A segment that is being filled.
 #[derive(Clone, Copy, Debug)]
@@ -151,12 +145,12 @@ impl Handle {
     }
 
     fn open_head(&mut self, age: Age, number: Number) {
-        self.set_stamp_base(number);
+        self.set_origin(number, age);
         *self.heads.of(age) = Some(Head { number, used: 0 });
     }
 
-    fn set_stamp_base(&self, number: Number) {
-        self.shared.segments.set_stamp_base(number, self.shared.flushes.open_segment(self.core));
+    fn set_origin(&self, number: Number, age: Age) {
+        self.shared.segments.set_origin(number, self.shared.flushes.open_segment(self.core), age);
     }
 
     /// Ends heads that are so old that what is added soon may find no room for its stamp.
@@ -198,6 +192,11 @@ impl Handle {
         if span as usize > total / 2 {
             return None;
         }
+        // What is moved out of a run may need a segment that was to be part of it: then another one is looked for.
+        (0..RUN_ATTEMPTS).find_map(|_| self.try_run(span, bytes))
+    }
+
+    fn try_run(&mut self, span: u32, bytes: usize) -> Option<Addr> {
         self.finish_cleaning();
         if !self.clean_until_free(span as usize + self.shared.reserve()) {
             return None;
@@ -218,7 +217,7 @@ impl Handle {
         }
         let addr = Addr(self.shared.segments.base(first));
         self.shared.segments.open_run(first, span);
-        self.set_stamp_base(first);
+        self.set_origin(first, Age::Fresh);
         self.add_pin(addr);
         self.shared.segments.seal(first, bytes);
         Some(addr)

@@ -26,6 +26,7 @@ mod clean;
 mod counters;
 mod epoch;
 mod flush;
+mod ghosts;
 mod index;
 mod item;
 mod log;

@@ -87,9 +87,7 @@ impl Handle {
             if done && has_room {
                 return Ok(self.place_of(addr));
             }
-            if !has_room
-                && let Some(place) = self.touch_by_copy(hash, key, entry, exptime)?
-            {
+            if !has_room && let Some(place) = self.touch_by_copy(hash, key, entry, exptime)? {
                 return Ok(place);
             }
         }

@@ -51,7 +51,13 @@ impl Handle {
     /// Lets an item that has no room for an expiry time expire at `exptime`. `None` if another core was faster. An item that
     /// there is no memory for is evicted.
     #[cold]
-    pub(super) fn touch_by_copy(&mut self, hash: u64, key: &[u8], entry: Entry, exptime: u32) -> Result<Option<Place>, Miss> {
+    pub(super) fn touch_by_copy(
+        &mut self,
+        hash: u64,
+        key: &[u8],
+        entry: Entry,
+        exptime: u32,
+    ) -> Result<Option<Place>, Miss> {
         let cas = self.shared.cas(entry.addr());
         if let Ok(done) = self.change_by_copy(hash, key, entry, cas, Change::Exptime(exptime)) {
             return Ok(done);

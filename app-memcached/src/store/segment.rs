@@ -109,6 +109,22 @@ impl Segment {
     }
 }
 
+/// Which items a segment holds. Those that survived a cleaning stay apart from fresh ones, which die sooner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Age {
+    /// Written by clients.
+    Fresh,
+    /// Copied by a cleaner.
+    Survivor,
+}
+
+/// What was decided when a segment was opened.
+#[derive(Default)]
+struct Origin {
+    stamp_base: AtomicU64,
+    is_survivor: AtomicU64,
+}
+
 /// All segments of an arena.
 pub(super) struct Segments {
     table: Box<[Segment]>,
@@ -117,8 +133,7 @@ pub(super) struct Segments {
     limbo: NumberSet,
     limbo_count: Apart<AtomicU32>,
     sequence: AtomicU64,
-    /// Where the stamps of each segment's items begin.
-    stamp_bases: Box<[AtomicU64]>,
+    origins: Box<[Origin]>,
 }
 
 impl Segments {
@@ -131,19 +146,30 @@ impl Segments {
             limbo: NumberSet::new(total),
             limbo_count: Apart(AtomicU32::new(0)),
             sequence: AtomicU64::new(0),
-            stamp_bases: (0..total).map(|_| AtomicU64::new(0)).collect(),
+            origins: (0..total).map(|_| Origin::default()).collect(),
         }
     }
 
     /// Where the stamps of a segment's items begin.
     #[inline]
     pub(super) fn stamp_base(&self, number: Number) -> u64 {
-        self.stamp_bases[number as usize].load(Ordering::Relaxed)
+        self.origins[number as usize].stamp_base.load(Ordering::Relaxed)
     }
 
-    /// Says where the stamps of a segment begin that nobody else looks at yet: whoever finds an item there sees it too.
-    pub(super) fn set_stamp_base(&self, number: Number, base: u64) {
-        self.stamp_bases[number as usize].store(base, Ordering::Relaxed);
+    /// Which items a segment holds.
+    pub(super) fn age(&self, number: Number) -> Age {
+        match self.origins[number as usize].is_survivor.load(Ordering::Relaxed) {
+            0 => Age::Fresh,
+            _ => Age::Survivor,
+        }
+    }
+
+    /// Says where the stamps of a segment begin, and which items it will hold. Nobody else looks at it yet: whoever finds an item
+    /// there sees it too.
+    pub(super) fn set_origin(&self, number: Number, stamp_base: u64, age: Age) {
+        let origin = &self.origins[number as usize];
+        origin.stamp_base.store(stamp_base, Ordering::Relaxed);
+        origin.is_survivor.store(u64::from(age == Age::Survivor), Ordering::Relaxed);
     }
 
     /// Segments in all.

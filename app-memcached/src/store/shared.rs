@@ -9,6 +9,7 @@ use super::arena::{self, Arena};
 use super::counters::{Counts, StoreCounters};
 use super::epoch::Epochs;
 use super::flush::Flushes;
+use super::ghosts::Ghosts;
 use super::index::{Index, MAX_CORES};
 use super::item::{Addr, ExptimeRoom};
 use super::pins::Pins;
@@ -16,7 +17,10 @@ use super::segment::Segments;
 use super::sync::{Apart, AtomicU32, Ordering};
 use super::{Handle, StoreConfig, StoreMemory, TooLittleMemory, WhenFull};
 
-/// Least and most bytes of a segment.
+/// Segments that an arena is cut into, at most: some operations look at each.
+const MOST_SEGMENTS: usize = 2048;
+
+/// Least and most bytes of a segment, where there are not too many of them.
 const SEGMENT_BYTES: core::ops::RangeInclusive<usize> = 128 << 10..=1 << 20;
 
 /// Segments that an arena is cut into, at least, if they are not to be smaller than the least size; and for each core.
@@ -37,6 +41,7 @@ pub struct Shared {
     pub(super) epochs: Epochs,
     pub(super) pins: Pins,
     pub(super) flushes: Flushes,
+    pub(super) ghosts: Ghosts,
     pub(super) when_full: WhenFull,
     secrets: RapidSecrets,
     counts: Box<[Apart<Counts>]>,
@@ -53,7 +58,8 @@ impl Shared {
         let arena = Arena::new(memory);
         let least = MIN_SEGMENTS.max(cores * MIN_SEGMENTS_PER_CORE);
         let target = (arena.len() / least).max(1);
-        let segment_bytes = (1 << target.ilog2()).clamp(*SEGMENT_BYTES.start(), *SEGMENT_BYTES.end());
+        let usual = (1 << target.ilog2()).clamp(*SEGMENT_BYTES.start(), *SEGMENT_BYTES.end());
+        let segment_bytes = usual.max((arena.len() / MOST_SEGMENTS).next_power_of_two());
         let total = arena.len() / segment_bytes;
         let segments = Segments::new(total, segment_bytes);
         let fewest = FEWEST_SEGMENTS + (cores - 1) * FEWEST_SEGMENTS_PER_CORE;
@@ -61,6 +67,7 @@ impl Shared {
         if total < fewest {
             return Err(too_little);
         }
+        let ghosts = Ghosts::new(&arena, &segments);
         let first = segments.take_for_index(0).ok_or(too_little)?;
         let index = Index::new(&arena, segments.base(first), segment_bytes, total);
         Ok(Arc::new(Shared {
@@ -70,6 +77,7 @@ impl Shared {
             epochs: Epochs::new(cores),
             pins: Pins::new(cores, total),
             flushes: Flushes::new(cores),
+            ghosts,
             when_full: config.when_full,
             secrets: RapidSecrets::seed(config.seed),
             counts: (0..cores).map(|_| Apart(Counts::default())).collect(),

@@ -59,7 +59,7 @@ impl Handle {
     pub(super) fn check(&mut self) {
         self.reclaim();
         let shared = self.shared.clone();
-        let heads = [log::Age::Fresh, log::Age::Survivor].map(|age| *self.heads.of(age));
+        let heads = [segment::Age::Fresh, segment::Age::Survivor].map(|age| *self.heads.of(age));
         let mut live = 0;
         for (number, segment) in shared.segments.iter() {
             let head = heads.iter().flatten().find(|head| head.number == number);

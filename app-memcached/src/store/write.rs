@@ -233,7 +233,9 @@ impl Handle {
         }
         match (condition, old) {
             // It was touched meanwhile, and begins to expire.
-            (Condition::Derived(_), Some(old)) if !arena.may_copy_exptime(old, addr) => Verdict::Refuse(Outcome::Exists),
+            (Condition::Derived(_), Some(old)) if !arena.may_copy_exptime(old, addr) => {
+                Verdict::Refuse(Outcome::Exists)
+            }
             (Condition::Set, _) | (Condition::Add, None) | (Condition::Replace, Some(_)) => Verdict::Link,
             (Condition::Cas(_) | Condition::CasOrStale(_) | Condition::Derived(_), None) => {
                 Verdict::Refuse(Outcome::NotFound)
@@ -326,6 +328,8 @@ impl Handle {
                     return Err(Raced);
                 }
                 self.subtract_live(old.addr());
+                // To be written is to be used.
+                self.warm(addr);
             }
             None => match self.insert(hash, addr) {
                 Insert::Done => {}
@@ -351,11 +355,7 @@ impl Handle {
         }
         self.change_index(|shared, scope| {
             let carry = || {
-                if keeps_time {
-                    shared.arena.copy_exptime(old.addr(), to)
-                } else {
-                    true
-                }
+                if keeps_time { shared.arena.copy_exptime(old.addr(), to) } else { true }
             };
             shared.index.replace_by_copy(scope, old, to, carry)
         })
@@ -375,10 +375,19 @@ impl Handle {
                 .insert(scope, hash, addr, |other| other != addr && super::same_bytes(shared.arena.key(other), key))
         });
         if inserted == Insert::Done {
+            if self.shared.ghosts.take(&self.shared.arena, hash) {
+                self.warm(addr);
+            }
             self.buckets = self.change_index(|shared, scope| shared.index.grow(scope, items + 1));
             self.counts().items.add(1);
         }
         inserted
+    }
+
+    /// Keeps an item from being evicted the first time that its turn comes.
+    fn warm(&self, addr: Addr) {
+        let arena = &self.shared.arena;
+        arena.set_access(addr, arena.access(addr).warmed());
     }
 
     /// Splits some buckets, where insertions could not. Nothing that a look-up returned is in use.
