@@ -110,7 +110,7 @@ enum Soak {
     },
     /// Coverage-guided fuzzing of all that strangers can send, from the corpora in fuzz/corpus.
     Fuzz {
-        /// One target: frame, tcp_options, dhcp or arp. All of them, one after the other, unless it is given.
+        /// One target: frame, tcp_options, dhcp, arp, text, meta, binary or udp. All of them, one after the other, unless it is given.
         #[arg(long)]
         target: Option<String>,
         /// Seconds that each is fuzzed.

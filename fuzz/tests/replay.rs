@@ -52,3 +52,23 @@ fn corpora_are_small() {
         assert!(bytes <= LARGEST_CORPUS_BYTES, "{}: {bytes} bytes", target.name);
     }
 }
+
+#[test]
+fn text() {
+    replay("text");
+}
+
+#[test]
+fn meta() {
+    replay("meta");
+}
+
+#[test]
+fn binary() {
+    replay("binary");
+}
+
+#[test]
+fn udp() {
+    replay("udp");
+}

@@ -46,7 +46,7 @@ pub const CRATES: &[Crate] = &[
         uses: &["app-echo", "app-memcached", "image", "netdrv", "netstack", "orchestrator"],
     },
     Crate { name: "cli", side: Side::Host, uses: &["abi", "bench", "image", "orchestrator"] },
-    Crate { name: "fuzz", side: Side::Host, uses: &["netdrv", "netstack"] },
+    Crate { name: "fuzz", side: Side::Host, uses: &["app-memcached", "netdrv", "netstack"] },
     Crate { name: "ci", side: Side::Host, uses: &["abi", "bench"] },
 ];
 

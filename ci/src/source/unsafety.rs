@@ -14,6 +14,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("bench/src/vhost/memory.rs", "memory shared with a guest"),
     ("bench/src/vhost/ring.rs", "rings shared with a guest"),
     ("bench/src/vhost/testbed.rs", "plays a guest in this process's memory"),
+    ("fuzz/src/memcached/memory.rs", "the memory of one store becomes that of the next"),
     ("netdrv/src/cache.rs", "an instruction without a safe name"),
     ("netdrv/src/dma.rs", "memory shared with devices"),
     ("netdrv/src/fifo.rs", "slots of a ring, filled or not"),

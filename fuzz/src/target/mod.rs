@@ -1,10 +1,14 @@
 //! The targets: what each reads from an input, and what it has the stack see.
 
 pub(crate) mod arp;
+pub(crate) mod binary;
 pub(crate) mod dhcp;
 pub(crate) mod frame;
+pub(crate) mod meta;
 pub(crate) mod segment;
 pub(crate) mod tcp_options;
+pub(crate) mod text;
+pub(crate) mod udp;
 
 use std::net::Ipv4Addr;
 
