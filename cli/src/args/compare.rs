@@ -29,7 +29,7 @@ rate within the bound, starts it again and measures latency with one connection 
 memory shared with the guest: a virtual wire, not a NIC. Over tap our own stack is the client, over veth and loopback the
 kernel's sockets are; the server's core does its own receive work (RPS). tap and veth need root, for network namespaces.
 
---vary compares once for each value: of connections, value-bytes, requests-per-connection, batch, or cores. With --save, rows also go into a file of DIR, named after what is varied, else
+--vary compares once for each value: of connections, value-bytes, requests-per-connection, batch, cores, or memory in MiB. With --save, rows also go into a file of DIR, named after what is varied, else
 compare.json; `memstorm bench report DIR` makes tables and plots of them.";
 
 /// The options of `bench compare`.
@@ -123,6 +123,7 @@ pub(crate) enum Varied {
     RequestsPerConnection,
     Batch,
     Cores,
+    Memory,
 }
 
 impl Varied {
@@ -134,6 +135,7 @@ impl Varied {
             Varied::RequestsPerConnection => "requests-per-connection",
             Varied::Batch => "batch",
             Varied::Cores => "cores",
+            Varied::Memory => "memory",
         }
     }
 }
@@ -183,6 +185,7 @@ impl CompareOptions {
                 Varied::RequestsPerConnection => options.requests_per_connection = NonZeroU32::new(value),
                 Varied::Batch => options.batch = Some(value.min(64)),
                 Varied::Cores => options.cores.servers = value as usize,
+                Varied::Memory => options.memory_mib = value,
             }
             options
         });
