@@ -2,6 +2,7 @@
 
 mod compare;
 mod load;
+mod memory;
 mod replay;
 mod report;
 
@@ -15,6 +16,7 @@ use orchestrator::{Accel, Listen, Machine, Memory, Net, Pages, Spec, Validation,
 
 pub(crate) use compare::{CompareOptions, image_name};
 pub(crate) use load::{LoadOptions, WireChoice};
+pub(crate) use memory::MemoryOptions;
 pub(crate) use replay::{CacheChoice, ReplayOptions};
 pub(crate) use report::ReportOptions;
 
@@ -183,6 +185,8 @@ pub(crate) enum BenchCommand {
     Load(Box<LoadOptions>),
     /// Servers side by side: requests/s within a bound on latency, closed loop, latency without load, cycles
     Compare(Box<CompareOptions>),
+    /// How many items fit: the store and memcached with equal memory, the booted appliance and memcached with equal memory in all
+    Memory(MemoryOptions),
     /// Traces replayed to the store and to memcached with equal memory: hit ratios, and what was kept
     Replay(Box<ReplayOptions>),
     /// Tables and plots of what `compare --save` has found, or with --run of everything, measured now

@@ -3,6 +3,7 @@
 mod budgets;
 mod compare;
 mod load;
+mod memory;
 mod replay;
 mod report;
 mod stack;
@@ -15,6 +16,7 @@ pub(crate) fn bench(command: BenchCommand) -> anyhow::Result<u8> {
         BenchCommand::Budgets(options) => budgets::bench_budgets(&options),
         BenchCommand::Load(options) => load::bench_load(&options),
         BenchCommand::Compare(options) => compare::bench_compare(&options),
+        BenchCommand::Memory(options) => memory::bench_memory(&options),
         BenchCommand::Replay(options) => replay::bench_replay(&options),
         BenchCommand::Report(options) => report::bench_report(&options),
     }

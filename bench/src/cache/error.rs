@@ -44,9 +44,9 @@ pub enum CacheError {
     #[error(transparent)]
     Peer(#[from] PeerError),
     /// The connection to the server.
-    #[error("memcached's connection: {0}")]
+    #[error("the connection to the cache: {0}")]
     Connection(#[from] io::Error),
     /// An answer that nobody understands.
-    #[error("memcached answered '{0}'")]
+    #[error("the cache answered '{0}'")]
     Nonsense(String),
 }

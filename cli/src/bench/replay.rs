@@ -1,12 +1,14 @@
 //! `memstorm bench replay`: hit ratios.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bench::cache::replay::{Cache, Lru, Pace, Replayed, replay};
 use bench::cache::trace::{Lifetimes, Reader, Request, Shape, Source, Synthetic, Writer};
 use bench::cache::{CacheError, Held, Memcached, Ours};
 use serde::Serialize;
 
+use super::compare::{INTERRUPTED, heed_signals};
 use crate::args::{CacheChoice, Output, ReplayOptions};
 use crate::output;
 
@@ -68,12 +70,17 @@ pub(super) fn bench_replay(options: &ReplayOptions) -> anyhow::Result<u8> {
         write(&mut *traces[0].open(options)?, path)?;
         return Ok(0);
     }
+    let interrupted = heed_signals()?;
     let mut rows = Vec::new();
     for trace in &traces {
         for &cache in &options.cache {
             let progress = output::progress(format!("{}, {}", trace.name(), cache.name()));
-            rows.push(play(trace, cache, options)?);
+            let row = play(trace, cache, options, &interrupted);
             progress.finish_and_clear();
+            match row {
+                Err(_) if interrupted.load(Ordering::Relaxed) => return Ok(INTERRUPTED),
+                row => rows.push(row?),
+            }
         }
     }
     match options.output {
@@ -91,7 +98,12 @@ fn write(source: &mut dyn Source, path: &Path) -> Result<(), CacheError> {
     writer.finish()
 }
 
-fn play(trace: &Wanted<'_>, choice: CacheChoice, options: &ReplayOptions) -> Result<Row, CacheError> {
+fn play(
+    trace: &Wanted<'_>,
+    choice: CacheChoice,
+    options: &ReplayOptions,
+    interrupted: &AtomicBool,
+) -> Result<Row, CacheError> {
     let memory_bytes = options.memory_bytes();
     let mut cache: Box<dyn Cache> = match choice {
         CacheChoice::Memstorm => Box::new(Ours::new(memory_bytes, options.seed)?),
@@ -101,7 +113,8 @@ fn play(trace: &Wanted<'_>, choice: CacheChoice, options: &ReplayOptions) -> Res
     let mut source = trace.open(options)?;
     let requests = source.requests();
     let pace = if choice.is_timed(trace.lifetimes(options)) { Pace::Timed } else { Pace::Free };
-    let Replayed { tally, held, seconds, late_s } = replay(&mut *source, &mut *cache, pace, options.warm_up(requests))?;
+    let Replayed { tally, held, seconds, late_s } =
+        replay(&mut *source, &mut *cache, pace, options.warm_up(requests), interrupted)?;
     Ok(Row {
         trace: trace.name(),
         cache: choice.name(),

@@ -4,12 +4,14 @@ mod reference;
 mod tally;
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::trace::{Request, Source};
 use super::{CacheError, Held};
 use crate::load::workload::MAX_VALUE;
+use crate::peers::PeerError;
 
 pub use reference::Lru;
 pub use tally::Tally;
@@ -48,12 +50,13 @@ pub struct Replayed {
     pub late_s: f64,
 }
 
-/// Plays a trace. Look-ups before the request number `warm_up` are counted apart.
+/// Plays a trace, until `interrupted` is set. Look-ups before the request number `warm_up` are counted apart.
 pub fn replay(
     source: &mut dyn Source,
     cache: &mut dyn Cache,
     pace: Pace,
     warm_up: u64,
+    interrupted: &AtomicBool,
 ) -> Result<Replayed, CacheError> {
     let mut tally = Tally::new(warm_up);
     let mut batch: Vec<Request> = vec![Request::default(); BATCH];
@@ -64,6 +67,9 @@ pub fn replay(
             filled += 1;
         }
         let Some(last) = batch[..filled].last() else { break };
+        if interrupted.load(Ordering::Relaxed) {
+            return Err(PeerError::Interrupted.into());
+        }
         if pace == Pace::Timed {
             // The last one of a batch decides, so that none is early.
             let due = Duration::from_micros(last.time_us);

@@ -4,6 +4,8 @@ use super::*;
 use crate::cache::trace::{Extent, Operation, Synthetic};
 use crate::cache::{Memcached, Ours};
 
+static GO_ON: AtomicBool = AtomicBool::new(false);
+
 /// Requests by their keys, one letter each, a second apart; upper-case ones expire after two seconds.
 struct Letters<'a>(std::iter::Enumerate<std::slice::Iter<'a, u8>>);
 
@@ -31,7 +33,7 @@ impl Source for Letters<'_> {
 }
 
 fn hits(text: &str, cache: &mut dyn Cache) -> f64 {
-    let replayed = replay(&mut letters(text), cache, Pace::Free, 0).unwrap();
+    let replayed = replay(&mut letters(text), cache, Pace::Free, 0, &GO_ON).unwrap();
     assert_eq!(replayed.tally.lookups(), text.len() as u64);
     replayed.tally.hit_ratio() * text.len() as f64
 }
@@ -60,8 +62,10 @@ fn where_all_fits_only_first_look_ups_miss() {
         Box::new(Ours::new(64 << 20, 1).unwrap()),
         Box::new(Memcached::start(64).expect("memcached is on this host")),
     ];
-    let found: Vec<_> =
-        caches.iter_mut().map(|cache| replay(&mut trace(), &mut **cache, Pace::Free, 10_000).unwrap()).collect();
+    let found: Vec<_> = caches
+        .iter_mut()
+        .map(|cache| replay(&mut trace(), &mut **cache, Pace::Free, 10_000, &GO_ON).unwrap())
+        .collect();
     for replayed in &found {
         assert_eq!(replayed.tally, found[0].tally, "{replayed:?}");
         assert_eq!(replayed.held.items, found[0].held.items, "{replayed:?}");
@@ -77,7 +81,7 @@ fn a_full_cache_evicts_and_misses() {
     let extent = Extent { bytes: 32 << 20, requests: 200_000, rate: 10_000, seed: 5 };
     let ratio = |cache: &mut dyn Cache| {
         let mut trace = Synthetic::new("zipf-0.9".parse().unwrap(), extent).unwrap();
-        let Replayed { tally, held, .. } = replay(&mut trace, cache, Pace::Free, 50_000).unwrap();
+        let Replayed { tally, held, .. } = replay(&mut trace, cache, Pace::Free, 50_000, &GO_ON).unwrap();
         assert!(held.evictions > 1000 && held.items > 10_000, "{held:?}");
         // memcached takes more than it is told to: a page for each class.
         assert!(held.item_bytes <= held.arena_bytes.unwrap_or(8 << 20), "{held:?}");
@@ -96,6 +100,13 @@ fn a_full_cache_evicts_and_misses() {
 fn timed_requests_take_their_time() {
     let extent = Extent { bytes: 1 << 20, requests: 1000, rate: 5000, seed: 5 };
     let mut trace = Synthetic::new("ttl".parse().unwrap(), extent).unwrap();
-    let replayed = replay(&mut trace, &mut Lru::new(1 << 20), Pace::Timed, 0).unwrap();
+    let replayed = replay(&mut trace, &mut Lru::new(1 << 20), Pace::Timed, 0, &GO_ON).unwrap();
     assert!(replayed.seconds >= 0.199, "{replayed:?}");
+}
+
+#[test]
+fn an_interrupt_ends_it() {
+    let interrupted = AtomicBool::new(true);
+    let ended = replay(&mut letters("abc"), &mut Lru::new(200), Pace::Free, 0, &interrupted);
+    assert!(matches!(ended, Err(CacheError::Peer(PeerError::Interrupted))));
 }

@@ -3,16 +3,19 @@
 //! ```text
 //! shape      which there are, by name
 //! synthetic  made up: Zipf's law, scans, expiry times; keys and values of Facebook's ETC pool
+//! once       every key once, set and never asked for
 //! file       read and written, in the columns of Twitter's cache traces
 //! zipf       ranks by Zipf's law
 //! ```
 
 mod file;
+mod once;
 mod shape;
 mod synthetic;
 mod zipf;
 
 pub use file::{Reader, Writer};
+pub use once::Once;
 pub use shape::{Lifetimes, Scans, Shape};
 pub use synthetic::{Extent, Synthetic};
 pub use zipf::Zipf;
