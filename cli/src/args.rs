@@ -187,6 +187,8 @@ pub(crate) enum BenchCommand {
     Compare(Box<CompareOptions>),
     /// How many items fit: the store and memcached with equal memory, the booted appliance and memcached with equal memory in all
     Memory(MemoryOptions),
+    /// The most instructions that an operation of the store takes while it grows to 10 million items
+    Longest(LongestOptions),
     /// Traces replayed to the store and to memcached with equal memory: hit ratios, and what was kept
     Replay(Box<ReplayOptions>),
     /// Tables and plots of what `compare --save` has found, or with --run of everything, measured now
@@ -231,6 +233,15 @@ pub(crate) struct BudgetsOptions {
     /// Record what is measured now
     #[arg(long)]
     pub(crate) update: bool,
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LongestOptions {
+    /// Memory of the machine, as 128M or 1280M: where 10 million items do not fit, 2 million are set after the first was evicted
+    #[arg(long, value_delimiter = ',', default_value = "128M,1280M")]
+    pub(crate) memory: Vec<Memory>,
     #[arg(short, long, value_enum, default_value_t)]
     pub(crate) output: Output,
 }

@@ -3,6 +3,7 @@
 mod budgets;
 mod compare;
 mod load;
+mod longest;
 mod memory;
 mod replay;
 mod report;
@@ -17,6 +18,7 @@ pub(crate) fn bench(command: BenchCommand) -> anyhow::Result<u8> {
         BenchCommand::Load(options) => load::bench_load(&options),
         BenchCommand::Compare(options) => compare::bench_compare(&options),
         BenchCommand::Memory(options) => memory::bench_memory(&options),
+        BenchCommand::Longest(options) => longest::bench_longest(&options),
         BenchCommand::Replay(options) => replay::bench_replay(&options),
         BenchCommand::Report(options) => report::bench_report(&options),
     }
