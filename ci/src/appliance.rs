@@ -129,6 +129,8 @@ pub struct Started {
     pub name: String,
     /// Where it serves.
     pub address: SocketAddr,
+    /// Where it answers HTTP, if it does.
+    pub http: Option<SocketAddr>,
     /// `qemu` or `uhyve`.
     pub vmm: String,
     /// `kvm` or `tcg`.

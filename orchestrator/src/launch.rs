@@ -29,6 +29,8 @@ pub struct Booting {
     pub(crate) executed: Instant,
     /// How it is reached.
     pub(crate) net: Net,
+    /// The guest's port for HTTP; 0: none.
+    pub(crate) http_port: u16,
     /// What it has printed so far, in lines.
     pub console: Vec<String>,
     tail: Tail,
@@ -55,6 +57,7 @@ pub fn launch(state: &StateDir, reservation: Reservation, plan: &Plan, image: &I
         files,
         executed,
         net: plan.net.clone(),
+        http_port: plan.guest.http_port,
         child,
     };
     // A VMM that has ended already has no start time any more, and needs none.

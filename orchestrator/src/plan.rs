@@ -1,5 +1,6 @@
 //! From what the user asks and what the host offers to what is run.
 
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
 use std::path::PathBuf;
 
 use abi::config::Config;
@@ -34,6 +35,8 @@ pub struct Plan {
     pub pages: Pages,
     /// With [`Net::User`]: what is forwarded.
     pub listen: Listen,
+    /// With [`Net::User`]: what is forwarded to the port for HTTP, if there is one.
+    pub http: Option<SocketAddrV4>,
     /// The guest's command line.
     pub words: String,
     /// What the guest will make of its baked configuration and its command line.
@@ -63,9 +66,22 @@ pub fn plan(spec: &Spec, host: &Host, baked: &str) -> Result<Plan, Error> {
         memory: spec.memory,
         pages: pages::choose(spec, vmm, accel, host)?,
         listen: spec.listen.clone(),
+        http: if spec.net == Net::User { http_address(guest.http_port)? } else { None },
         words: spec.append.split_ascii_whitespace().collect::<Vec<_>>().join(" "),
         guest,
     })
+}
+
+/// Where the host listens for HTTP: on loopback, at the port that the guest has for it, or another if that is taken.
+fn http_address(guest_port: u16) -> Result<Option<SocketAddrV4>, Error> {
+    if guest_port == 0 {
+        return Ok(None);
+    }
+    let same = SocketAddrV4::new(Ipv4Addr::LOCALHOST, guest_port);
+    match TcpListener::bind(same) {
+        Ok(_) => Ok(Some(same)),
+        Err(_) => Ok(Some(SocketAddrV4::new(Ipv4Addr::LOCALHOST, crate::free_port()?))),
+    }
 }
 
 fn choose_accel(spec: &Spec, vmm: Vmm, host: &Host) -> Result<Accel, Error> {
@@ -174,6 +190,19 @@ mod tests {
         for mib in [8, 63, 3072] {
             assert!(refusal(&Spec { memory: Memory { mib }, ..uhyve.clone() }, &works).contains("even number"));
         }
+    }
+
+    #[test]
+    fn http_has_a_port_of_its_own() {
+        let works = host(KvmState::Works);
+        assert_eq!(plan(&spec(), &works, "").unwrap().http, None);
+        let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = taken.local_addr().unwrap().port();
+        let spec = Spec { append: format!("http-port={port}"), ..spec() };
+        let other = plan(&spec, &works, "").unwrap().http.unwrap();
+        assert!(other.ip().is_loopback() && other.port() != port);
+        let tap = Spec { net: Net::Tap("tap0".to_owned()), ..spec };
+        assert_eq!(plan(&tap, &works, "").unwrap().http, None);
     }
 
     #[test]

@@ -64,6 +64,9 @@ pub fn wait_ready(
     let ready_ms = answered_us.unwrap_or(seen_us) as f64 / 1e3;
     let ready = Ready { address, ready_ms, phases: line.phases(seen_us, answered_us) };
     booting.record.address = Some(address);
+    if booting.record.http.is_none() && booting.http_port != 0 {
+        booting.record.http = Some((line.address.ip(), booting.http_port).into());
+    }
     booting.record.ready = Some(ready.clone());
     state.write(&booting.record)?;
     Ok(ready)

@@ -28,6 +28,9 @@ pub struct Record {
     pub memory_mib: u32,
     /// Where it serves; with a network of its own only once it is ready.
     pub address: Option<SocketAddr>,
+    /// Where it answers HTTP, if it does; likewise.
+    #[serde(default)]
+    pub http: Option<SocketAddr>,
     /// The build id of its image.
     pub build_id: String,
     /// The VMM's command line.
@@ -106,6 +109,7 @@ impl Record {
             cores: plan.cores,
             memory_mib: plan.memory.mib,
             address: if plan.net == Net::User { plan.listen.own_address() } else { None },
+            http: plan.http.map(SocketAddr::V4),
             build_id,
             command_line,
             started_unix_ms: since_1970.as_millis() as u64,

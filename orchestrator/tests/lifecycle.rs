@@ -48,6 +48,7 @@ impl Stage {
             pages: Pages::Small,
             listen: Listen::on_loopback(free_port().unwrap()),
             words: String::new(),
+            http: None,
             guest: Config::default(),
         };
         Stage { directory, state, plan }

@@ -2,6 +2,7 @@
 
 use super::auth;
 use super::binary;
+use super::http::{self, Http};
 use super::line::{Words, before_newline};
 use super::meta;
 use super::output::Output;
@@ -52,6 +53,8 @@ pub(super) enum State {
     Discard(After),
     /// Within the reply of a `stats`.
     Listing(Listing),
+    /// Of HTTP, on its own port.
+    Http(Http),
     /// After `quit`, or after a line that did not end.
     Over,
 }
@@ -125,6 +128,11 @@ pub enum Status {
 }
 
 impl Session {
+    /// A client that speaks HTTP.
+    pub fn http() -> Session {
+        Session { state: State::Http(Http::default()) }
+    }
+
     /// Works through `input`, as far as it and the room in `out` reach.
     pub fn advance(
         &mut self,
@@ -233,6 +241,11 @@ impl Session {
                 }
                 self.state = listing.home().state();
                 Step::go_on(0)
+            }
+            State::Http(http) => {
+                let (step, state) = http::execute(*http, input, server, dataplane, out);
+                self.state = state;
+                step
             }
             State::Over => Step { consumed: input.len(), next: Next::Stop(Status::Quit) },
         }

@@ -36,7 +36,7 @@ use netdrv::pktbuf::{PktBuf, Pool};
 use netstack::app::{App, Call, Calls, Cookie, Event, Events, Flow, Progress, Statistics, Turn};
 use netstack::time::Instant;
 
-use crate::protocol::{Dataplane, Doing, Listener, Permissions, Roster, Seen, Server, Token};
+use crate::protocol::{Dataplane, Doing, Listener, Permissions, Roster, Seen, Server, Session, Token};
 use crate::store::{TooLittleMemory, WhenFull};
 use connection::{Connection, Phase, Waiting};
 use datagrams::{Datagram, Datagrams};
@@ -197,6 +197,9 @@ impl Service {
         self.server.connections.total.add(1);
         let listener = if local_port == self.server.settings.port { Listener::Memcached } else { Listener::Http };
         let heard = self.server.uptime();
+        if listener == Listener::Http {
+            self.connections[cookie as usize].session = Session::http();
+        }
         self.server.roster.enter(cookie, Seen { remote, listener, doing: Doing::Reading, heard });
         call(calls, Call::Accept { flow, cookie });
     }

@@ -1,6 +1,7 @@
 //! The commands of `memstorm` on a running appliance, little memory, and soaks in small.
 
-use std::net::UdpSocket;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpStream, UdpSocket};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -15,6 +16,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         crate::trial("16 MiB of memory serve", kvm, sixteen_mebibytes),
         crate::trial("datagrams are answered", kvm, datagrams),
         crate::trial("a token is asked for", kvm, token),
+        crate::trial("metrics and health by HTTP", kvm, http),
         crate::trial("ps, logs, stats and stop", kvm, commands),
         crate::trial("a soak in small", kvm.or(host::missing_tap()), soak_in_small),
         crate::trial("streams with Linux over a lossy tap", host::missing_tap(), streams_with_linux),
@@ -70,6 +72,44 @@ fn token() -> Result<()> {
     client.exchange(b"set a 0 0 12\r\nalice secret\r\nget a\r\n", b"STORED\r\nEND\r\n")?;
     appliance.stop()?;
     memstorm.finish()
+}
+
+/// Both resources on one connection, in pieces, and what is refused; the service goes on beside it.
+fn http() -> Result<()> {
+    let memstorm = Memstorm::new()?;
+    let appliance = memstorm.start(&Machine { append: "http-port=18080".to_owned(), ..Machine::default() })?;
+    let address = appliance.started().http.context("run -o json has no address for HTTP")?;
+    let mut service = Client::connect(appliance.address())?;
+    service.exchange(b"set a 0 0 1\r\n1\r\nget a b\r\n", b"STORED\r\nVALUE a 0 1\r\n1\r\nEND\r\n")?;
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    for byte in b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n" {
+        stream.write_all(&[*byte])?;
+    }
+    let health = read_until(&mut stream, "ok\n")?;
+    ensure!(health.starts_with("HTTP/1.1 200 OK\r\n"), "{health}");
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\nPOST /metrics HTTP/1.1\r\nHost: a\r\n\r\n")?;
+    let answers = read_until(&mut stream, "Method Not Allowed\n")?;
+    let hit = "memcached_commands_total{command=\"get\",status=\"hit\"} 1\n";
+    ensure!(answers.contains(hit) && answers.contains("\r\n0\r\n\r\nHTTP/1.1 405 "), "{answers}");
+    stream.write_all(b"nonsense\r\n")?;
+    let mut rest = String::new();
+    stream.read_to_string(&mut rest)?;
+    ensure!(rest.starts_with("HTTP/1.1 400 ") && rest.contains("Connection: close\r\n"), "{rest}");
+    service.exchange(b"get a\r\n", b"VALUE a 0 1\r\n1\r\nEND\r\n")?;
+    appliance.stop()?;
+    memstorm.finish()
+}
+
+/// What comes until `end` has come.
+fn read_until(stream: &mut TcpStream, end: &str) -> Result<String> {
+    let (mut text, mut part) = (String::new(), [0; 4096]);
+    while !text.ends_with(end) {
+        let len = stream.read(&mut part).with_context(|| format!("only this came: {text}"))?;
+        ensure!(len > 0, "closed after: {text}");
+        text.push_str(std::str::from_utf8(&part[..len])?);
+    }
+    Ok(text)
 }
 
 /// The answer to a datagram, from as many as it has, in their order.

@@ -13,6 +13,7 @@ use crate::output;
 struct Started<'a> {
     name: &'a str,
     address: SocketAddr,
+    http: Option<SocketAddr>,
     vmm: Vmm,
     accel: Accel,
     pid: u32,
@@ -35,6 +36,7 @@ pub(super) fn ready(record: &Record, ready: &Ready, format: Output) -> anyhow::R
         Output::Json => output::json(&Started {
             name: &record.name,
             address: ready.address,
+            http: record.http,
             vmm: record.vmm,
             accel: record.accel,
             pid: record.process.pid,
@@ -43,6 +45,9 @@ pub(super) fn ready(record: &Record, ready: &Ready, format: Output) -> anyhow::R
         }),
         Output::Table => {
             output::line(&format!("{} serves on {}", record.name, ready.address))?;
+            if let Some(http) = record.http {
+                output::line(&format!("metrics at http://{http}/metrics"))?;
+            }
             Ok(output::line(&format!("ready in {:.1} ms: {}", ready.ready_ms, durations(&ready.phases)))?)
         }
     }

@@ -18,6 +18,7 @@ fn record(name: &str, process: Process) -> Record {
         cores: 1,
         memory_mib: 64,
         address: Some("127.0.0.1:21211".parse().unwrap()),
+        http: None,
         build_id: String::new(),
         command_line: String::new(),
         started_unix_ms: 0,

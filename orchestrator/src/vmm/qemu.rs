@@ -95,6 +95,9 @@ fn network(plan: &Plan, name: &str, line: &mut CommandLine) {
                 forwards += &forward("udp", &plan.listen.udp, plan.guest.udp_port);
                 restrict = "off";
             }
+            if let Some(http) = plan.http {
+                forwards += &forward("tcp", &[http], plan.guest.http_port);
+            }
             line.option("-netdev", format!("user,id=net,restrict={restrict},ipv6=off{forwards}"));
             name
         }

@@ -37,6 +37,7 @@ mod tests {
             pages: Pages::Small,
             listen: Listen::on_loopback(11211),
             words: String::new(),
+            http: None,
             guest: Config::default(),
         };
         let line = |plan: &Plan| command_line(plan, &Files::new("/run/m".into())).to_string();

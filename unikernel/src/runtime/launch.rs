@@ -90,6 +90,9 @@ where
 {
     let config = machine.config;
     let cores = machine.apic_ids.len().min(config.threads.map_or(MAX_CORES, usize::from)).min(MAX_CORES);
+    if config.http_port == config.port {
+        power::exit(Exit::BadConfig, format_args!("http-port is the port of the service: give it another"));
+    }
     let mut info = nic.info();
     if machine.is_uhyve {
         info.mtu = info.mtu.min(UHYVE_MTU - config.vlan.map_or(0, |_| VLAN_TAG));
@@ -115,15 +118,13 @@ where
     let directory = Directory::new(&layout.cores);
     let mut shards = Vec::new();
     for ((core, port), (pool, app)) in mesh(cores).into_iter().enumerate().zip(apps) {
-        let port_of_service = [config.port];
+        let ports = [config.port, config.http_port];
+        let ports = if config.http_port == 0 { &ports[..1] } else { &ports };
         let udp = datagrams.port(&config);
         // What is transmitted through another core's queue is copied into one buffer.
         let tso = info.tso.filter(|_| core < layout.pair_count);
-        let stack_config = stack::Config {
-            tso,
-            udp: udp.as_slice(),
-            ..stack_config(&config, &info, &port_of_service, stack_seed, core)
-        };
+        let stack_config =
+            stack::Config { tso, udp: udp.as_slice(), ..stack_config(&config, &info, ports, stack_seed, core) };
         let share = Share { hash, groups: layout.groups_of(core) };
         let stack = Stack::among(stack_config, share, pool, machine.clock.now());
         let queues = match core {

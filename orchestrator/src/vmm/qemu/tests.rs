@@ -16,6 +16,7 @@ fn plan() -> Plan {
         memory: Memory { mib: 64 },
         pages: Pages::Small,
         listen: Listen::on_loopback(21211),
+        http: None,
         words: String::new(),
         guest: Config::default(),
     }
@@ -130,4 +131,13 @@ fn every_address_of_the_host_is_forwarded() {
     let forwards = "hostfwd=tcp:127.0.0.1:1-10.0.2.15:11211,hostfwd=tcp:0.0.0.0:2-10.0.2.15:11211,\
                     hostfwd=udp:127.0.0.2:3-10.0.2.15:11222 ";
     assert!(line.contains(forwards), "{line}");
+}
+
+#[test]
+fn a_port_for_http_is_forwarded() {
+    let mut guest = Config::default();
+    guest.apply("http-port=8080").unwrap();
+    let line = line(&Plan { guest, http: Some("127.0.0.1:18080".parse().unwrap()), ..plan() });
+    let expected = "hostfwd=tcp:127.0.0.1:21211-10.0.2.15:11211,hostfwd=tcp:127.0.0.1:18080-10.0.2.15:8080 ";
+    assert!(line.contains("restrict=on") && line.contains(expected), "{line}");
 }
