@@ -36,6 +36,10 @@ counts! {
         store_no_memory,
         /// Large values that could not be sent because too many were being sent already.
         get_no_memory,
+        /// Walks over all items that were asked for, items looked at by them, and expired ones removed.
+        lru_crawler_starts,
+        crawler_items_checked,
+        crawler_reclaimed,
     }
 }
 

@@ -16,6 +16,7 @@
 mod auth;
 mod binary;
 mod counters;
+mod dump;
 mod http;
 mod line;
 mod meta;

@@ -2,6 +2,7 @@
 
 use super::auth;
 use super::binary;
+use super::dump::Dump;
 use super::http::{self, Http};
 use super::line::{Words, before_newline};
 use super::meta;
@@ -53,6 +54,8 @@ pub(super) enum State {
     Discard(After),
     /// Within the reply of a `stats`.
     Listing(Listing),
+    /// Within a walk over all items.
+    Dump(Dump),
     /// Of HTTP, on its own port.
     Http(Http),
     /// After `quit`, or after a line that did not end.
@@ -240,6 +243,13 @@ impl Session {
                     return Step::stop(status);
                 }
                 self.state = listing.home().state();
+                Step::go_on(0)
+            }
+            State::Dump(dump) => {
+                if let Some(status) = dump.advance(server, out) {
+                    return Step::stop(status);
+                }
+                self.state = State::Line;
                 Step::go_on(0)
             }
             State::Http(http) => {

@@ -6,3 +6,4 @@ mod peer;
 mod random;
 mod segmentation;
 mod shortage;
+mod slow;

@@ -21,6 +21,7 @@
 mod carry;
 mod insert;
 mod lines;
+mod scan;
 mod split;
 
 use alloc::boxed::Box;

@@ -39,6 +39,7 @@ mod remark;
 mod segment;
 mod shared;
 mod sync;
+mod walk;
 mod write;
 
 use alloc::sync::Arc;
@@ -59,6 +60,7 @@ pub use note::Note;
 pub use read::{Details, Item, Miss, Pin, Place};
 pub use remark::Remark;
 pub use shared::Shared;
+pub use walk::{Crawled, Cursor, Visited, Walk};
 pub use write::{Absent, Condition, End, Join, OutOfMemory, Outcome, Reservation};
 
 /// The longest key, in bytes.

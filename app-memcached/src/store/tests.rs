@@ -11,6 +11,7 @@ mod index;
 mod model;
 mod pins;
 mod stress;
+mod walk;
 
 pub(super) fn store_with(bytes: usize, when_full: WhenFull) -> Handle {
     store_in(StoreMemory::leak(bytes), when_full)

@@ -4,13 +4,11 @@ use super::super::line::next_word;
 use super::super::output::Output;
 use super::super::reply::Answer;
 use super::super::server::Server;
+use super::super::verb::CLASS;
 use super::line::Line;
 use super::request::{self, Key};
 use super::{BAD_FORMAT, base64, refuse};
 use crate::store::MAX_KEY;
-
-/// The one class that `stats slabs` tells of.
-const CLASS: u64 = 1;
 
 pub(super) fn run(rest: &[u8], server: &mut Server, out: &mut impl Output) {
     let Ok((key, rest)) = request::split_key(rest) else { return refuse(BAD_FORMAT, out) };

@@ -18,6 +18,12 @@ pub(super) struct Line {
     len: usize,
 }
 
+impl AsRef<[u8]> for Line {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}
+
 impl Line {
     /// A line that begins with `code`.
     #[inline]

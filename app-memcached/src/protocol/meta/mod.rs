@@ -21,8 +21,21 @@ use super::output::Output;
 use super::reply::Answer;
 use super::server::Server;
 use super::session::{State, Step};
+use crate::store::Marks;
 
 pub(super) use line::MAX_LINE;
+
+/// The line of an `mg` that asks for a key of an item with `marks`.
+pub(super) fn get_line(key: &[u8], marks: Marks) -> impl AsRef<[u8]> + use<> {
+    let mut line = line::Line::new(b"mg ");
+    let key = request::Key::of(key, marks);
+    line.put_key(key);
+    if let request::Key::Binary(_) = key {
+        line.put(b" b");
+    }
+    line.put(b"\r\n");
+    line
+}
 
 /// Executes `line`, a command line without its end if it is one of a meta command; `end` is the place of its line feed, and
 /// `payload` what follows that. `None`, and nothing done, if it is none.

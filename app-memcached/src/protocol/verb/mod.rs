@@ -21,6 +21,12 @@ use super::session::{State, Status, Step};
 use super::sum::Direction;
 use crate::store::{Condition, MAX_KEY};
 
+/// The one class that statistics tell of.
+pub(super) const CLASS: u64 = 1;
+
+/// Slab classes of memcached: ids from here on are errors.
+const SLAB_CLASSES: u32 = 64;
+
 /// Whether a session goes on by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
@@ -67,7 +73,10 @@ pub(super) fn execute(
         b"verbosity" => verbosity::run(words),
         b"lru" => tuning::lru(words),
         b"slabs" => tuning::slabs(words),
-        b"lru_crawler" => tuning::lru_crawler(words),
+        b"lru_crawler" => match tuning::lru_crawler(words, server) {
+            Ok(dump) => return (Step::go_on(end + 1), State::Dump(dump)),
+            Err(answer) => answer,
+        },
         b"cache_memlimit" => cache_memlimit::run(words),
         b"shutdown" => Answer::Line("ERROR: shutdown not enabled"),
         b"watch" => Answer::Line("CLIENT_ERROR watch commands not allowed").unless_silent(words.reply()),

@@ -15,9 +15,7 @@ use super::super::output::Output;
 use super::super::reply::{self, Answer};
 use super::super::server::{Dataplane, Server};
 use super::super::session::{Home, REPLY_ROOM, Status};
-
-/// Slab classes of memcached: ids from here on are errors.
-const SLAB_CLASSES: u32 = 64;
+use super::SLAB_CLASSES;
 
 /// A listing that is being written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,9 +3,12 @@
 
 use core::cmp::Ordering;
 
+use super::super::dump::{Dump, Purpose};
 use super::super::line::Words;
 use super::super::number::{parse_i32, parse_u32};
 use super::super::reply::{self, Answer};
+use super::super::server::Server;
+use super::{CLASS, SLAB_CLASSES};
 
 /// The longest pause of the crawler, in microseconds.
 const MAX_CRAWLER_SLEEP: u32 = 1_000_000;
@@ -14,6 +17,7 @@ const MAX_CRAWLER_SLEEP: u32 = 1_000_000;
 const MAX_HOT_AND_WARM: u32 = 80;
 
 const BAD_CLASS: Answer = Answer::Line("BADCLASS invalid src or dst class id");
+const BAD_WALK: Answer = Answer::Line("BADCLASS invalid class id");
 
 /// `lru <tune|mode|temp_ttl> <option list>`
 pub(super) fn lru(words: &Words<'_>) -> Answer {
@@ -79,9 +83,18 @@ pub(super) fn slabs(words: &Words<'_>) -> Answer {
     answer.unless_silent(words.reply())
 }
 
-/// `lru_crawler <enable|disable|sleep|tocrawl> ...`; expired items go as the log is cleaned.
-pub(super) fn lru_crawler(words: &Words<'_>) -> Answer {
+/// `lru_crawler <crawl|metadump|mgdump> <classes>` begins a walk, `lru_crawler <enable|disable|sleep|tocrawl> ...` sets what there is
+/// not: expired items go as the log is cleaned.
+pub(super) fn lru_crawler(words: &Words<'_>, server: &Server) -> Result<Dump, Answer> {
+    let permissions = &server.settings.permissions;
     let answer = match (words.get(1), words.count()) {
+        (b"metadump", 3) if !permissions.dumping => return Err(Answer::Line("ERROR metadump not allowed")),
+        (b"mgdump", 3) if !permissions.dumping => return Err(Answer::Line("ERROR mgdump not allowed")),
+        (b"crawl", 3) if words.get(2) == b"hash" => return Err(Answer::Line("ERROR an unknown error happened")),
+        (b"metadump", 3) => return walk(Purpose::Metadata, words.get(2), server),
+        (b"mgdump", 3) => return walk(Purpose::MetaGet, words.get(2), server),
+        (b"crawl", 3) => return walk(Purpose::Crawl, words.get(2), server),
+        (b"crawl" | b"metadump" | b"mgdump", _) => return Err(reply::ERROR),
         (b"enable" | b"disable", _) => reply::OK,
         (b"sleep", 3) => match parse_u32(words.get(2)) {
             Some(0..=MAX_CRAWLER_SLEEP) => reply::OK,
@@ -94,7 +107,25 @@ pub(super) fn lru_crawler(words: &Words<'_>) -> Answer {
         },
         _ => reply::ERROR,
     };
-    answer.unless_silent(words.reply())
+    Err(answer.unless_silent(words.reply()))
+}
+
+/// Begins a walk over the items of some classes: of the one that there is, or of those without items.
+fn walk(purpose: Purpose, classes: &[u8], server: &Server) -> Result<Dump, Answer> {
+    if matches!(classes, b"all" | b"hash") {
+        return Ok(Dump::new(purpose, server));
+    }
+    let (mut has_any, mut has_items) = (false, false);
+    for class in classes.split(|&byte| byte == b',').filter(|class| !class.is_empty()) {
+        let Some(class @ 1..SLAB_CLASSES) = parse_u32(class) else { return Err(BAD_WALK) };
+        has_any = true;
+        has_items |= u64::from(class) == CLASS;
+    }
+    match (has_any, has_items) {
+        (false, _) => Err(Answer::Line("NOTSTARTED no items to crawl")),
+        (true, false) => Err(purpose.end()),
+        (true, true) => Ok(Dump::new(purpose, server)),
+    }
 }
 
 #[cfg(test)]

@@ -70,6 +70,9 @@ fn visit_requests(server: &Server, visit: &mut Visit<'_>) {
         ("store_too_large", counters.store_too_large),
         ("store_no_memory", counters.store_no_memory),
         ("get_no_memory", counters.get_no_memory),
+        ("lru_crawler_starts", counters.lru_crawler_starts),
+        ("crawler_items_checked", counters.crawler_items_checked),
+        ("crawler_reclaimed", counters.crawler_reclaimed),
     ];
     for (name, value) in lines {
         visit(name, Value::Number(value));

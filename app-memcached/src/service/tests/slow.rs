@@ -1,0 +1,120 @@
+//! Answers that take many turns, to peers that take their time.
+
+use super::peer::{CONFIG, Credit, Stack};
+
+const WIDE: Credit = Credit::Window(1 << 16);
+const GET_METRICS: &[u8] = b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n";
+
+#[test]
+fn a_dump_takes_many_turns_and_lets_others_work() {
+    let mut stack = Stack::new(256);
+    let (peer, other) = (stack.connect(WIDE), stack.connect(WIDE));
+    for i in 0..3000 {
+        stack.send(peer, format!("set key{i} 0 0 1 noreply\r\n1\r\n").as_bytes(), 1460);
+    }
+    stack.send(peer, b"lru_crawler metadump all\r\nversion\r\n", 1460);
+    let mut turns = 0;
+    while !stack.peers[peer].replies.ends_with(b"\r\n")
+        || !stack.peers[peer].replies.windows(7).any(|w| w == b"VERSION")
+    {
+        let before = stack.peers[peer].replies.len();
+        stack.send(peer, b"version\r\n", 1460);
+        stack.send(other, b"get key7\r\n", 1460);
+        stack.sleep_ms(1);
+        assert!(stack.peers[peer].replies.len() - before < 64 << 10, "a turn has its bounds");
+        turns += 1;
+    }
+    assert!(turns > 20, "{turns} turns");
+    let text = String::from_utf8(stack.peers[peer].replies.clone()).unwrap();
+    assert_eq!((text.matches("key=").count(), text.matches("VERSION").count()), (3000, turns + 1));
+    assert_eq!(stack.peers[other].replies, b"VALUE key7 0 1\r\n1\r\nEND\r\n".repeat(turns));
+    stack.assert_nothing_leaked();
+}
+
+#[test]
+fn a_dump_waits_for_its_peer() {
+    let mut stack = Stack::new(256);
+    let peer = stack.connect(WIDE);
+    for i in 0..500 {
+        stack.send(peer, format!("set key{i} 0 0 1 noreply\r\n1\r\n").as_bytes(), 1460);
+    }
+    let slow = stack.connect(Credit::Stalled);
+    stack.send(slow, b"lru_crawler metadump all\r\n", 1460);
+    (0..50).for_each(|_| stack.sleep_ms(1));
+    assert!(stack.peers[slow].replies.len() < 2000);
+    stack.set_credit(slow, Credit::Window(0));
+    (0..500).for_each(|_| stack.sleep_ms(1));
+    assert!(stack.peers[slow].replies.ends_with(b"END\r\n"));
+    stack.assert_nothing_leaked();
+}
+
+#[test]
+fn whoever_leaves_in_the_middle_leaves_nothing() {
+    let mut stack = Stack::new(256);
+    let peer = stack.connect(WIDE);
+    for i in 0..1000 {
+        stack.send(peer, format!("set key{i} 0 0 1 noreply\r\n1\r\n").as_bytes(), 1460);
+    }
+    for _ in 0..20 {
+        let peers = [WIDE, Credit::Stalled].map(|credit| stack.connect(credit));
+        for peer in peers {
+            stack.send(peer, b"lru_crawler metadump all\r\nget a\r\n", 1460);
+            stack.send(peer, b"get a\r\n", 1460);
+        }
+        stack.finish(peers[0]);
+        stack.sleep_ms(1);
+        peers.iter().for_each(|peer| stack.kill(*peer));
+    }
+    stack.assert_nothing_leaked();
+}
+
+#[test]
+fn a_peer_that_has_said_all_gets_its_dump() {
+    let mut stack = Stack::new(256);
+    let peer = stack.connect(WIDE);
+    for i in 0..1000 {
+        stack.send(peer, format!("set key{i} 0 0 1 noreply\r\n1\r\n").as_bytes(), 1460);
+    }
+    stack.send(peer, b"lru_crawler metadump all\r\n", 1460);
+    stack.finish(peer);
+    assert!(!stack.peers[peer].closed);
+    (0..100).for_each(|_| stack.sleep_ms(1));
+    assert!(stack.peers[peer].closed && stack.peers[peer].replies.ends_with(b"END\r\n"));
+    stack.assert_nothing_leaked();
+}
+
+#[test]
+fn a_dump_does_not_fit_into_datagrams() {
+    let mut stack = Stack::new(256);
+    let peer = stack.connect(WIDE);
+    for i in 0..1000 {
+        stack.send(peer, format!("set key{i} 0 0 1 noreply\r\n1\r\n").as_bytes(), 1460);
+    }
+    assert!(stack.datagram(b"\0\x01\0\0\0\x01\0\0lru_crawler metadump all\r\n"));
+    stack.settle();
+    assert!(stack.datagrams.is_empty());
+    assert_eq!(stack.service.server.all_connections().udp_too_large, 1);
+    stack.assert_nothing_leaked();
+}
+
+#[test]
+fn http_has_its_own_port_and_waits_for_its_peer() {
+    let mut stack = Stack::new(64);
+    let (fast, slow) = (stack.connect_to(CONFIG.http_port, WIDE), stack.connect_to(CONFIG.http_port, Credit::Stalled));
+    for peer in [fast, slow] {
+        stack.send(peer, GET_METRICS, 1);
+    }
+    let whole = stack.peers[fast].replies.clone();
+    assert!(whole.starts_with(b"HTTP/1.1 200 OK\r\n") && whole.ends_with(b"\r\n0\r\n\r\n"));
+    assert!(stack.peers[slow].replies.len() < 1461);
+    stack.set_credit(slow, Credit::Window(0));
+    assert!(stack.peers[slow].replies.ends_with(b"\r\n0\r\n\r\n"));
+    let closing = stack.connect_to(CONFIG.http_port, WIDE);
+    stack.send(closing, b"get a\r\nget b\r\n", 1460);
+    assert!(stack.peers[closing].closed && stack.peers[closing].window_used == 0);
+    // The other port knows no HTTP.
+    let text = stack.connect(WIDE);
+    stack.send(text, b"GET /metrics HTTP/1.1\r\n", 1460);
+    assert_eq!(stack.peers[text].replies, b"ERROR\r\n");
+    stack.assert_nothing_leaked();
+}
