@@ -1,6 +1,6 @@
 //! Store operations for an instruction counter:
-//! `valgrind --tool=callgrind store_cost get|set|add|request-get|request-set 100000`, less the count of the same with `0`, over
-//! 100000. A request is parsed, executed and answered.
+//! `valgrind --tool=callgrind store_cost get|set|add|churn|request-get|request-set 100000`, less the count of the same with `0`, over
+//! 100000. A request is parsed, executed and answered. `churn` adds keys to a full store that has evicted all it can hold twice.
 
 use app_memcached::protocol::{Dataplane, Output, Permissions, Server, Session, Settings, Tallies};
 use app_memcached::store::{Condition, Handle, Marks, NewItem, Shared, StoreConfig, StoreMemory, WhenFull};
@@ -9,18 +9,23 @@ use netdrv::pktbuf::Fragment;
 const ITEMS: u32 = 50_000;
 const VALUE: &[u8] = &[b'v'; 100];
 
+/// The first key of `churn`.
+const CHURN_FROM: u32 = 3 * ITEMS;
+
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let (Some(operation), Some(count)) = (arguments.get(1), arguments.get(2).and_then(|count| count.parse().ok()))
     else {
-        eprintln!("usage: store_cost get|set|add|request-get|request-set COUNT");
+        eprintln!("usage: store_cost get|set|add|churn|request-get|request-set COUNT");
         std::process::exit(2);
     };
     let config = StoreConfig { cores: 1, when_full: WhenFull::Evict, seed: 42 };
-    let shared = Shared::new(StoreMemory::leak(256 << 20), config).ok();
+    let (bytes, items) = if operation == "churn" { (8 << 20, CHURN_FROM) } else { (256 << 20, ITEMS) };
+    let shared = Shared::new(StoreMemory::leak(bytes), config).ok();
     let Some(mut store) = shared.and_then(|shared| shared.handle()) else { std::process::exit(1) };
     store.online();
-    for i in 0..ITEMS {
+    for i in 0..items {
+        store.pass();
         put(&mut store, i);
     }
     let settings = Settings {
@@ -44,6 +49,10 @@ fn main() {
             "get" => found += usize::from(store.get(&key(i % ITEMS)).is_ok_and(|item| item.value[0] == b'v')),
             "set" => put(store, i % ITEMS),
             "add" => put(store, ITEMS + i),
+            "churn" => {
+                store.pass();
+                put(store, CHURN_FROM + i);
+            }
             "request-get" | "request-set" => {
                 let (request, len) = request(operation, i % ITEMS);
                 replies.len = 0;
