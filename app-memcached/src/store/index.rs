@@ -3,6 +3,7 @@
 //! ```text
 //! bucket (one cache line):  | slot 0 | ... | slot 6 | next overflow bucket: line number + 1, 0: none |
 //! slot (u64, 0: empty):     | tag: 16 bits of the hash | frozen | tentative | mover: 8 bits | item's address / 8 + 1: 38 bits |
+//! closed slot:              | 0                        | frozen | 0         | core + 1      | 0                             |
 //! ```
 //!
 //! - A look-up loads: the number of buckets, the bucket, and the key of an item with the same tag. It never waits or writes.
@@ -13,7 +14,7 @@
 //!   live in segments that the store lends as the table grows, so nothing is set aside for items that are not there:
 //!   about 15 bytes an item, overflow included.
 //!
-//! Overflow buckets stay in their chain for good, and the table never shrinks.
+//! - A chain's last bucket is given back when it is empty ([`trim`]). The table itself never shrinks.
 //!
 //! That a slot's word was not taken away and put back meanwhile follows from the memory rules: an address does not come again
 //! within a turn.
@@ -23,6 +24,7 @@ mod insert;
 mod lines;
 mod scan;
 mod split;
+mod trim;
 
 use alloc::boxed::Box;
 
@@ -32,6 +34,7 @@ use super::item::{ALIGN, Addr};
 use super::sync::{AtomicU64, Ordering};
 pub(super) use insert::Insert;
 pub(super) use lines::Lines;
+pub use lines::OverflowBytes;
 pub(super) use split::Size;
 use split::{Stage, State};
 
@@ -53,6 +56,8 @@ const MOVER: u64 = 0xff << MOVER_SHIFT;
 const ADDR: u64 = (1 << MOVER_SHIFT) - 1;
 /// A slot or link of a new bucket that has not been filled yet.
 const BLANK: u64 = FROZEN | TENTATIVE;
+/// The link of a bucket that nobody puts anything into any more.
+const DEAD: u64 = TAG;
 
 /// The place of a run that there is no segment for yet.
 const NO_CHUNK: u64 = u64::MAX;
@@ -123,6 +128,11 @@ impl Index {
         index
     }
 
+    /// Bytes of overflow buckets.
+    pub(super) fn overflow_bytes(&self) -> OverflowBytes {
+        self.overflow.bytes()
+    }
+
     /// Bytes of the buckets in use, overflow not counted.
     pub(super) fn bytes(&self) -> usize {
         self.state().buckets * LINE
@@ -167,7 +177,11 @@ impl Index {
 
     /// Removes `entry`. Whether it still was as it was read.
     pub(super) fn remove<H: Fn(Addr) -> u64>(&self, scope: &mut Scope<'_, H>, entry: Entry) -> bool {
-        self.change(scope, entry, 0)
+        let removed = self.change(scope, entry, 0);
+        if removed {
+            self.trim_behind(scope, entry);
+        }
+        removed
     }
 
     fn change<H: Fn(Addr) -> u64>(&self, scope: &mut Scope<'_, H>, entry: Entry, to: u64) -> bool {

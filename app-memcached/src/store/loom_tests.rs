@@ -3,10 +3,13 @@
 
 mod index;
 mod memory;
+mod table;
+mod trim;
 
 /// Runs `test` in every order in which threads are interrupted at most `preemptions` times.
 fn model(preemptions: usize, test: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(preemptions);
+    builder.max_branches = 10_000;
     builder.check(test);
 }

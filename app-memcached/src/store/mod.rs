@@ -49,6 +49,7 @@ pub use ahead::Expected;
 use clean::Cleaner;
 use counters::Counts;
 pub use counters::StoreCounters;
+pub use index::OverflowBytes;
 use index::{Entry, Lines, Scope, Size};
 use item::Addr;
 pub use item::{Marks, NewItem};
@@ -252,6 +253,11 @@ impl Handle {
     /// Bytes of the index's buckets, and the power of two of their number.
     pub fn index_size(&self) -> (usize, u32) {
         (self.shared.index.bytes(), self.shared.index.power())
+    }
+
+    /// Bytes of the index's overflow buckets.
+    pub fn overflow_size(&self) -> OverflowBytes {
+        self.shared.index.overflow_bytes()
     }
 
     /// Segments that readers or writers hold; one that several cores hold counts for each.

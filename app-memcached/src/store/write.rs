@@ -428,7 +428,8 @@ impl Handle {
     #[cold]
     fn refill_lines(&mut self) {
         loop {
-            self.lines.refill(self.shared.index.overflow());
+            let Shared { arena, index, epochs, .. } = &*self.shared;
+            self.lines.refill(arena, epochs, index.overflow());
             if !self.lines.are_few() {
                 return;
             }

@@ -7,10 +7,10 @@
 
 use super::super::item::Addr;
 use super::super::sync::{Ordering, order_after_rmw};
-use super::lines;
 use super::{
-    ADDR, Entry, FROZEN, Index, LINE_WORDS, SLOTS, Scope, TAG_SHIFT, TENTATIVE, line_at, link_to, swap, word_of,
+    ADDR, DEAD, Entry, FROZEN, Index, LINE_WORDS, SLOTS, Scope, TAG_SHIFT, TENTATIVE, line_at, link_to, swap, word_of,
 };
+use super::{lines, trim};
 
 /// What came of an insertion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,10 @@ pub(in super::super) enum Insert {
 
 /// What reading the chain once more has shown.
 enum Rivals {
-    None,
+    /// None up to the last bucket of the chain.
+    None {
+        last: usize,
+    },
     Winner,
 }
 
@@ -48,8 +51,13 @@ impl Index {
         let slot = &scope.arena.line(place.line)[place.slot];
         let is_home = self.bucket_of(hash, self.state().buckets) == bucket;
         match if is_home { self.face_rivals(scope, bucket, place, is_it) } else { Rivals::Winner } {
-            Rivals::None if swap(slot, word | TENTATIVE, word) => Insert::Done,
-            Rivals::None => Insert::Raced,
+            Rivals::None { last } if swap(slot, word | TENTATIVE, word) => {
+                if last != bucket && trim::is_spent(scope.arena, last) {
+                    self.trim(scope, bucket);
+                }
+                Insert::Done
+            }
+            Rivals::None { .. } => Insert::Raced,
             Rivals::Winner => {
                 swap(slot, word | TENTATIVE, 0);
                 Insert::Raced
@@ -59,7 +67,7 @@ impl Index {
 
     /// Writes `word` into the first empty slot of the chain that begins at `bucket`.
     fn put<H: Fn(Addr) -> u64>(&self, scope: &mut Scope<'_, H>, bucket: usize, word: u64) -> Result<Entry, Insert> {
-        let mut at = bucket;
+        let (mut at, mut before) = (bucket, bucket);
         loop {
             let line = scope.arena.line(at);
             for (slot, place) in line[..SLOTS].iter().enumerate() {
@@ -79,7 +87,11 @@ impl Index {
                     self.help(scope, bucket);
                     return Err(Insert::Raced);
                 }
-                link => at = line_at(link).unwrap_or(at),
+                DEAD => {
+                    self.unlink(scope, before, at);
+                    return Err(Insert::Raced);
+                }
+                link => (before, at) = (at, line_at(link).unwrap_or(at)),
             }
         }
     }
@@ -121,7 +133,7 @@ impl Index {
             }
             match line_at(line[SLOTS].load(Ordering::SeqCst)) {
                 Some(next) => at = next,
-                None => return Rivals::None,
+                None => return Rivals::None { last: at },
             }
         }
     }

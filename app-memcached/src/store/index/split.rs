@@ -19,8 +19,8 @@ use super::super::item::Addr;
 use super::super::sync::Ordering;
 use super::lines;
 use super::{
-    ADDR, BLANK, FROZEN, Index, LOAD, MOVER, NO_CHUNK, SLOTS, Scope, TENTATIVE, addr_of, line_at, link_to, number_of,
-    swap,
+    ADDR, BLANK, DEAD, FROZEN, Index, LOAD, MOVER, NO_CHUNK, SLOTS, Scope, TENTATIVE, addr_of, line_at, link_to,
+    number_of, swap,
 };
 
 /// Which of the two waits before a doubling an epoch is for, beside the epoch.
@@ -152,6 +152,7 @@ impl Index {
                 self.hold.store(scope.epochs.begin() * 2 + FIRST_HOLD, Ordering::Release);
             }
             self.prepare(scope.arena, to.buckets);
+            self.trim(scope, parent);
         }
     }
 
@@ -187,7 +188,7 @@ impl Index {
     /// is left is evicted.
     fn extend<H: Fn(Addr) -> u64>(&self, scope: &mut Scope<'_, H>, at: usize) -> Option<usize> {
         let link = &scope.arena.line(at)[SLOTS];
-        scope.lines.refill(&self.overflow);
+        scope.lines.refill(scope.arena, scope.epochs, &self.overflow);
         if link.load(Ordering::SeqCst) == BLANK {
             match scope.lines.take() {
                 Some(line) => {
@@ -209,21 +210,16 @@ impl Index {
         while let Some(at) = next {
             let line = scope.arena.line(at);
             for place in &line[..SLOTS] {
-                let word = place.load(Ordering::SeqCst);
-                if word & FROZEN == 0 {
-                    continue;
-                }
-                let stays = word & ADDR != 0 && {
-                    let home = self.bucket_of((scope.hash_of)(addr_of(word)), buckets);
-                    in_chain(scope.arena, home, at)
-                };
-                swap(place, word, if stays { word & !FROZEN } else { 0 });
+                thaw_word(place, |word| {
+                    // What is closed stays so.
+                    let stays = word & ADDR == 0 || {
+                        let home = self.bucket_of((scope.hash_of)(addr_of(word)), buckets);
+                        in_chain(scope.arena, home, at)
+                    };
+                    if stays { word & !BLANK } else { 0 }
+                });
             }
-            let link = line[SLOTS].load(Ordering::SeqCst);
-            if link & FROZEN != 0 {
-                swap(&line[SLOTS], link, link & !FROZEN);
-            }
-            next = line_at(link);
+            next = line_at(thaw_word(&line[SLOTS], |link| link & !FROZEN));
         }
     }
 
@@ -249,17 +245,32 @@ fn freeze(arena: &Arena, bucket: usize) {
     while let Some(at) = next {
         let line = arena.line(at);
         for place in &line[..SLOTS] {
-            freeze_word(place, |word| if word & TENTATIVE != 0 { 0 } else { word & !MOVER });
+            freeze_word(place, |word| match word {
+                _ if word & TENTATIVE != 0 => 0,
+                _ if word & ADDR == 0 => word,
+                _ => word & !MOVER,
+            });
         }
         next = line_at(freeze_word(&line[SLOTS], |word| word));
     }
 }
 
-/// Freezes a word that becomes `frozen` of it. Returns what it was.
+/// Freezes a word that becomes `frozen` of it, unless it never changes any more. Returns what it was.
 fn freeze_word(place: &super::AtomicU64, frozen: impl Fn(u64) -> u64) -> u64 {
     loop {
         let word = place.load(Ordering::SeqCst);
-        if word & FROZEN != 0 || swap(place, word, frozen(word) | FROZEN) {
+        if word & FROZEN != 0 || word == DEAD || swap(place, word, frozen(word) | FROZEN) {
+            return word;
+        }
+    }
+}
+
+/// Thaws a word to what `thawed` makes of it. Returns what it was.
+fn thaw_word(place: &super::AtomicU64, thawed: impl Fn(u64) -> u64) -> u64 {
+    loop {
+        let word = place.load(Ordering::SeqCst);
+        // It may be opened meanwhile, if it was closed.
+        if word & FROZEN == 0 || swap(place, word, thawed(word)) {
             return word;
         }
     }

@@ -63,3 +63,46 @@ fn a_doubling_that_had_to_wait_is_made_up_for() {
         assert!(busy.get(&i.to_le_bytes()).is_ok());
     }
 }
+
+/// Bytes of index an item: buckets, and overflow in use.
+fn index_bytes_per_item(store: &Handle) -> f64 {
+    (store.index_size().0 + store.overflow_size().used) as f64 / store.len() as f64
+}
+
+#[test]
+fn overflow_is_given_back_under_churn() {
+    // A full cache, in which each bucket has had more items than it has slots, again and again.
+    let mut store = store_with(4 << 20, WhenFull::Evict);
+    let mut key = 0u32;
+    for turnover in 0..6 {
+        let end = store.counters().evictions + 30_000;
+        while store.counters().evictions < end {
+            store.put(&key.to_le_bytes(), &[b'v'; 60]).unwrap();
+            key += 1;
+            if key.is_multiple_of(64) {
+                store.pass();
+            }
+        }
+        let bytes = index_bytes_per_item(&store);
+        assert!(bytes < 18.0, "{bytes} bytes an item after {turnover} turnovers: {:?}", store.overflow_size());
+    }
+    store.check();
+}
+
+#[test]
+fn overflow_of_items_that_were_deleted_is_free() {
+    let mut store = store_with(8 << 20, WhenFull::Evict);
+    for round in 0..3u32 {
+        for i in 0..20_000u32 {
+            store.put(&(i + round).to_le_bytes(), b"").unwrap();
+        }
+        assert!(store.overflow_size().used > 20_000);
+        for i in 0..20_000u32 {
+            assert!(store.delete(&(i + round).to_le_bytes()));
+            store.pass();
+        }
+        assert!(store.is_empty());
+        let kept = store.overflow_size().used / arena::LINE;
+        assert!(kept <= 24, "{kept} overflow buckets for no items");
+    }
+}

@@ -86,7 +86,7 @@ fn visit_store(server: &Server, visit: &mut Visit<'_>) {
     let lines = [
         ("limit_maxbytes", store.capacity() as u64),
         ("hash_power_level", hash_power.into()),
-        ("hash_bytes", hash_bytes as u64),
+        ("hash_bytes", (hash_bytes + store.overflow_size().used) as u64),
         // It grows bucket by bucket, without a time in which there are two tables.
         ("hash_is_expanding", 0),
         ("bytes", store.live_bytes()),
