@@ -172,7 +172,10 @@ fn a_touch_follows_a_copy() {
         };
         let entry = table.index.find(&table.arena, hash(0), |_| true).unwrap();
         times[1].store(times[0].load(Ordering::Relaxed), Ordering::Relaxed);
-        let carry = || times[1].store(times[0].load(Ordering::Relaxed), Ordering::Relaxed);
+        let carry = || {
+            times[1].store(times[0].load(Ordering::Relaxed), Ordering::Relaxed);
+            true
+        };
         mover.change(|index, scope| index.replace_by_copy(scope, entry, item(0, 1), carry));
         toucher.join().unwrap();
         let version = mover.get(0).unwrap();
@@ -194,7 +197,7 @@ fn a_mark_is_set_once() {
                 if version_of(entry.addr()) != 0 {
                     return false;
                 }
-                if core.change(|index, scope| index.replace_by_copy(scope, entry, item(0, copy), || {})) {
+                if core.change(|index, scope| index.replace_by_copy(scope, entry, item(0, copy), || true)) {
                     return true;
                 }
                 thread::yield_now();
