@@ -26,8 +26,16 @@ pub(super) enum Extent {
     Beginning,
 }
 
-/// What a listing's lines begin with.
-const LISTED: [&[u8]; 5] = [b"STAT ", b"ITEM ", b"CONFIG ", b"key=", b"END\r\n"];
+/// What listings begin with, and what they end with.
+const LISTINGS: [(&[u8], &[u8]); 7] = [
+    (b"STAT ", b"END\r\n"),
+    (b"ITEM ", b"END\r\n"),
+    (b"CONFIG ", b"END\r\n"),
+    (b"key=", b"END\r\n"),
+    (b"END\r\n", b"END\r\n"),
+    (b"mg ", b"EN\r\n"),
+    (b"EN\r\n", b"EN\r\n"),
+];
 
 /// Whether `bytes` is what was to come.
 pub(super) fn is_as_expected(bytes: &[u8], parts: &[Part], extent: Extent) -> bool {
@@ -55,16 +63,11 @@ pub(super) fn is_as_expected(bytes: &[u8], parts: &[Part], extent: Extent) -> bo
 
 /// Where a line ends, or a listing that begins with it.
 fn end_of_listing(bytes: &[u8]) -> Option<usize> {
-    let line_end = |from: usize| bytes[from..].windows(2).position(|two| two == b"\r\n").map(|at| from + at + 2);
-    let mut end = line_end(0)?;
-    if LISTED.iter().any(|start| bytes.starts_with(start)) {
-        let mut start = 0;
-        while &bytes[start..end] != b"END\r\n" {
-            start = end;
-            end = line_end(start)?;
-        }
-    }
-    Some(end)
+    let Some((_, last)) = LISTINGS.iter().find(|(first, _)| bytes.starts_with(first)) else {
+        return bytes.windows(2).position(|two| two == b"\r\n").map(|at| at + 2);
+    };
+    let is_line = |at: &usize| bytes[*at..].starts_with(last) && (*at == 0 || bytes[at - 1] == b'\n');
+    (0..bytes.len()).find(is_line).map(|at| at + last.len())
 }
 
 /// Where frames of statistics end.
