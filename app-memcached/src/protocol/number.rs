@@ -5,7 +5,7 @@ fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t'..=b'\r')
 }
 
-/// The 64-bit number at the start of `text`, which has to end there or go on with white space. Leading white space and a
+/// The 64-bit number at the start of `text`, which has to end there or go on with white space or a NUL. Leading white space and a
 /// sign are fine; a minus negates modulo 2^64, which is refused if the result is 2^63 or more.
 pub(super) fn parse_u64(text: &[u8]) -> Option<u64> {
     let (negative, magnitude) = parse_magnitude(text)?;
@@ -26,14 +26,15 @@ pub(super) fn parse_i32(text: &[u8]) -> Option<i32> {
 }
 
 fn parse_magnitude(text: &[u8]) -> Option<(bool, u64)> {
-    let text = text.trim_ascii_start();
+    let blanks = text.iter().take_while(|byte| is_space(**byte)).count();
+    let text = &text[blanks..];
     let (negative, digits) = match text {
         [b'-', rest @ ..] => (true, rest),
         [b'+', rest @ ..] => (false, rest),
         _ => (false, text),
     };
     let count = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    if count == 0 || digits.get(count).is_some_and(|&byte| !is_space(byte)) {
+    if count == 0 || digits.get(count).is_some_and(|&byte| byte != 0 && !is_space(byte)) {
         return None;
     }
     let mut value = 0u64;
@@ -93,6 +94,9 @@ mod tests {
             (b"1 a", Some(1)),
             (b" 12", Some(12)),
             (b"+7\t", Some(7)),
+            (b"\x0b7\x0b", Some(7)),
+            (b"7\0x", Some(7)),
+            (b"\07", None),
             (b"-0", Some(0)),
             (b"-1", None),
             (b"-18446744073709551615", Some(1)),

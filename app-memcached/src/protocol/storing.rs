@@ -92,11 +92,9 @@ pub(super) fn publish(reservation: Reservation, condition: Condition, server: &m
         server.store.abandon(reservation);
         return Stored::BadChunk;
     }
-    if matches!(condition, Condition::Append | Condition::Prepend | Condition::Join(_))
-        && !joint_fits(&reservation, server)
-    {
+    if let Some(refused) = refuse_joint(&reservation, condition, server) {
         server.store.abandon(reservation);
-        return Stored::Unmet;
+        return refused;
     }
     let outcome = server.store.publish(reservation, condition);
     if let (Condition::Cas(_) | Condition::CasOrStale(_), Ok(outcome)) = (condition, outcome) {
@@ -114,13 +112,19 @@ pub(super) fn publish(reservation: Reservation, condition: Condition, server: &m
     }
 }
 
-/// Whether the values of the key and of `reservation` make an item within the limit.
-fn joint_fits(reservation: &Reservation, server: &mut Server) -> bool {
+/// Why values are not joined, if the item made of them would exceed the limit. The CAS value comes first.
+fn refuse_joint(reservation: &Reservation, condition: Condition, server: &mut Server) -> Option<Stored> {
+    let cas = match condition {
+        Condition::Append | Condition::Prepend => 0,
+        Condition::Join(join) => join.cas,
+        _ => return None,
+    };
     let (key_len, value_len) = server.store.lengths(reservation);
-    match server.store.current(reservation) {
-        Some((flags, old_len)) => server.fits(key_len, flags, old_len + value_len),
-        None => true,
+    let there = server.store.current(reservation)?;
+    if server.fits(key_len, there.flags, there.value_len + value_len) {
+        return None;
     }
+    Some(if cas == 0 || cas == there.cas { Stored::Unmet } else { Stored::Exists })
 }
 
 fn count_cas(outcome: Outcome, server: &mut Server) {

@@ -62,7 +62,7 @@ pub use read::{Details, Item, Miss, Pin, Place};
 pub use remark::Remark;
 pub use shared::Shared;
 pub use walk::{Crawled, Cursor, Visited, Walk};
-pub use write::{Absent, Condition, End, Join, OutOfMemory, Outcome, Reservation};
+pub use write::{Absent, Condition, Current, End, Join, OutOfMemory, Outcome, Reservation};
 
 /// The longest key, in bytes.
 pub const MAX_KEY: usize = 250;

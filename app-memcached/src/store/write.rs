@@ -20,6 +20,17 @@ pub struct Reservation {
     filled: u32,
 }
 
+/// What there is before an item is published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Current {
+    /// The client's flags.
+    pub flags: u32,
+    /// The CAS value.
+    pub cas: u64,
+    /// Bytes of the value.
+    pub value_len: usize,
+}
+
 /// When an item may be published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
@@ -172,10 +183,11 @@ impl Handle {
         self.shared.flushes.last_stamp(self.core)
     }
 
-    /// Flags and length of the value that the key of an unpublished item has now.
-    pub fn current(&mut self, reservation: &Reservation) -> Option<(u32, usize)> {
+    /// The item that the key of an unpublished one has now.
+    pub fn current(&mut self, reservation: &Reservation) -> Option<Current> {
         let old = self.find_old(self.shared.hash_of(reservation.addr), reservation.addr)?.addr();
-        Some((self.shared.arena.flags(old), self.shared.arena.value_len(old)))
+        let arena = &self.shared.arena;
+        Some(Current { flags: arena.flags(old), cas: self.shared.cas(old), value_len: arena.value_len(old) })
     }
 
     /// Publishes a filled item under its key, if `condition` holds; gives it up if not.
