@@ -44,6 +44,8 @@ pub use session::{Advance, LINE_LIMIT, REPLY_ROOM, Session, Status};
 pub use verb::version::VERSION;
 
 #[cfg(test)]
+mod bad_input;
+#[cfg(test)]
 mod capable;
 #[cfg(test)]
 mod differential;

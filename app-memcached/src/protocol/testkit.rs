@@ -81,9 +81,15 @@ impl Dataplane for NoDataplane {
 
 impl Client {
     pub(super) fn new() -> Client {
-        let config = StoreConfig { cores: 1, when_full: WhenFull::Evict, seed: 7 };
-        let store = store::Shared::new(StoreMemory::leak(8 << 20), config).ok().unwrap();
-        let mut server = Server::new(store.handle().unwrap(), SETTINGS, Tallies::new(1, 0), 0);
+        Client::with(8 << 20, WhenFull::Evict)
+    }
+
+    /// A client of a server with so much memory.
+    pub(super) fn with(bytes: usize, when_full: WhenFull) -> Client {
+        let config = StoreConfig { cores: 1, when_full, seed: 7 };
+        let store = store::Shared::new(StoreMemory::leak(bytes), config).ok().unwrap();
+        let settings = Settings { when_full, ..SETTINGS };
+        let mut server = Server::new(store.handle().unwrap(), settings, Tallies::new(1, 0), 0);
         server.store.online();
         let unix_seconds = 1_700_000_000;
         server.set_time(0, unix_seconds);
@@ -129,6 +135,11 @@ impl Client {
         self.pending.drain(..start);
         assert!(self.pending.len() < LINE_LIMIT, "asked for input with too much of it left");
         replies
+    }
+
+    /// Lets another session go.
+    pub(super) fn leave(&mut self, mut speaker: Speaker) {
+        speaker.session.close(&mut self.server);
     }
 
     /// Lets time pass.

@@ -27,6 +27,21 @@ fn connections_beyond_the_limit_are_refused() {
 }
 
 #[test]
+fn ten_thousand_that_say_nothing() {
+    const SILENT: usize = 10_000;
+    let mut stack = Stack::with_places(256, SILENT as u32 + 1);
+    stack.crowd(SILENT);
+    assert!(stack.peers.iter().all(|peer| peer.cookie.is_some() && peer.replies.is_empty()));
+    assert_eq!(stack.pool.available(), stack.pool.capacity(), "who says nothing holds no buffer");
+    let peer = stack.connect(WIDE);
+    stack.send(peer, b"set a 0 0 1\r\n1\r\nget a\r\n", 1460);
+    assert_eq!(stack.peers[peer].replies, b"STORED\r\nVALUE a 0 1\r\n1\r\nEND\r\n");
+    let refused = stack.connect(WIDE);
+    assert!(stack.peers[refused].rejected);
+    assert_eq!(stack.service.server.all_connections().current, SILENT as u64 + 1);
+}
+
+#[test]
 fn a_peer_that_has_said_all_gets_all() {
     let mut stack = Stack::new(64);
     let peer = stack.connect(WIDE);

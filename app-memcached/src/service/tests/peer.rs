@@ -103,6 +103,31 @@ impl Stack {
 
     /// Connects a peer to a port; its number.
     pub(super) fn connect_to(&mut self, local_port: u16, credit: Credit) -> usize {
+        let (number, flow) = self.knock(local_port, credit);
+        self.settle();
+        if let Some(cookie) = self.peers[number].cookie {
+            let credit = self.grant(number);
+            self.event(Event::Connected { cookie, flow, credit });
+            self.settle();
+        }
+        number
+    }
+
+    /// Connects so many peers, all at once.
+    pub(super) fn crowd(&mut self, peers: usize) {
+        let flows: Vec<_> = (0..peers).map(|_| self.knock(CONFIG.port, Credit::Window(1 << 16))).collect();
+        self.settle();
+        for (number, flow) in flows {
+            if let Some(cookie) = self.peers[number].cookie {
+                let credit = self.grant(number);
+                self.event(Event::Connected { cookie, flow, credit });
+            }
+        }
+        self.settle();
+    }
+
+    /// A peer comes; its number and its flow.
+    fn knock(&mut self, local_port: u16, credit: Credit) -> (usize, Flow) {
         let number = self.peers.len();
         let flow = Flow { index: number as u32, generation: 0 };
         self.peers.push(Peer {
@@ -118,13 +143,7 @@ impl Stack {
             dead: false,
         });
         self.event(Event::Knock { flow, local_port, remote: "10.0.0.1:1000".parse().unwrap() });
-        self.settle();
-        if let Some(cookie) = self.peers[number].cookie {
-            let credit = self.grant(number);
-            self.event(Event::Connected { cookie, flow, credit });
-            self.settle();
-        }
-        number
+        (number, flow)
     }
 
     /// Delivers one segment. `false` if the pool has no buffer for it.
