@@ -96,7 +96,7 @@ fn memory_that_ends_in_the_middle_of_values() {
         let mut client = Client::with(4 << 20, when_full);
         assert_eq!(client.send(BEGIN), b"STORED\r\nSTORED\r\n");
         let begun = |n: usize| [format!("set big{n} 0 0 {}\r\n", 2 * HALF).into_bytes(), vec![b'v'; HALF]].concat();
-        let rest = [&[b'v'; HALF][..], b"\r\n"].concat();
+        let rest = [&vec![b'v'; HALF][..], b"\r\n"].concat();
         let mut waiting = Vec::new();
         let refused = loop {
             let mut speaker = Speaker::default();

@@ -96,7 +96,7 @@ mod tests {
             (b"+7\t", Some(7)),
             (b"\x0b7\x0b", Some(7)),
             (b"7\0x", Some(7)),
-            (b"\07", None),
+            (b"\x007", None),
             (b"-0", Some(0)),
             (b"-1", None),
             (b"-18446744073709551615", Some(1)),

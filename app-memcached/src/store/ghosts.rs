@@ -71,10 +71,10 @@ impl Ghosts {
     /// The high half of the hash says where, the low one what.
     fn place(&self, hash: u64) -> Option<Place> {
         let ghosts = (self.lines * LINE_WORDS) as u64 * WORD_GHOSTS;
-        let at = (hash >> 32) * ghosts >> 32;
+        let at = ((hash >> 32) * ghosts) >> 32;
         let (word, shift) = ((at / WORD_GHOSTS) as usize, (at % WORD_GHOSTS) as u32 * BITS);
         // Not 0, which is none.
-        let ghost = hash & u64::from(u16::MAX) | 1;
+        let ghost = (hash & u64::from(u16::MAX)) | 1;
         (ghosts > 0).then(|| Place { line: self.first + word / LINE_WORDS, word: word % LINE_WORDS, shift, ghost })
     }
 }
