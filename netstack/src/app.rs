@@ -225,6 +225,12 @@ pub trait App {
     /// between two runs, as often as the core halts.
     fn rest(&mut self) {}
 
+    /// Whether the machine is to be powered off at the end of this turn.
+    fn is_over(&self, now: crate::time::Instant) -> bool {
+        let _ = now;
+        false
+    }
+
     /// Requests answered so far, for the runtime's accounts.
     fn requests(&self) -> u64 {
         0

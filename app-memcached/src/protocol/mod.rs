@@ -39,7 +39,7 @@ pub use counters::{ConnectionBlock, ConnectionCounters, CounterBlock, Counters, 
 pub use line::probable_keys;
 pub use output::Output;
 pub use roster::{Doing, Listener, Roster, Seen};
-pub use server::{Dataplane, Permissions, Server, Settings};
+pub use server::{Dataplane, Ending, Permissions, Server, Settings};
 pub use session::{Advance, LINE_LIMIT, REPLY_ROOM, Session, Status};
 pub use verb::version::VERSION;
 

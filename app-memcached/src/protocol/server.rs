@@ -42,6 +42,15 @@ pub struct Settings {
     pub auth: Option<Token>,
 }
 
+/// How a machine is powered off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// At the end of the turn.
+    Now,
+    /// When the answers that are on their way have left.
+    Gracefully,
+}
+
 /// Which commands are allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Permissions {
@@ -79,6 +88,10 @@ pub struct Server {
     /// Who they are with, kept by the caller, too.
     pub roster: Arc<Roster>,
     tallies: Arc<Tallies>,
+    /// Whether the store is on its way to another limit of its memory, for the caller to go on with.
+    pub is_adjusting: bool,
+    /// How the machine is to be powered off, once a client has asked for that.
+    pub ending: Option<Ending>,
     /// What does not change.
     pub settings: Settings,
     uptime: u32,
@@ -90,7 +103,18 @@ impl Server {
     pub fn new(store: Handle, settings: Settings, tallies: Arc<Tallies>, core: usize) -> Server {
         let tally = tallies.cores[core].clone();
         let Tally { counters, connections, roster } = tally;
-        Server { store, counters, connections, roster, tallies, settings, uptime: 0, unix_seconds: 0 }
+        Server {
+            store,
+            counters,
+            connections,
+            roster,
+            tallies,
+            is_adjusting: false,
+            ending: None,
+            settings,
+            uptime: 0,
+            unix_seconds: 0,
+        }
     }
 
     /// What was asked and found on all cores.

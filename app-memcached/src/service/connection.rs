@@ -76,6 +76,11 @@ impl Connection {
         self.waiting == Waiting::Room && !self.is_ready
     }
 
+    /// Whether it has begun to be answered, and waits to go on.
+    pub(super) fn owes_answers(&self) -> bool {
+        self.phase == Phase::Paused || (self.phase == Phase::Open && self.waiting == Waiting::Room)
+    }
+
     /// Stops serving it and gives back all that it holds. Returns the bytes of its input.
     pub(super) fn close(&mut self, inputs: &mut Inputs, server: &mut Server) -> u32 {
         self.phase = Phase::Closing;

@@ -31,13 +31,14 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use core::net::SocketAddrV4;
+use core::time::Duration;
 
 use netdrv::pktbuf::{PktBuf, Pool};
 use netstack::app::{App, Call, Calls, Cookie, Event, Events, Flow, Progress, Statistics, Turn};
 use netstack::time::Instant;
 
-use crate::protocol::{Dataplane, Doing, Listener, Permissions, Roster, Seen, Server, Session, Token};
-use crate::store::{TooLittleMemory, WhenFull};
+use crate::protocol::{Dataplane, Doing, Ending, Listener, Permissions, Roster, Seen, Server, Session, Token};
+use crate::store::{Adjusting, TooLittleMemory, WhenFull};
 use connection::{Connection, Phase, Waiting};
 use datagrams::{Datagram, Datagrams};
 use input::Inputs;
@@ -53,6 +54,11 @@ const MIN_CALLS: usize = 4;
 
 /// Connections that are gone on with in a turn, of those that had much to do in the last.
 const RESUMED_A_TURN: usize = 4;
+
+/// How long answers have to leave, and to arrive where one is lost, before a graceful end; and how long one waits for peers that read
+/// slowly.
+const GRACE: Duration = Duration::from_millis(300);
+const LONG_GRACE: Duration = Duration::from_secs(5);
 
 /// How a service is set up. Names follow memcached's options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,6 +136,8 @@ pub struct Service {
     datagrams: Datagrams,
     /// Time of the first run.
     started: Option<Instant>,
+    /// When a client has asked for the end.
+    ending_since: Option<Instant>,
 }
 
 impl Service {
@@ -148,6 +156,7 @@ impl Service {
             reserve: Reserve::new(pool),
             datagrams: Datagrams::new(),
             started: None,
+            ending_since: None,
         }
     }
 
@@ -343,6 +352,33 @@ impl Service {
         }
     }
 
+    /// Whether there is something to do in each turn, beside what events ask for.
+    fn has_other_work(&self) -> bool {
+        self.server.is_adjusting || self.server.ending.is_some()
+    }
+
+    #[cold]
+    fn do_other_work(&mut self, turn: Turn<'_>) {
+        if self.server.is_adjusting {
+            self.server.is_adjusting = self.server.store.adjust() == Adjusting::Goes;
+        }
+        if self.server.ending.is_some() {
+            self.ending_since.get_or_insert(turn.now);
+        }
+    }
+
+    /// Whether the machine may be powered off, as a client has asked for.
+    #[cold]
+    fn may_end(&self, now: Instant) -> bool {
+        let passed = self.ending_since.map_or(Duration::ZERO, |since| now.since(since));
+        let is_waited_for = || self.connections.iter().any(Connection::owes_answers);
+        match self.server.ending {
+            None => false,
+            Some(Ending::Now) => true,
+            Some(Ending::Gracefully) => passed >= LONG_GRACE || (passed >= GRACE && !is_waited_for()),
+        }
+    }
+
     fn set_time(&mut self, turn: Turn<'_>) {
         let started = *self.started.get_or_insert(turn.now);
         let uptime = turn.now.since(started).as_secs().min(u32::MAX.into()) as u32;
@@ -358,6 +394,9 @@ impl App for Service {
             self.server.store.take_back(&lent);
         }
         self.set_time(turn);
+        if self.has_other_work() {
+            self.do_other_work(turn);
+        }
         if !self.datagrams.is_empty() {
             self.answer_waiting(turn, calls);
         }
@@ -376,7 +415,7 @@ impl App for Service {
             self.handle(event, turn, calls);
         }
         match (events.is_empty() && self.datagrams.is_empty(), self.ready.is_empty()) {
-            (true, true) if self.paused.is_empty() => Progress::Done,
+            (true, true) if self.paused.is_empty() && !self.has_other_work() => Progress::Done,
             (true, true) => Progress::Later,
             (true, false) if self.reserve.is_used_up() => Progress::Starved,
             _ => Progress::More,
@@ -393,6 +432,10 @@ impl App for Service {
 
     fn rest(&mut self) {
         self.server.store.offline();
+    }
+
+    fn is_over(&self, now: Instant) -> bool {
+        self.server.ending.is_some() && self.may_end(now)
     }
 }
 

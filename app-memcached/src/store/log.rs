@@ -124,7 +124,7 @@ impl Handle {
 
     /// Memory is short: frees what can be freed, and pays a share of the cleaning for a write of `bytes` bytes.
     #[cold]
-    fn make_room(&mut self, bytes: usize) {
+    pub(super) fn make_room(&mut self, bytes: usize) {
         let waiting = self.reclaim();
         if self.shared.segments.free_count() + waiting < self.shared.low_water() {
             self.clean_share(bytes);

@@ -29,6 +29,7 @@ mod flush;
 mod ghosts;
 mod index;
 mod item;
+mod limit;
 mod log;
 mod memory;
 mod note;
@@ -53,6 +54,7 @@ pub use index::OverflowBytes;
 use index::{Entry, Lines, Scope, Size};
 use item::Addr;
 pub use item::{Marks, NewItem};
+pub use limit::{Adjusting, OutOfBounds};
 use log::Heads;
 pub use memory::StoreMemory;
 #[cfg(test)]
@@ -138,6 +140,8 @@ pub struct Handle {
     /// Items that other cores have added, as of some insertions ago.
     items_elsewhere: u64,
     estimate_age: u32,
+    /// Steps towards the limit that gained nothing.
+    futile: usize,
 }
 
 impl Handle {
@@ -155,6 +159,7 @@ impl Handle {
             buckets: Size::Enough,
             items_elsewhere: 0,
             estimate_age: 0,
+            futile: 0,
         }
     }
 

@@ -12,6 +12,7 @@ use super::flush::Flushes;
 use super::ghosts::Ghosts;
 use super::index::{Index, MAX_CORES};
 use super::item::{Addr, ExptimeRoom};
+use super::limit::Limit;
 use super::pins::Pins;
 use super::segment::Segments;
 use super::sync::{Apart, AtomicU32, Ordering};
@@ -33,11 +34,16 @@ const FEWEST_SEGMENTS: usize = 8;
 /// Segments more for each further core: two heads, a reserve, and one for overflow buckets or in limbo.
 const FEWEST_SEGMENTS_PER_CORE: usize = 4;
 
+fn fewest_segments(cores: usize) -> usize {
+    FEWEST_SEGMENTS + (cores - 1) * FEWEST_SEGMENTS_PER_CORE
+}
+
 /// A store, shared by the cores of an appliance.
 pub struct Shared {
     pub(super) arena: Arena,
     pub(super) index: Index,
     pub(super) segments: Segments,
+    pub(super) limit: Limit,
     pub(super) epochs: Epochs,
     pub(super) pins: Pins,
     pub(super) flushes: Flushes,
@@ -62,7 +68,7 @@ impl Shared {
         let segment_bytes = usual.max((arena.len() / MOST_SEGMENTS).next_power_of_two());
         let total = arena.len() / segment_bytes;
         let segments = Segments::new(total, segment_bytes);
-        let fewest = FEWEST_SEGMENTS + (cores - 1) * FEWEST_SEGMENTS_PER_CORE;
+        let fewest = fewest_segments(cores);
         let too_little = TooLittleMemory { bytes, needed: fewest * segment_bytes + arena::LINE };
         if total < fewest {
             return Err(too_little);
@@ -74,6 +80,7 @@ impl Shared {
             arena,
             index,
             segments,
+            limit: Limit::new(total),
             epochs: Epochs::new(cores),
             pins: Pins::new(cores, total),
             flushes: Flushes::new(cores),
@@ -90,6 +97,11 @@ impl Shared {
         let next = |handles: u32| if (handles as usize) < self.cores() { Some(handles + 1) } else { None };
         let core = self.handles.fetch_update(Ordering::AcqRel, Ordering::Relaxed, next).ok()?;
         Some(Handle::new(self.clone(), core as usize))
+    }
+
+    /// Segments without which it cannot work.
+    pub(super) fn fewest(&self) -> usize {
+        fewest_segments(self.cores())
     }
 
     /// Cores that the store is for.

@@ -8,6 +8,7 @@ use super::*;
 mod basics;
 mod capacity;
 mod index;
+mod limit;
 mod model;
 mod pins;
 mod stress;

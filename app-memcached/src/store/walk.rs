@@ -95,8 +95,9 @@ impl Handle {
     fn crawl_bucket(&mut self, bucket: u32) -> u64 {
         let mut reclaimed = 0;
         for _ in 0..MAX_TRIES {
-            let (_, Some((entry, why))) = self.look_for_dead(bucket) else { break };
+            // Before the look: it may end the turn for what was found.
             self.provide_lines();
+            let (_, Some((entry, why))) = self.look_for_dead(bucket) else { break };
             if self.unlink(entry) {
                 self.bury(entry.addr(), why);
                 reclaimed += 1;

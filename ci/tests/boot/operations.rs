@@ -1,11 +1,13 @@
 //! The commands of `memstorm` on a running appliance, little memory, and soaks in small.
 
+use std::collections::HashSet;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpStream, UdpSocket};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use ci::appliance::{Machine, Memstorm};
+use ci::appliance::{Machine, Memstorm, free_port, run_to_end};
 use ci::client::Client;
 use ci::{conversation, host, soak};
 use libtest_mimic::Trial;
@@ -17,6 +19,9 @@ pub(crate) fn trials() -> Vec<Trial> {
         crate::trial("datagrams are answered", kvm, datagrams),
         crate::trial("a token is asked for", kvm, token),
         crate::trial("metrics and health by HTTP", kvm, http),
+        crate::trial("all keys are told of while others work", kvm, dump),
+        crate::trial("the memory limit goes down and up", kvm, memory_limit),
+        crate::trial("a client ends the machine", kvm, shutdown),
         crate::trial("ps, logs, stats and stop", kvm, commands),
         crate::trial("a soak in small", kvm.or(host::missing_tap()), soak_in_small),
         crate::trial("streams with Linux over a lossy tap", host::missing_tap(), streams_with_linux),
@@ -99,6 +104,89 @@ fn http() -> Result<()> {
     service.exchange(b"get a\r\n", b"VALUE a 0 1\r\n1\r\nEND\r\n")?;
     appliance.stop()?;
     memstorm.finish()
+}
+
+/// A walk over more items than fit into any buffer.
+fn dump() -> Result<()> {
+    const ITEMS: usize = 20_000;
+    let memstorm = Memstorm::new()?;
+    let appliance = memstorm.start(&Machine { cores: 2, ..Machine::default() })?;
+    let mut stream = TcpStream::connect(appliance.address())?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    for first in (0..ITEMS).step_by(1000) {
+        let sets: String = (first..first + 1000).map(|i| format!("set key{i} 0 0 1 noreply\r\n1\r\n")).collect();
+        stream.write_all(sets.as_bytes())?;
+    }
+    stream.write_all(b"lru_crawler metadump all\r\n")?;
+    let mut other = Client::connect(appliance.address())?;
+    other.exchange(b"get none\r\n", b"END\r\n")?;
+    let dump = read_until(&mut stream, "\nEND\r\n")?;
+    let keys: HashSet<&str> = dump.lines().filter_map(|line| line.strip_prefix("key=")?.split(' ').next()).collect();
+    ensure!(keys.len() == ITEMS, "{} of {ITEMS} keys", keys.len());
+    other.exchange(b"lru_crawler crawl all\r\n", b"OK\r\n")?;
+    appliance.stop()?;
+    memstorm.finish()
+}
+
+fn memory_limit() -> Result<()> {
+    let memstorm = Memstorm::new()?;
+    let appliance = memstorm.start(&Machine { memory: "128M".to_owned(), ..Machine::default() })?;
+    let mut client = Client::connect(appliance.address())?;
+    let value = "v".repeat(8192);
+    let fill = |client: &mut Client| -> Result<u64> {
+        for i in 0..8000 {
+            client.exchange(format!("set item{i} 0 0 8192\r\n{value}\r\n").as_bytes(), b"STORED\r\n")?;
+        }
+        let stats = memstorm.call(&["stats", &appliance.started().name, "-o", "json"])?;
+        let stats: serde_json::Value = serde_json::from_str(&stats)?;
+        let bytes = &stats["bytes"];
+        bytes.as_u64().or_else(|| bytes.as_str()?.parse().ok()).with_context(|| format!("no bytes in {stats}"))
+    };
+    let before = fill(&mut client)?;
+    client.exchange(b"cache_memlimit 16\r\n", b"OK\r\n")?;
+    let limited = fill(&mut client)?;
+    client.exchange(b"cache_memlimit 48\r\n", b"OK\r\n")?;
+    let raised = fill(&mut client)?;
+    let refused = b"MEMLIMIT_ADJUST_FAILED out of bounds or unable to adjust\r\n";
+    client.exchange(b"cache_memlimit 1024\r\n", refused)?;
+    let is_kept = before > 48 << 20 && limited < 16 << 20 && (24 << 20..48 << 20).contains(&raised);
+    ensure!(is_kept, "bytes of items: {before}, with 16 MiB {limited}, with 48 MiB {raised}");
+    appliance.stop()?;
+    memstorm.finish()
+}
+
+/// In the foreground, where the exit code is seen.
+fn shutdown() -> Result<()> {
+    let memstorm = Memstorm::new()?;
+    let port = free_port()?;
+    let mut command = memstorm.command();
+    command.args(["run", "--vmm=qemu", "--accel=kvm", "--memory=64M", "--append=enable-shutdown"]);
+    command.arg(format!("--port={port}"));
+    let client = thread::spawn(move || ask_for_the_end(port));
+    let ended = run_to_end(command, Duration::from_secs(30))?;
+    ensure!(client.join().is_ok_and(|asked| asked.is_ok()), "it did not do as asked:\n{}", ended.console);
+    ensure!(ended.code == Some(0), "exit code {:?}:\n{}", ended.code, ended.console);
+    memstorm.finish()
+}
+
+/// Waits until an appliance serves, then ends it, with an answer on its way.
+fn ask_for_the_end(port: u16) -> Result<()> {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let mut stream = loop {
+        ensure!(Instant::now() < deadline, "it never served");
+        thread::sleep(Duration::from_millis(100));
+        let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { continue };
+        stream.set_read_timeout(Some(Duration::from_millis(500)))?;
+        stream.write_all(b"version\r\n")?;
+        if read_until(&mut stream, "\r\n").is_ok() {
+            break stream;
+        }
+    };
+    let mut other = TcpStream::connect(("127.0.0.1", port))?;
+    other.set_read_timeout(Some(Duration::from_secs(5)))?;
+    other.write_all(b"stats\r\n")?;
+    stream.write_all(b"shutdown graceful\r\n")?;
+    read_until(&mut other, "END\r\n").map(drop)
 }
 
 /// What comes until `end` has come.

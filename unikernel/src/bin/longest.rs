@@ -46,9 +46,7 @@ fn serve(mut machine: Machine) -> ! {
     let memory = unsafe { StoreMemory::from_raw(base, (range.end - range.start) as usize) };
     let config = StoreConfig { cores: 1, when_full: WhenFull::Evict, seed: 42 };
     let store = Shared::new(memory, config).ok().and_then(|shared| shared.handle());
-    let Some(store) = store else {
-        power::exit(Exit::TooLittleMemory, format_args!("too little memory for a store"))
-    };
+    let Some(store) = store else { power::exit(Exit::TooLittleMemory, format_args!("too little memory for a store")) };
     let longest = grow(store);
     console::print_line(format_args!("{longest}, done"));
     power::exit(Exit::PowerOff, format_args!("measured"))

@@ -134,6 +134,9 @@ impl Surroundings {
         for core in cores_of(shard.take_halted()) {
             cores::wake(self.apic_ids[core]);
         }
+        if shard.is_over(now) {
+            power::exit(Exit::PowerOff, format_args!("a client has asked for it"));
+        }
         idle.after_turn(shard, work, now, &self.clock);
         now
     }

@@ -194,6 +194,11 @@ impl<R: RxQueue, T: TxQueue, A: Movable> Shard<R, T, A> {
         self.finish(work, now)
     }
 
+    /// Whether the application has asked for the end.
+    pub fn is_over(&self, now: Instant) -> bool {
+        self.app.is_over(now)
+    }
+
     /// When the next turn is due, if nothing else happens. Buffers that the device gives back raise no interrupt, so whoever
     /// waits for them has to look.
     pub fn next_deadline(&self, now: Instant) -> Option<Instant> {

@@ -57,7 +57,7 @@ const SINGLE: &[(Family, Value)] = &[
     (counter("memcached_read_bytes_total", "Bytes of requests taken."), |s| s.connections.bytes_read),
     (counter("memcached_written_bytes_total", "Bytes of replies sent."), |s| s.connections.bytes_written),
     (gauge("memcached_current_bytes", "Bytes of the items held."), |s| s.server.store.live_bytes()),
-    (gauge("memcached_limit_bytes", "Bytes that items may take."), |s| s.server.store.capacity() as u64),
+    (gauge("memcached_limit_bytes", "Bytes that items may take."), |s| s.server.store.limit() as u64),
     (gauge("memcached_current_items", "Items held."), |s| s.server.store.len() as u64),
     (counter("memcached_items_total", "Items stored."), |s| s.store.total_items),
     (counter("memcached_items_evicted_total", "Live items dropped to make room."), |s| s.store.evictions),

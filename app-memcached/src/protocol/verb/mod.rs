@@ -5,6 +5,7 @@ mod cache_memlimit;
 mod delete;
 pub(super) mod flush_all;
 pub(super) mod get;
+mod shutdown;
 pub(super) mod stats;
 pub(super) mod storage;
 mod touch;
@@ -77,8 +78,11 @@ pub(super) fn execute(
             Ok(dump) => return (Step::go_on(end + 1), State::Dump(dump)),
             Err(answer) => answer,
         },
-        b"cache_memlimit" => cache_memlimit::run(words),
-        b"shutdown" => Answer::Line("ERROR: shutdown not enabled"),
+        b"cache_memlimit" => cache_memlimit::run(words, server),
+        b"shutdown" => match shutdown::run(words, server) {
+            Ok(()) => return (Step { consumed: end + 1, next: Next::Stop(Status::Quit) }, State::Over),
+            Err(answer) => answer,
+        },
         b"watch" => Answer::Line("CLIENT_ERROR watch commands not allowed").unless_silent(words.reply()),
         _ => reply::ERROR,
     };

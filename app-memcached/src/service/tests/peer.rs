@@ -198,6 +198,11 @@ impl Stack {
         self.settle();
     }
 
+    /// Whether the service has asked for the end of the machine.
+    pub(super) fn is_over(&self) -> bool {
+        self.service.is_over(self.now)
+    }
+
     /// Runs turns until nothing moves.
     pub(super) fn settle(&mut self) {
         for _ in 0..200_000 {

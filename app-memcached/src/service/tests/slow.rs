@@ -1,6 +1,8 @@
 //! Answers that take many turns, to peers that take their time.
 
+use super::super::{Permissions, ServiceConfig, Shared};
 use super::peer::{CONFIG, Credit, Stack};
+use crate::store::StoreMemory;
 
 const WIDE: Credit = Credit::Window(1 << 16);
 const GET_METRICS: &[u8] = b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -116,5 +118,62 @@ fn http_has_its_own_port_and_waits_for_its_peer() {
     let text = stack.connect(WIDE);
     stack.send(text, b"GET /metrics HTTP/1.1\r\n", 1460);
     assert_eq!(stack.peers[text].replies, b"ERROR\r\n");
+    stack.assert_nothing_leaked();
+}
+
+#[test]
+fn memory_is_given_up_over_many_turns() {
+    let mut stack = Stack::with_memory(256, StoreMemory::leak(16 << 20));
+    let peer = stack.connect(WIDE);
+    let value = "v".repeat(900);
+    for i in 0..20_000 {
+        stack.send(peer, format!("set key{i} 0 0 900 noreply\r\n{value}\r\n").as_bytes(), 1460);
+    }
+    let before = stack.service.server.store.live_bytes();
+    stack.send(peer, b"cache_memlimit 8\r\n", 1460);
+    assert_eq!(stack.peers[peer].replies, b"OK\r\n");
+    let (mut turns, mut last) = (0, before);
+    while stack.service.server.is_adjusting {
+        stack.sleep_ms(1);
+        let now = stack.service.server.store.live_bytes();
+        assert!(last.saturating_sub(now) < 64 << 10, "a turn has its bounds");
+        (turns, last) = (turns + 1, now);
+    }
+    assert!(turns > 50 && last < 8 << 20 && before > 11 << 20, "{turns} turns, from {before} to {last} bytes");
+    stack.assert_nothing_leaked();
+}
+
+#[test]
+fn a_graceful_end_waits_for_answers() {
+    let config = ServiceConfig { permissions: Permissions { shutdown: true, ..CONFIG.permissions }, ..CONFIG };
+    let mut stack = Stack::of(&mut Shared::new(config, StoreMemory::leak(8 << 20)).ok().unwrap(), 256);
+    let peer = stack.connect(WIDE);
+    stack.send(peer, &[&b"set a 0 0 9000\r\n"[..], &[b'v'; 9000], b"\r\n"].concat(), 1460);
+    let slow = stack.connect(Credit::Stalled);
+    stack.send(slow, b"get a\r\n", 1460);
+    assert!(!stack.is_over());
+    stack.send(peer, b"shutdown graceful\r\n", 1460);
+    assert!(stack.peers[peer].closed && !stack.is_over());
+    stack.sleep_ms(1000);
+    assert!(!stack.is_over(), "an answer is on its way");
+    stack.set_credit(slow, WIDE);
+    assert!(stack.is_over() && stack.peers[slow].replies.ends_with(b"END\r\n"));
+    stack.assert_nothing_leaked();
+}
+
+#[test]
+fn whoever_never_reads_does_not_prevent_the_end() {
+    let config = ServiceConfig { permissions: Permissions { shutdown: true, ..CONFIG.permissions }, ..CONFIG };
+    let mut stack = Stack::of(&mut Shared::new(config, StoreMemory::leak(8 << 20)).ok().unwrap(), 256);
+    let (peer, slow) = (stack.connect(WIDE), stack.connect(Credit::Stalled));
+    stack.send(slow, &b"stats\r\n".repeat(5), 1460);
+    stack.send(peer, b"shutdown graceful\r\n", 1460);
+    stack.sleep(4);
+    assert!(!stack.is_over());
+    stack.sleep(2);
+    assert!(stack.is_over());
+    let at_once = stack.connect(WIDE);
+    stack.send(at_once, b"shutdown\r\n", 1460);
+    assert!(stack.is_over());
     stack.assert_nothing_leaked();
 }

@@ -84,7 +84,7 @@ fn visit_store(server: &Server, visit: &mut Visit<'_>) {
     let counters = store.counters();
     let (hash_bytes, hash_power) = store.index_size();
     let lines = [
-        ("limit_maxbytes", store.capacity() as u64),
+        ("limit_maxbytes", store.limit() as u64),
         ("hash_power_level", hash_power.into()),
         ("hash_bytes", (hash_bytes + store.overflow_size().used) as u64),
         // It grows bucket by bucket, without a time in which there are two tables.

@@ -11,7 +11,7 @@ pub(super) fn visit(server: &Server, visit: &mut Visit<'_>) {
         WhenFull::Evict => "on",
         WhenFull::Refuse => "off",
     };
-    visit("maxbytes", Value::Number(server.store.capacity() as u64));
+    visit("maxbytes", Value::Number(server.store.limit() as u64));
     visit("maxconns", Value::Number(settings.conn_limit.into()));
     visit("tcpport", Value::Number(settings.port.into()));
     visit("udpport", Value::Number(settings.udp_port.into()));
