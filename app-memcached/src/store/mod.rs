@@ -27,6 +27,7 @@ mod counters;
 mod epoch;
 mod flush;
 mod ghosts;
+mod hash;
 mod index;
 mod item;
 mod limit;

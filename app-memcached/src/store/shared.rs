@@ -3,13 +3,12 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 
-use rapidhash::v3::{RapidSecrets, rapidhash_v3_nano_inline};
-
 use super::arena::{self, Arena};
 use super::counters::{Counts, StoreCounters};
 use super::epoch::Epochs;
 use super::flush::Flushes;
 use super::ghosts::Ghosts;
+use super::hash::ItemHash;
 use super::index::{Index, MAX_CORES};
 use super::item::{Addr, ExptimeRoom};
 use super::limit::Limit;
@@ -49,7 +48,7 @@ pub struct Shared {
     pub(super) flushes: Flushes,
     pub(super) ghosts: Ghosts,
     pub(super) when_full: WhenFull,
-    secrets: RapidSecrets,
+    item_hash: ItemHash,
     counts: Box<[Apart<Counts>]>,
     /// Handles given out.
     handles: AtomicU32,
@@ -86,7 +85,7 @@ impl Shared {
             flushes: Flushes::new(cores),
             ghosts,
             when_full: config.when_full,
-            secrets: RapidSecrets::seed(config.seed),
+            item_hash: ItemHash::new(config.seed),
             counts: (0..cores).map(|_| Apart(Counts::default())).collect(),
             handles: AtomicU32::new(0),
         }))
@@ -172,7 +171,7 @@ impl Shared {
     /// The item hash.
     #[inline]
     pub(super) fn hash(&self, key: &[u8]) -> u64 {
-        rapidhash_v3_nano_inline::<true, false>(key, &self.secrets)
+        self.item_hash.of(key)
     }
 
     /// The item hash of an item's key.

@@ -67,7 +67,6 @@ const GUEST_PACKAGES: &[(&str, Defaults)] = &[
     ("hermit-entry", Defaults::Off),
     ("linked_list_allocator", Defaults::Off),
     ("pci_types", Defaults::Fit),
-    ("rapidhash", Defaults::Off),
     ("siphasher", Defaults::Off),
     ("smoltcp", Defaults::Off),
     ("virtio-drivers", Defaults::Off),
