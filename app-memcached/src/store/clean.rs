@@ -46,10 +46,14 @@ const INSPECT_PACE: usize = 16;
 /// Victims in a row that may leave no more free segments than before: 7/8 live ones need 8.
 const MAX_FUTILE: usize = 8;
 
+/// What is done with the items of a victim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mode {
+pub(super) enum Mode {
+    /// Live ones are moved.
     Compact,
+    /// Used ones are moved, others evicted.
     Evict,
+    /// Expired ones are unlinked, nothing moves.
     Inspect,
 }
 
@@ -64,8 +68,8 @@ enum Fate {
 
 /// A segment on its way to be cleaned, claimed by this core.
 #[derive(Clone, Copy, Debug)]
-struct Victim {
-    number: Number,
+pub(super) struct Victim {
+    pub(super) number: Number,
     mode: Mode,
     /// Offset of the next item in the segment.
     at: usize,
@@ -73,8 +77,17 @@ struct Victim {
     kept: usize,
     /// Items that stay where they are.
     stay: usize,
+    /// When the first of those expires, if any does.
+    pub(super) first_expiry: Option<u32>,
     /// Bytes to walk for each byte written.
     pace: usize,
+}
+
+impl Victim {
+    /// A segment that was just claimed, to be walked at `pace`.
+    pub(super) fn new(number: Number, mode: Mode, pace: usize) -> Victim {
+        Victim { number, mode, at: 0, kept: 0, stay: 0, first_expiry: None, pace }
+    }
 }
 
 /// One core's cleaner between two slices.
@@ -151,16 +164,21 @@ impl Handle {
     /// Leaves the segment that was begun, if any, to whoever cleans next.
     pub(super) fn stop_cleaning(&mut self) {
         if let Some(victim) = self.cleaner.victim.take() {
-            let shared = &*self.shared;
-            shared.segments.unclaim(victim.number);
-            shared.segments.retire_if_dead(victim.number, &shared.epochs);
+            self.unclaim(victim.number);
         }
+    }
+
+    /// Gives up a claimed segment, as it is.
+    pub(super) fn unclaim(&self, number: Number) {
+        let shared = &*self.shared;
+        shared.segments.unclaim(number);
+        shared.segments.retire_if_dead(number, &shared.epochs);
     }
 
     /// Clears a claimed segment: moves what there is room for, evicts the rest if that is allowed. Whether it holds nothing now,
     /// and is claimed still.
     pub(super) fn clear_segment(&mut self, number: Number) -> bool {
-        let mut victim = Victim { number, mode: Mode::Compact, at: 0, kept: 0, stay: 0, pace: 0 };
+        let mut victim = Victim::new(number, Mode::Compact, 0);
         while self.clean_item_at(&mut victim) {}
         if victim.stay > 0 {
             self.leave(number);
@@ -184,7 +202,7 @@ impl Handle {
         match self.least(emptiest) {
             Some((number, live)) if live as usize * 8 <= bytes * COMPACT_BELOW => {
                 let pace = 2 * bytes / (bytes - live as usize);
-                let victim = Victim { number, mode: Mode::Compact, at: 0, kept: 0, stay: 0, pace };
+                let victim = Victim::new(number, Mode::Compact, pace);
                 shared.segments.claim(number, &shared.pins).then_some(victim)
             }
             _ => self.oldest_victim(),
@@ -203,7 +221,7 @@ impl Handle {
             let number = self.oldest()?;
             let addr = Addr(shared.segments.base(number));
             if shared.segments.get(number).span() == 1 || !shared.arena.access(addr).is_warm() {
-                let victim = Victim { number, mode, at: 0, kept: 0, stay: 0, pace };
+                let victim = Victim::new(number, mode, pace);
                 return shared.segments.claim(number, &shared.pins).then_some(victim);
             }
             shared.arena.set_access(addr, shared.arena.access(addr).cooled());
@@ -258,14 +276,12 @@ impl Handle {
 
     /// Gives up a claimed segment that holds items still; full as it is, it becomes the youngest.
     fn leave(&self, number: Number) {
-        let shared = &*self.shared;
-        shared.segments.renew(number);
-        shared.segments.unclaim(number);
-        shared.segments.retire_if_dead(number, &shared.epochs);
+        self.shared.segments.renew(number);
+        self.unclaim(number);
     }
 
     /// Cleans the next item of the victim, if there is one.
-    fn clean_item_at(&mut self, victim: &mut Victim) -> bool {
+    pub(super) fn clean_item_at(&mut self, victim: &mut Victim) -> bool {
         let shared = &*self.shared;
         let segment = shared.segments.get(victim.number);
         if victim.at >= segment.used() as usize || segment.live() == 0 {
@@ -299,7 +315,13 @@ impl Handle {
         }
         let access = self.shared.arena.access(addr);
         let keep = match victim.mode {
-            Mode::Inspect => return Some(Fate::Stays),
+            Mode::Inspect => {
+                let exptime = self.shared.arena.exptime(addr);
+                if exptime != 0 {
+                    victim.first_expiry = Some(victim.first_expiry.map_or(exptime, |first| first.min(exptime)));
+                }
+                return Some(Fate::Stays);
+            }
             Mode::Compact => true,
             Mode::Evict => access.is_warm() && victim.kept + bytes <= self.shared.segments.bytes() / 4 * KEEP_AT_MOST,
         };

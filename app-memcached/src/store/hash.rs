@@ -38,11 +38,7 @@ impl ItemHash {
             drawn += 1;
             prf.finish()
         };
-        ItemHash {
-            pairs: core::array::from_fn(|_| [draw(), draw()]),
-            length: draw() | 1,
-            last: [draw(), draw()],
-        }
+        ItemHash { pairs: core::array::from_fn(|_| [draw(), draw()]), length: draw() | 1, last: [draw(), draw()] }
     }
 
     /// The hash of a name of at most [`MAX_KEY`] bytes.

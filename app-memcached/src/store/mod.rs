@@ -15,6 +15,7 @@
 //! - Memory is used again when every core has ended the turn in which it might have seen it: [`Handle::pass`] says so.
 //! - Cleaning is done in slices, as a share of each write. Worst cases: a write of b bytes walks 16·b bytes of old items,
 //!   or whole segments when pins or a sudden large item leave the cleaner behind; a look-up walks one chain of the index.
+//! - The sweeper unlinks items that have expired, a few at each turn boundary, so that their memory is used before anybody asks.
 //! - Time is a count of seconds that the caller passes in.
 //!
 //! Called by `protocol`; knows no protocol. Why it is done so: `docs/decisions/0007-shared-store.md`.
@@ -40,6 +41,7 @@ mod read;
 mod remark;
 mod segment;
 mod shared;
+mod sweep;
 mod sync;
 mod walk;
 mod write;
@@ -64,6 +66,7 @@ pub use note::Note;
 pub use read::{Details, Item, Miss, Pin, Place};
 pub use remark::Remark;
 pub use shared::Shared;
+use sweep::Sweeper;
 pub use walk::{Crawled, Cursor, Visited, Walk};
 pub use write::{Absent, Condition, Current, End, Join, OutOfMemory, Outcome, Reservation};
 
@@ -135,6 +138,7 @@ pub struct Handle {
     hit_now: Access,
     heads: Heads,
     cleaner: Cleaner,
+    sweeper: Sweeper,
     lines: Lines,
     /// Whether the index has buckets for what this core has added.
     buckets: Size,
@@ -156,6 +160,7 @@ impl Handle {
             hit_now: Access::hit(FIRST_SECOND),
             heads: Heads::default(),
             cleaner: Cleaner::default(),
+            sweeper: Sweeper::default(),
             lines: Lines::default(),
             buckets: Size::Enough,
             items_elsewhere: 0,
@@ -176,6 +181,9 @@ impl Handle {
         if self.buckets == Size::Behind {
             self.catch_up();
         }
+        if self.sweeper.is_busy() {
+            self.sweep();
+        }
     }
 
     /// Takes part again.
@@ -190,6 +198,7 @@ impl Handle {
     pub fn offline(&mut self) {
         self.moment = self.moment.wrapping_add(1);
         self.stop_cleaning();
+        self.stop_sweeping();
         self.shared.epochs.leave(self.core);
         self.presence = Presence::Offline;
     }
@@ -197,6 +206,7 @@ impl Handle {
     /// Moves the clock forward to `now`, in seconds from [`FIRST_SECOND`] on.
     pub fn set_now(&mut self, now: u32) {
         if now > self.now {
+            self.begin_sweep();
             self.seal_outlived();
         }
         self.now = now.max(self.now);
@@ -363,6 +373,16 @@ impl Handle {
     /// Notes that the index holds `addr` now.
     fn add_live(&self, addr: Addr) {
         self.counts().live_bytes.add(self.shared.arena.item_footprint(addr) as u64);
+        self.note_expiry(addr);
+    }
+
+    /// Notes that an item that the index holds expires.
+    fn note_expiry(&self, addr: Addr) {
+        let exptime = self.shared.arena.exptime(addr);
+        if exptime != 0 {
+            let segments = &self.shared.segments;
+            segments.note_expiry(segments.containing(addr.0), exptime);
+        }
     }
 }
 

@@ -85,6 +85,7 @@ impl Handle {
                 shared.index.update_in_place(scope, entry, write)
             });
             if done && has_room {
+                self.note_expiry(addr);
                 return Ok(self.place_of(addr));
             }
             if !has_room && let Some(place) = self.touch_by_copy(hash, key, entry, exptime)? {

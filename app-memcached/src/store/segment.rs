@@ -118,12 +118,16 @@ pub(super) enum Age {
     Survivor,
 }
 
-/// What was decided when a segment was opened.
+/// What is known of a segment's items.
 #[derive(Default)]
 struct Origin {
     stamp_base: AtomicU64,
-    is_survivor: AtomicU64,
+    is_survivor: AtomicU32,
+    /// When the first item expires, or earlier; [`NEVER`]: none does.
+    first_expiry: AtomicU32,
 }
+
+const NEVER: u32 = u32::MAX;
 
 /// All segments of an arena.
 pub(super) struct Segments {
@@ -164,12 +168,32 @@ impl Segments {
         }
     }
 
+    /// When the first of a segment's items expires, or earlier.
+    pub(super) fn first_expiry(&self, number: Number) -> u32 {
+        self.origins[number as usize].first_expiry.load(Ordering::Relaxed)
+    }
+
+    /// Notes that an item of a segment expires at `exptime`.
+    #[inline]
+    pub(super) fn note_expiry(&self, number: Number, exptime: u32) {
+        let first = &self.origins[number as usize].first_expiry;
+        if exptime < first.load(Ordering::Relaxed) {
+            first.fetch_min(exptime, Ordering::Relaxed);
+        }
+    }
+
+    /// Forgets when items of a segment expire that is about to be walked.
+    pub(super) fn forget_expiry(&self, number: Number) {
+        self.origins[number as usize].first_expiry.store(NEVER, Ordering::SeqCst);
+    }
+
     /// Says where the stamps of a segment begin, and which items it will hold. Nobody else looks at it yet: whoever finds an item
     /// there sees it too.
     pub(super) fn set_origin(&self, number: Number, stamp_base: u64, age: Age) {
         let origin = &self.origins[number as usize];
         origin.stamp_base.store(stamp_base, Ordering::Relaxed);
-        origin.is_survivor.store(u64::from(age == Age::Survivor), Ordering::Relaxed);
+        origin.is_survivor.store(u32::from(age == Age::Survivor), Ordering::Relaxed);
+        origin.first_expiry.store(NEVER, Ordering::Relaxed);
     }
 
     /// Segments in all.

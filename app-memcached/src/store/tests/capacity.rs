@@ -139,3 +139,41 @@ fn large_items_that_fit_stay() {
     assert_eq!(store.counters().evictions, 0);
     store.check();
 }
+
+#[test]
+fn what_has_expired_is_swept() {
+    let mut store = store_with(8 << 20, WhenFull::Evict);
+    for i in 0..4_000u32 {
+        let exptime = if i % 4 == 0 { 0 } else { FIRST_SECOND + 1 + i % 4 * 10 };
+        store.put_if(Condition::Set, &i.to_le_bytes(), &[b'v'; 1000], exptime).unwrap();
+    }
+    let mut left = Vec::new();
+    for second in 1..=60 {
+        store.set_now(FIRST_SECOND + second);
+        (0..1_000).for_each(|_| store.pass());
+        left.push(store.len());
+    }
+    // The head, which holds the last 130 items, is left alone.
+    assert!((1_000..1_100).contains(&left[59]), "{left:?}");
+    assert!(left[9] == 4_000 && left[30] < 3_100 && left[40] < 2_100, "{left:?}");
+    assert_eq!(store.counters().evictions, 0);
+    assert!((0..4_000u32).step_by(4).all(|i| store.get(&i.to_le_bytes()).is_ok()));
+    store.check();
+}
+
+#[test]
+fn a_touched_item_is_swept_in_its_time() {
+    let mut store = store_with(8 << 20, WhenFull::Evict);
+    for i in 0..1_000u32 {
+        store.put(&i.to_le_bytes(), &[b'v'; 1000]).unwrap();
+    }
+    for i in 0..500u32 {
+        assert!(store.touch(&i.to_le_bytes(), FIRST_SECOND + 5).is_ok());
+    }
+    for second in 1..=30 {
+        store.set_now(FIRST_SECOND + second);
+        (0..1_000).for_each(|_| store.pass());
+    }
+    assert!((500..640).contains(&store.len()), "{} left", store.len());
+    store.check();
+}
