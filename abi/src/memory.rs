@@ -17,15 +17,18 @@ const HEAP_BYTES_PER_CORE: u64 = 128 << 10;
 const HEAP_BYTES_PER_LINK: u64 = 32 << 10;
 /// Heap per packet buffer, in bytes, in the tables of all that may hold one.
 const HEAP_BYTES_PER_BUFFER: u64 = 128;
-/// The part of memory that packet buffers get at most.
-const BUFFER_SHARE: u64 = 8;
-/// Packet buffers of all cores at most, while there are few connections: 64 MiB.
-const MOST_BUFFERS: u64 = 32 << 10;
+/// The part of memory that packet buffers get while there are few connections, and where there are many.
+const BUFFER_SHARE: u64 = 16;
+const MOST_BUFFER_SHARE: u64 = 8;
+/// Packet buffers of all cores at most, while there are few connections: 32 MiB.
+const MOST_BUFFERS: u64 = 16 << 10;
 /// Packet buffers of a core at least: what the rings of a queue pair hold, and as many again for the stack.
 const LEAST_BUFFERS: u64 = 1024;
 /// The part of memory that the heap gets for the tables of the store, and for each core's row in them.
-const HEAP_STORE_SHARE: u64 = 16 << 10;
-const HEAP_STORE_SHARE_PER_CORE: u64 = 256 << 10;
+const HEAP_STORE_SHARE: u64 = 8 << 10;
+const HEAP_STORE_SHARE_PER_CORE: u64 = 128 << 10;
+/// What the tables take of it where there is little memory, which has as many segments.
+const HEAP_STORE_BYTES: u64 = 32 << 10;
 /// Memory per connection and core below which fewer connections are allowed than configured, in bytes.
 const MEMORY_PER_CONNECTION: u64 = 16 << 10;
 /// What the division does not count, in bytes: firmware's part, the image, and what alignment costs.
@@ -55,13 +58,14 @@ impl Division {
         let conn_limit = u64::from(config.conn_limit).min(allowed);
         // Where there are many connections, each may have one answer that is not acknowledged yet, and that leaves some
         // for input.
-        let wanted = MOST_BUFFERS.max(conn_limit + conn_limit / 4);
-        let packet_buffers = (total / BUFFER_SHARE / PACKET_BUFFER_BYTES).min(wanted);
+        let share_of = |share: u64| total / share / PACKET_BUFFER_BYTES;
+        let wanted = share_of(BUFFER_SHARE).min(MOST_BUFFERS).max(conn_limit + conn_limit / 4);
+        let packet_buffers = share_of(MOST_BUFFER_SHARE).min(wanted);
         // Any core may come to have all connections.
         let connections = cores * conn_limit * HEAP_BYTES_PER_CONNECTION;
         let between = cores * HEAP_BYTES_PER_CORE + cores * (cores - 1) * HEAP_BYTES_PER_LINK;
         let buffers = packet_buffers * HEAP_BYTES_PER_BUFFER;
-        let store = total / HEAP_STORE_SHARE + cores * total / HEAP_STORE_SHARE_PER_CORE;
+        let store = HEAP_STORE_BYTES + total / HEAP_STORE_SHARE + cores * total / HEAP_STORE_SHARE_PER_CORE;
         Division {
             conn_limit: conn_limit as u32,
             packet_buffers_per_core: (packet_buffers / cores).max(LEAST_BUFFERS),
