@@ -94,6 +94,9 @@ impl Victim {
 #[derive(Default)]
 pub(super) struct Cleaner {
     victim: Option<Victim>,
+    /// Items walked so far.
+    #[cfg(test)]
+    pub(super) walked: usize,
 }
 
 /// The segment that nobody holds with the least of some measure, so far.
@@ -286,6 +289,10 @@ impl Handle {
         let segment = shared.segments.get(victim.number);
         if victim.at >= segment.used() as usize || segment.live() == 0 {
             return false;
+        }
+        #[cfg(test)]
+        {
+            self.cleaner.walked += 1;
         }
         let addr = Addr(shared.segments.base(victim.number) + victim.at);
         let bytes = shared.arena.item_footprint(addr);

@@ -87,6 +87,11 @@ impl Handle {
         }
     }
 
+    /// A segment for the index, if one is free.
+    pub(super) fn spare_for_index(&self) -> Option<Number> {
+        self.shared.segments.take_for_index(self.shared.reserve())
+    }
+
     /// A segment for the index, by cleaning if need be.
     pub(super) fn take_for_index(&mut self) -> Option<Number> {
         self.take_cleaned(|segments, reserve| segments.take_for_index(reserve))
@@ -122,12 +127,14 @@ impl Handle {
         }
     }
 
-    /// Memory is short: frees what can be freed, and pays a share of the cleaning for a write of `bytes` bytes.
+    /// Memory is short: frees what can be freed, and pays a share of the cleaning for a write of `bytes` bytes, twice as much for
+    /// each segment more that is missing.
     #[cold]
     pub(super) fn make_room(&mut self, bytes: usize) {
-        let waiting = self.reclaim();
-        if self.shared.segments.free_count() + waiting < self.shared.low_water() {
-            self.clean_share(bytes);
+        let free = self.reclaim() + self.shared.segments.free_count();
+        let missing = self.shared.low_water().saturating_sub(free) / self.shared.cores();
+        if free < self.shared.low_water() {
+            self.clean_share(bytes << missing.saturating_sub(1));
         }
     }
 

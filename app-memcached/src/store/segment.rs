@@ -381,7 +381,8 @@ impl Segments {
     /// segment that a large item did not fit into is no gain.
     pub(super) fn is_compactable(&self, segment: &Segment) -> bool {
         let used = segment.used() as usize;
-        let dead = used - segment.live() as usize;
+        // Another core may open it anew between the two.
+        let dead = used.saturating_sub(segment.live() as usize);
         segment.state() == State::Sealed
             && segment.span() == 1
             && (dead >= self.bytes() / 16 || used <= self.bytes() / 2)

@@ -115,7 +115,7 @@ impl Shared {
 
     /// Free segments below which every write pays a share of the cleaning.
     pub(super) fn low_water(&self) -> usize {
-        3 * self.cores()
+        4 * self.cores()
     }
 
     /// What `core` counts.

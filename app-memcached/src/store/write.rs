@@ -453,10 +453,19 @@ impl Handle {
         }
     }
 
-    /// Gets a segment for buckets, if the index wants one and memory is to be had.
+    /// Gets segments for buckets, if the index wants some and there are free ones: until writes have cleaned enough, chains are
+    /// longer.
     fn provide_buckets(&mut self, items: usize) {
+        if self.shared.index.overflow().is_low()
+            && let Some(number) = self.spare_for_index()
+        {
+            let Shared { index, segments, .. } = &*self.shared;
+            if !index.overflow().lend(segments.base(number)) {
+                segments.put_back(number);
+            }
+        }
         if self.shared.index.wants_buckets(items)
-            && let Some(number) = self.take_for_index()
+            && let Some(number) = self.spare_for_index()
         {
             let Shared { arena, index, segments, .. } = &*self.shared;
             if !index.lend_for_buckets(arena, segments.base(number)) {

@@ -22,6 +22,9 @@ const STASH: usize = 8;
 /// Buckets below which it asks for more.
 const LOW: usize = 2;
 
+/// Buckets that should be at hand for all cores: those of a chain of some thousand items.
+const RESERVE: usize = if cfg!(all(loom, test)) { 0 } else { 512 };
+
 /// Unlinked buckets for which an epoch is begun.
 const BATCH: usize = if cfg!(all(loom, test)) { 1 } else { 8 };
 
@@ -134,6 +137,8 @@ pub(in super::super) struct Overflow {
     /// The next line of the segment, plus one; 0: it is used up.
     next: AtomicU64,
     segment_lines: usize,
+    /// The first line of the segment that comes after it, plus one; 0: there is none.
+    spare: AtomicU64,
     /// Segments lent.
     segments: AtomicU64,
     /// The link to the first bucket of the pool.
@@ -153,30 +158,49 @@ pub struct OverflowBytes {
 impl Overflow {
     pub(super) fn new(segment_lines: usize) -> Overflow {
         let zero = || AtomicU64::new(0);
-        Overflow { next: zero(), segment_lines, segments: zero(), pool: zero(), pooled: zero() }
+        Overflow { next: zero(), segment_lines, spare: zero(), segments: zero(), pool: zero(), pooled: zero() }
     }
 
     /// Takes the segment at `base`. Whether there was need for it.
     pub(in super::super) fn lend(&self, base: usize) -> bool {
-        let next = (base / LINE) as u64 + 1;
-        let taken = self.next.compare_exchange(0, next, Ordering::AcqRel, Ordering::Relaxed).is_ok();
+        let first = (base / LINE) as u64 + 1;
+        let become_first =
+            |word: &AtomicU64| word.compare_exchange(0, first, Ordering::AcqRel, Ordering::Relaxed).is_ok();
+        let taken = become_first(&self.next) || become_first(&self.spare);
         if taken {
             self.segments.fetch_add(1, Ordering::Relaxed);
         }
         taken
     }
 
+    /// Whether one more segment should be lent, so that a split of a long chain does not lack buckets half way.
+    #[inline]
+    pub(in super::super) fn is_low(&self) -> bool {
+        self.uncut() + (self.pooled.load(Ordering::Relaxed) as usize) < RESERVE
+            && self.spare.load(Ordering::Relaxed) == 0
+    }
+
+    /// Buckets that are left of the segment that is being cut.
+    #[inline]
+    fn uncut(&self) -> usize {
+        let next = (self.next.load(Ordering::Relaxed) as usize).checked_sub(1);
+        next.map_or(0, |next| self.segment_lines - next % self.segment_lines)
+    }
+
     /// Bytes in use and free, at about this time.
     pub(super) fn bytes(&self) -> OverflowBytes {
         let load = |word: &AtomicU64| word.load(Ordering::Relaxed) as usize;
-        let uncut = load(&self.next).checked_sub(1).map_or(0, |next| self.segment_lines - next % self.segment_lines);
-        let free = load(&self.pooled) + uncut;
+        let spare = if load(&self.spare) == 0 { 0 } else { self.segment_lines };
+        let free = load(&self.pooled) + self.uncut() + spare;
         let used = (load(&self.segments) * self.segment_lines).saturating_sub(free);
         OverflowBytes { used: used * LINE, free: free * LINE }
     }
 
     fn take(&self, arena: &Arena) -> Option<usize> {
-        self.pop(arena).or_else(|| self.cut())
+        self.pop(arena).or_else(|| self.cut()).or_else(|| {
+            self.open_spare(arena);
+            self.cut()
+        })
     }
 
     /// Puts a bucket into the pool that no core sees any more.
@@ -198,6 +222,18 @@ impl Overflow {
         let first = self.pool.fetch_update(Ordering::AcqRel, Ordering::Acquire, behind).ok()?;
         self.pooled.fetch_sub(1, Ordering::Relaxed);
         super::line_at(first)
+    }
+
+    /// Begins to cut the spare segment.
+    #[cold]
+    fn open_spare(&self, arena: &Arena) {
+        let Some(first) = (self.spare.swap(0, Ordering::AcqRel) as usize).checked_sub(1) else { return };
+        if !self.lend(first * LINE) {
+            // Other cores have lent two meanwhile.
+            (first..first + self.segment_lines).for_each(|line| self.put(arena, line));
+        } else {
+            self.segments.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 
     fn cut(&self) -> Option<usize> {

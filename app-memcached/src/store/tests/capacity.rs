@@ -141,6 +141,27 @@ fn large_items_that_fit_stay() {
 }
 
 #[test]
+fn no_write_walks_far() {
+    for (memory, read_share) in [(16 << 20, 0), (16 << 20, 50), (24 << 20, 90)] {
+        let mut store = store_with(memory, WhenFull::Evict);
+        let mut random = Xorshift(3);
+        let mut most = 0;
+        for key in 0..(memory / 20) as u32 {
+            let before = store.cleaner.walked;
+            store.put(&key.to_le_bytes(), &[b'v'; 39][..8 + random.below(32)]).unwrap();
+            most = most.max(store.cleaner.walked - before);
+            if random.below(100) < read_share {
+                let _ = store.get(&(key - random.below(key as usize + 1) as u32).to_le_bytes());
+            }
+            store.pass();
+        }
+        assert!(store.counters().evictions > 100_000);
+        assert!(most <= 200, "{most} items for one write, {read_share} % read");
+        store.check();
+    }
+}
+
+#[test]
 fn what_has_expired_is_swept() {
     let mut store = store_with(8 << 20, WhenFull::Evict);
     for i in 0..4_000u32 {
