@@ -134,8 +134,10 @@ fn memory_limit() -> Result<()> {
     let mut client = Client::connect(appliance.address())?;
     let value = "v".repeat(8192);
     let fill = |client: &mut Client| -> Result<u64> {
-        for i in 0..8000 {
-            client.exchange(format!("set item{i} 0 0 8192\r\n{value}\r\n").as_bytes(), b"STORED\r\n")?;
+        for first in (0..8000).step_by(50) {
+            let set = |i| format!("set item{i} 0 0 8192 noreply\r\n{value}\r\n");
+            let sets = (first..first + 50).map(set).collect::<String>() + "mn\r\n";
+            client.exchange(sets.as_bytes(), b"MN\r\n")?;
         }
         let stats = memstorm.call(&["stats", &appliance.started().name, "-o", "json"])?;
         let stats: serde_json::Value = serde_json::from_str(&stats)?;

@@ -64,6 +64,13 @@ const SINGLE: &[(Family, Value)] = &[
     (counter("memcached_items_reclaimed_total", "Expired items whose memory was taken back."), |s| s.store.reclaimed),
     (counter("memcached_item_too_large_total", "Items refused: larger than allowed."), |s| s.requests.store_too_large),
     (counter("memcached_item_no_memory_total", "Items refused: no memory."), |s| s.requests.store_no_memory),
+    (counter("memcached_lru_crawler_starts_total", "Walks over all items."), |s| s.requests.lru_crawler_starts),
+    (counter("memcached_lru_crawler_items_checked_total", "Items that walks have looked at."), |s| {
+        s.requests.crawler_items_checked
+    }),
+    (counter("memcached_lru_crawler_reclaimed_total", "Expired items that walks have removed."), |s| {
+        s.requests.crawler_reclaimed
+    }),
     (counter("memstorm_items_evicted_unfetched_total", "Live items dropped that were never read."), |s| {
         s.store.evicted_unfetched
     }),

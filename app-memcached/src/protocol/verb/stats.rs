@@ -55,6 +55,9 @@ enum Value<'a> {
 /// What is called for each line of a listing.
 type Visit<'a> = dyn FnMut(&str, Value<'_>) + 'a;
 
+/// Items are not counted by size. As in 1.6.18, there is no `END`.
+const NO_SIZES: Answer = Answer::Line("STAT sizes_status error\r\nSTAT sizes_error not_supported");
+
 const BAD_LINE: Answer = Answer::Line("CLIENT_ERROR bad command line");
 
 /// Begins with a command line: a listing, or an answer of one line.
@@ -66,6 +69,8 @@ pub(super) fn begin(words: &Words<'_>, server: &mut Server) -> Result<Listing, A
             server.reset_counters();
             return Err(Answer::Line("RESET"));
         }
+        b"sizes_enable" => return Err(NO_SIZES),
+        b"sizes_disable" => return Err(Answer::Line("STAT sizes_status disabled")),
         b"general" => Topic::General,
         name => Topic::of(name).ok_or(reply::ERROR)?,
     };
@@ -228,6 +233,8 @@ mod tests {
         assert!(text(b"stats dataplane\r\n").contains("STAT rx_frames 3\r\n"));
         assert!(text(b"stats settings\r\n").contains("STAT item_size_max 1048576\r\n"));
         assert_eq!(text(b"stats sizes\r\n"), "STAT sizes_status disabled\r\nEND\r\n");
+        assert_eq!(text(b"stats sizes_disable\r\n"), "STAT sizes_status disabled\r\n");
+        assert!(text(b"stats sizes_enable\r\n").starts_with("STAT sizes_status error\r\n"));
         assert_eq!(text(b"stats items\r\n"), "END\r\n");
         assert!(text(b"set a 0 0 1\r\n1\r\nstats items\r\nstats slabs\r\n").contains("STAT items:1:number 1\r\n"));
         assert_eq!(text(b"stats foo\r\n"), "ERROR\r\n");
