@@ -13,9 +13,10 @@ use super::session::{REPLY_ROOM, Status};
 use super::verb::CLASS;
 use crate::store::{Crawled, Cursor, MAX_KEY, Visited, Walk};
 
-/// Buckets that are walked in one step, where each item is a line, and where it is not: some tens of thousands of instructions.
+/// Buckets that are walked in one step, where each item is a line, and where it is not: two hundred thousand
+/// instructions at most, or so.
 const BUCKETS_TO_TELL: u32 = 16;
-const BUCKETS_TO_CRAWL: u32 = 128;
+const BUCKETS_TO_CRAWL: u32 = 64;
 
 /// Bytes of the longest line: a key of which each byte is escaped, and seven words with numbers.
 const MAX_LINE: usize = 3 * MAX_KEY + 192;

@@ -32,7 +32,6 @@ pub(super) fn visit(server: &Server, visit: &mut Visit<'_>) {
     visit("maxconns_fast", Value::Text("yes"));
     visit("flush_enabled", Value::Text(yes_or_no(settings.permissions.flush_all)));
     visit("dump_enabled", Value::Text(yes_or_no(settings.permissions.dumping)));
-    visit("watch_enabled", Value::Text(yes_or_no(settings.permissions.watching)));
     visit("hash_algorithm", Value::Text("nh"));
     visit("lru_crawler", Value::Text("no"));
     visit("lru_maintainer_thread", Value::Text("no"));
