@@ -79,6 +79,12 @@ pub struct Config {
     pub http_port: u16,
     /// `auth-token`: `user:password` that clients have to show first, as a line of the file of memcached's `-Y`.
     pub auth_token: Option<AuthToken>,
+    /// `protocol`: what connections speak, as memcached's `-B`.
+    pub protocol: Protocol,
+    /// `disable-cas`: items have no CAS values, as with memcached's `-C`.
+    pub cas: CasUse,
+    /// `idle-timeout`: seconds without a request after which a connection is closed, as memcached's `-o idle_timeout`; 0: never.
+    pub idle_timeout_s: u32,
     /// `memory-limit`: item memory in MiB, as memcached's `-m`; `None` takes all that the machine has left.
     pub memory_limit_mib: Option<u32>,
     /// `conn-limit`: connections at a time, as memcached's `-c`.
@@ -163,6 +169,26 @@ pub enum Evictions {
     Disabled,
 }
 
+/// What connections speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// What the first byte of each says.
+    Auto,
+    /// Text.
+    Ascii,
+    /// Frames.
+    Binary,
+}
+
+/// Whether items have CAS values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CasUse {
+    /// They have.
+    Enabled,
+    /// All are 0, and none matches.
+    Disabled,
+}
+
 /// Whether clients may use a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Permission {
@@ -179,6 +205,9 @@ impl Default for Config {
             udp_port: 0,
             http_port: 0,
             auth_token: None,
+            protocol: Protocol::Auto,
+            cas: CasUse::Enabled,
+            idle_timeout_s: 0,
             memory_limit_mib: None,
             conn_limit: 4096,
             max_item_size: 1 << 20,
@@ -212,6 +241,9 @@ pub const KEYS: &[&str] = &[
     "udp-port",
     "http-port",
     "auth-token",
+    "protocol",
+    "disable-cas",
+    "idle-timeout",
     "memory-limit",
     "conn-limit",
     "max-item-size",

@@ -2,7 +2,7 @@
 //! `valgrind --tool=callgrind store_cost get|set|add|churn|request-get|request-set 100000`, less the count of the same with `0`, over
 //! 100000. A request is parsed, executed and answered. `churn` adds keys to a full store that has evicted all it can hold twice.
 
-use app_memcached::protocol::{Dataplane, Output, Permissions, Server, Session, Settings, Tallies};
+use app_memcached::protocol::{Dataplane, Dialect, Output, Permissions, Server, Session, Settings, Tallies};
 use app_memcached::store::{Condition, Handle, Marks, NewItem, Shared, StoreConfig, StoreMemory, WhenFull};
 use netdrv::pktbuf::Fragment;
 
@@ -36,6 +36,7 @@ fn main() {
         udp_port: 0,
         http_port: 0,
         permissions: Permissions::default(),
+        dialect: Dialect::DEFAULT,
         threads: 1,
         auth: None,
     };

@@ -81,7 +81,7 @@ mod tests {
     #[test]
     fn refuses_bad_configurations() {
         let refusal = |words: &str| build(&fixture::kernel(), words).unwrap_err().to_string();
-        assert_eq!(refusal("prot=1"), "configuration: unknown key 'prot': did you mean 'port'?");
+        assert_eq!(refusal("prt=1"), "configuration: unknown key 'prt': did you mean 'port'?");
         assert!(refusal(&"port=11211 ".repeat(300)).contains("do not fit"));
     }
 

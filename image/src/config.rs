@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn errors_name_the_key() {
         for (text, expected) in [
-            ("prot = 1", "configuration: unknown key 'prot': did you mean 'port'?"),
+            ("prt = 1", "configuration: unknown key 'prt': did you mean 'port'?"),
             ("[memory-limits]\nport = 1", "configuration: unknown key 'memory-limits': did you mean 'memory-limit'?"),
             ("port = 0", "configuration: key 'port': '0' is not a port from 1 to 65535"),
             ("port = 1.5", "configuration: key 'port': expected text, a number or a boolean, found: float"),

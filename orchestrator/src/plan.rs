@@ -212,10 +212,10 @@ mod tests {
         let planned = plan(&spec, &works, "port=11400 conn-limit=7").unwrap();
         assert_eq!((planned.guest.port, planned.guest.conn_limit), (11300, 7));
         assert_eq!(planned.words, "port=11300 batch=8");
-        spec.append = "prot=1".to_owned();
-        assert_eq!(refusal(&spec, &works), "--append: unknown key 'prot': did you mean 'port'?");
+        spec.append = "prt=1".to_owned();
+        assert_eq!(refusal(&spec, &works), "--append: unknown key 'prt': did you mean 'port'?");
         assert!(plan(&spec, &works, "").unwrap_err().is_usage());
         spec.validation = Validation::Guest;
-        assert_eq!(plan(&spec, &works, "").unwrap().words, "prot=1");
+        assert_eq!(plan(&spec, &works, "").unwrap().words, "prt=1");
     }
 }

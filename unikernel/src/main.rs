@@ -9,9 +9,9 @@ extern crate alloc;
 
 use core::ptr::NonNull;
 
-use abi::config::{Evictions, Permission};
+use abi::config::{CasUse, Config, Evictions, Permission, Protocol};
 use abi::exit::Exit;
-use app_memcached::protocol::{Permissions, Token};
+use app_memcached::protocol::{self, Dialect, Permissions, Speech, Token};
 use app_memcached::service::{Error, ServiceConfig, Shared};
 use app_memcached::store::{StoreMemory, WhenFull};
 use unikernel::platform::machine::Machine;
@@ -55,8 +55,24 @@ fn make_shared(resources: Resources) -> Result<Shared, Error> {
             shutdown: config.shutdown == Permission::Granted,
         },
         auth: config.auth_token.and_then(|token| Token::new(token.text().as_bytes())),
+        dialect: dialect(&config),
         threads: cores as u32,
         seed,
     };
     Shared::new(config, memory)
+}
+
+fn dialect(config: &Config) -> Dialect {
+    Dialect {
+        speech: match config.protocol {
+            Protocol::Auto => Speech::Auto,
+            Protocol::Ascii => Speech::Ascii,
+            Protocol::Binary => Speech::Binary,
+        },
+        cas: match config.cas {
+            CasUse::Enabled => protocol::CasUse::Enabled,
+            CasUse::Disabled => protocol::CasUse::Disabled,
+        },
+        idle_timeout_s: config.idle_timeout_s,
+    }
 }

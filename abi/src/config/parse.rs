@@ -1,8 +1,8 @@
 //! One word of a configuration: a key with its value.
 
 use super::{
-    Address, AuthToken, Config, ConfigError, CongestionControl, Ecn, Evictions, KEYS, Level, OnCrash, Permission,
-    SelfTest, StageClock,
+    Address, AuthToken, CasUse, Config, ConfigError, CongestionControl, Ecn, Evictions, KEYS, Level, OnCrash,
+    Permission, Protocol, SelfTest, StageClock,
 };
 
 /// Values of an enumerated key, by name.
@@ -29,6 +29,10 @@ const SWITCH: Names<Evictions> = &[("yes", Evictions::Disabled), ("no", Eviction
 const DISABLED: Names<Permission> = &[("yes", Permission::Denied), ("no", Permission::Granted)];
 const ENABLED: Names<Permission> = &[("yes", Permission::Granted), ("no", Permission::Denied)];
 
+const CAS: Names<CasUse> = &[("yes", CasUse::Disabled), ("no", CasUse::Enabled)];
+const PROTOCOLS: Names<Protocol> =
+    &[("auto", Protocol::Auto), ("ascii", Protocol::Ascii), ("binary", Protocol::Binary)];
+
 /// Smallest `max-item-size`, as memcached's.
 const MIN_ITEM_SIZE: u64 = 1 << 10;
 /// Largest `max-item-size`: the store's segment.
@@ -49,6 +53,11 @@ pub(super) fn apply_word<'a>(config: &mut Config, word: &'a str) -> Result<(), C
             let token =
                 AuthToken::new(value).ok_or(bad("a user and a password, as user:password, of up to 128 bytes"))?;
             config.auth_token = Some(token);
+        }
+        "protocol" => config.protocol = named(key, value, PROTOCOLS)?,
+        "disable-cas" => config.cas = named(key, or_yes(value), CAS)?,
+        "idle-timeout" => {
+            config.idle_timeout_s = number(value, 0, 86_400).ok_or(bad("seconds from 0 to 86400"))? as u32;
         }
         "memory-limit" => {
             let mib = number(value, 1, 1 << 24).ok_or(bad("a number of MiB from 1 to 16777216"))?;

@@ -12,7 +12,8 @@ fn empty_line_keeps_the_defaults() {
 
 #[test]
 fn every_key_is_applied() {
-    let line = "port=21211 udp-port=21212 http-port=21213 auth-token=user:pass:word memory-limit=64 conn-limit=100 max-item-size=512k disable-evictions \
+    let line = "port=21211 udp-port=21212 http-port=21213 auth-token=user:pass:word \
+                protocol=ascii disable-cas idle-timeout=30 memory-limit=64 conn-limit=100 max-item-size=512k disable-evictions \
                 disable-flush-all disable-dumping=yes disable-watch enable-shutdown ip=192.0.2.7/24 \
                 gateway=192.0.2.1 vlan=100 listen-backlog=64 \
                 congestion-control=newreno ecn=yes keepalive=60 console=debug on-crash=halt batch=8 spin=0 threads=3 \
@@ -22,6 +23,9 @@ fn every_key_is_applied() {
         udp_port: 21212,
         http_port: 21213,
         auth_token: AuthToken::new("user:pass:word"),
+        protocol: Protocol::Ascii,
+        cas: CasUse::Disabled,
+        idle_timeout_s: 30,
         memory_limit_mib: Some(64),
         conn_limit: 100,
         max_item_size: 512 << 10,
@@ -64,7 +68,7 @@ fn later_words_override_earlier_ones() {
 
 #[test]
 fn unknown_keys_name_the_nearest() {
-    for (word, nearest) in [("prot=1", "port"), ("memory=64", "memory-limit"), ("max-itemsize=1m", "max-item-size")] {
+    for (word, nearest) in [("prt=1", "port"), ("memory=64", "memory-limit"), ("max-itemsize=1m", "max-item-size")] {
         let key = word.split('=').next().unwrap();
         assert_eq!(parsed(word), Err(ConfigError::UnknownKey { key, nearest }));
     }
@@ -104,6 +108,7 @@ fn malformed_values_are_refused() {
         "gateway=x",
         "listen-backlog=0",
         "keepalive=86401",
+        "idle-timeout=86401",
         "vlan=0",
         "vlan=4095",
         "vlan=",

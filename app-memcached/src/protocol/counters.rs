@@ -52,6 +52,8 @@ counts! {
         total,
         /// Refused because all places were taken.
         rejected,
+        /// Closed because they had sent nothing for too long.
+        idle_kicks,
         /// Request bytes taken.
         bytes_read,
         /// Reply bytes given to the stack.

@@ -16,6 +16,7 @@
 mod auth;
 mod binary;
 mod counters;
+mod dialect;
 mod dump;
 mod http;
 mod line;
@@ -36,6 +37,7 @@ mod verb;
 
 pub use auth::{MAX_TOKEN, Token};
 pub use counters::{ConnectionBlock, ConnectionCounters, CounterBlock, Counters, Tallies};
+pub use dialect::{CasUse, Dialect, Speech};
 pub use line::probable_keys;
 pub use output::Output;
 pub use roster::{Doing, Listener, Roster, Seen};

@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 
 use super::auth::Token;
 use super::counters::{ConnectionBlock, ConnectionCounters, CounterBlock, Counters, Tallies, Tally};
+use super::dialect::Dialect;
 use super::roster::Roster;
 use crate::store::{FIRST_SECOND, Handle, Miss, WhenFull};
 
@@ -36,6 +37,8 @@ pub struct Settings {
     pub http_port: u16,
     /// Commands that not all servers allow.
     pub permissions: Permissions,
+    /// What connections speak.
+    pub dialect: Dialect,
     /// Cores that serve.
     pub threads: u32,
     /// What clients have to show first, if anything (`-Y`).

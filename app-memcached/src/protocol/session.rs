@@ -2,6 +2,7 @@
 
 use super::auth;
 use super::binary;
+use super::dialect::Speech;
 use super::dump::Dump;
 use super::http::{self, Http};
 use super::line::{Words, before_newline};
@@ -267,8 +268,12 @@ impl Session {
         self.state = match input.first() {
             None => return Step::stop(Status::NeedInput),
             Some(_) if server.settings.auth.is_some() => State::Locked,
-            Some(&binary::MAGIC) => State::Frame,
-            Some(_) => State::Line,
+            Some(&first) => match server.settings.dialect.speech {
+                Speech::Ascii => State::Line,
+                Speech::Binary => State::Frame,
+                Speech::Auto if first == binary::MAGIC => State::Frame,
+                Speech::Auto => State::Line,
+            },
         };
         Step::go_on(0)
     }

@@ -32,6 +32,7 @@ pub(super) const SETTINGS: Settings = Settings {
     udp_port: 0,
     http_port: 0,
     permissions: Permissions { flush_all: true, dumping: true, watching: true, shutdown: false },
+    dialect: Dialect::DEFAULT,
     threads: 1,
     auth: None,
 };

@@ -25,6 +25,7 @@ mod pump;
 mod ready;
 mod reserve;
 mod shared;
+mod silence;
 
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
@@ -37,7 +38,7 @@ use netdrv::pktbuf::{PktBuf, Pool};
 use netstack::app::{App, Call, Calls, Cookie, Event, Events, Flow, Progress, Statistics, Turn};
 use netstack::time::Instant;
 
-use crate::protocol::{Dataplane, Doing, Ending, Listener, Permissions, Roster, Seen, Server, Session, Token};
+use crate::protocol::{Dataplane, Dialect, Doing, Ending, Listener, Permissions, Roster, Seen, Server, Session, Token};
 use crate::store::{Adjusting, TooLittleMemory, WhenFull};
 use connection::{Connection, Phase, Waiting};
 use datagrams::{Datagram, Datagrams};
@@ -48,6 +49,7 @@ use ready::Ready;
 use reserve::{Cause, Reserve};
 use shared::Places;
 pub use shared::Shared;
+use silence::Rounds;
 
 /// Free places in the call array without which nothing is begun: a buffer, `RecvDone`, `Close`, and one to spare.
 const MIN_CALLS: usize = 4;
@@ -77,6 +79,8 @@ pub struct ServiceConfig {
     pub http_port: u16,
     /// Commands that not all servers allow (`-F`, `-X`, `-W`, `-A`).
     pub permissions: Permissions,
+    /// What connections speak, and for how long they may be silent (`-B`, `-C`, `-o idle_timeout`).
+    pub dialect: Dialect,
     /// Cores that serve, for `stats`.
     pub threads: u32,
     /// What clients have to show first, if anything (`-Y`).
@@ -134,6 +138,8 @@ pub struct Service {
     pool: &'static Pool,
     reserve: Reserve,
     datagrams: Datagrams,
+    /// Of looking for silent connections.
+    rounds: Rounds,
     /// Time of the first run.
     started: Option<Instant>,
     /// When a client has asked for the end.
@@ -155,6 +161,7 @@ impl Service {
             pool,
             reserve: Reserve::new(pool),
             datagrams: Datagrams::new(),
+            rounds: Rounds::default(),
             started: None,
             ending_since: None,
         }
@@ -354,7 +361,7 @@ impl Service {
 
     /// Whether there is something to do in each turn, beside what events ask for.
     fn has_other_work(&self) -> bool {
-        self.server.is_adjusting || self.server.ending.is_some()
+        self.server.is_adjusting || self.server.ending.is_some() || self.rounds.is_under_way()
     }
 
     #[cold]
@@ -400,6 +407,7 @@ impl App for Service {
         if !self.datagrams.is_empty() {
             self.answer_waiting(turn, calls);
         }
+        self.close_silent(calls);
         self.resume(turn, calls);
         if !self.paused.is_empty() {
             self.resume_paused(turn, calls);

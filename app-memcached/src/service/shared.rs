@@ -42,6 +42,7 @@ impl Shared {
             udp_port: config.udp_port,
             http_port: config.http_port,
             permissions: config.permissions,
+            dialect: config.dialect,
             threads: config.threads,
             auth: config.auth,
         };

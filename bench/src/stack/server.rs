@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use app_echo::Echo;
-use app_memcached::protocol::Permissions;
+use app_memcached::protocol::{Dialect, Permissions};
 use app_memcached::service::{Service, ServiceConfig, Shared};
 use app_memcached::store::{StoreMemory, WhenFull};
 use netdrv::nic::{ClosedPair as _, Nic as _, RssConfig, RxQueue as _};
@@ -53,6 +53,7 @@ pub(super) fn memcached(connections: usize, pool: &'static Pool) -> Result<Servi
         max_item_size: 1 << 20,
         when_full: WhenFull::Evict,
         port: PORT,
+        dialect: Dialect::DEFAULT,
         threads: 1,
         seed: 1,
     };

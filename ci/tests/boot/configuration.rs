@@ -20,7 +20,7 @@ const USAGE: i32 = 2;
 pub(crate) fn trials() -> Vec<Trial> {
     let kvm = host::missing_kvm();
     vec![
-        crate::trial("an unknown key", kvm, || appended("prot=1", &["unknown key 'prot'", "did you mean 'port'?"])),
+        crate::trial("an unknown key", kvm, || appended("prt=1", &["unknown key 'prt'", "did you mean 'port'?"])),
         crate::trial("an unknown value", kvm, || {
             appended("console=warm", &["key 'console'", "unknown value 'warm'", "did you mean 'warn'?"])
         }),

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
-use app_memcached::protocol::Permissions;
+use app_memcached::protocol::{Dialect, Permissions};
 use app_memcached::service::{Service, ServiceConfig, Shared};
 use app_memcached::store::{StoreMemory, WhenFull};
 use netdrv::pktbuf::{Pool, PoolMemory};
@@ -96,6 +96,7 @@ impl Play {
             udp_port: PORT,
             http_port: 0,
             permissions: Permissions::default(),
+            dialect: Dialect::DEFAULT,
             threads: 1,
             auth: None,
             seed: 7,

@@ -1,6 +1,6 @@
 //! The application without a network.
 
-use app_memcached::protocol::{Advance, Dataplane, Output, Permissions, Server, Session, Settings, Tallies};
+use app_memcached::protocol::{Advance, Dataplane, Dialect, Output, Permissions, Server, Session, Settings, Tallies};
 use app_memcached::store::{self, StoreConfig, StoreMemory, WhenFull};
 use netdrv::pktbuf::Fragment;
 
@@ -85,6 +85,7 @@ impl Host {
             udp_port: 0,
             http_port: 0,
             permissions: Permissions::default(),
+            dialect: Dialect::DEFAULT,
             threads: 1,
             auth: None,
         };

@@ -275,9 +275,12 @@ fn stack_config<'a>(
 
 fn tcp_settings(config: &Config) -> TcpSettings {
     let keepalive = |idle| Keepalive { idle: Duration::from_secs(idle), ..Keepalive::default() };
+    // Whoever is silent for that long is asked, which wakes the core: it is then that the application closes the connection.
+    let silent_s = Some(u64::from(config.idle_timeout_s) + 1).filter(|idle| *idle > 1);
+    let asked_s = Some(u64::from(config.keepalive_s)).filter(|idle| *idle > 0);
     TcpSettings {
         syn_backlog: config.listen_backlog as usize,
-        keepalive: Some(u64::from(config.keepalive_s)).filter(|idle| *idle > 0).map(keepalive),
+        keepalive: asked_s.into_iter().chain(silent_s).min().map(keepalive),
         ecn: match config.ecn {
             config::Ecn::Never => EcnUse::Never,
             config::Ecn::Offered => EcnUse::Offered,

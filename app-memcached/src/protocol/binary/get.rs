@@ -55,7 +55,7 @@ pub(super) fn run(
     };
     let key = if what.tells_key() { frame.key } else { b"" };
     let value = if what == What::Touch { 0 } else { hit.value_len };
-    let body = Body { extras: FLAGS, key: key.len(), value, cas: hit.cas };
+    let body = Body { extras: FLAGS, key: key.len(), value, cas: server.settings.dialect.told(hit.cas) };
     let mut head = [0; HEADER + FLAGS + MAX_KEY];
     head[..HEADER].copy_from_slice(&frame.header.response(Status::Success, body));
     head[HEADER..HEADER + FLAGS].copy_from_slice(&hit.flags.to_be_bytes());

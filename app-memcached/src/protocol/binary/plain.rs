@@ -26,7 +26,7 @@ pub(super) fn version(frame: &Frame<'_>, out: &mut impl Output) {
 }
 
 pub(super) fn delete(frame: &Frame<'_>, verbosity: Verbosity, server: &mut Server, out: &mut impl Output) {
-    let cas = frame.header.cas;
+    let cas = server.settings.dialect.asked_unless_zero(frame.header.cas);
     match server.store.delete_if(frame.key, (cas != 0).then_some(cas)) {
         Deleted::Done => {
             server.counters.delete_hits.add(1);
@@ -48,8 +48,9 @@ pub(super) fn add(
     out: &mut impl Output,
 ) {
     let (delta, initial, expiration) = (frame.u64_at(0), frame.u64_at(8), frame.u32_at(16));
+    let cas = server.settings.dialect.asked_unless_zero(frame.header.cas);
     let value = loop {
-        match sum::add(direction, frame.key, delta, frame.header.cas, server) {
+        match sum::add(direction, frame.key, delta, cas, server) {
             Sum::Done(value) => break value,
             Sum::Absent if expiration == NEVER_MAKE => {
                 sum::count_miss(direction, server);
@@ -74,7 +75,7 @@ pub(super) fn add(
         }
     };
     if verbosity == Verbosity::Full {
-        let body = Body { value: 8, cas: server.store.last_cas(), ..EMPTY };
+        let body = Body { value: 8, cas: server.settings.dialect.told(server.store.last_cas()), ..EMPTY };
         out.write(&frame.header.response(Status::Success, body));
         out.write(&value.to_be_bytes());
     }

@@ -57,6 +57,8 @@ pub(super) fn begin(
     match storing::reserve(&item, frame.value_len, Framing::Length, rest, server) {
         Ok((reservation, taken)) => {
             let Header { opaque, opcode, cas, .. } = frame.header;
+            // Without CAS values nothing is compared here, as in 1.6.18.
+            let cas = server.settings.dialect.told(cas);
             let (condition, asked) = (mode.condition(cas), Frame { opaque, opcode, verbosity });
             let step = Step::go_on(frame.len + taken);
             if server.store.missing(&reservation) == 0 {
@@ -94,7 +96,7 @@ impl Frame {
         let status = match storing::publish(reservation, condition, server) {
             Stored::Done if verbosity == Verbosity::Quiet => return,
             Stored::Done => {
-                let body = Body { cas: server.store.last_cas(), ..EMPTY };
+                let body = Body { cas: server.settings.dialect.told(server.store.last_cas()), ..EMPTY };
                 return out.write(&header::respond(opcode, opaque, Status::Success, body));
             }
             Stored::Exists => Status::Exists,

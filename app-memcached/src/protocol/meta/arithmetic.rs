@@ -32,8 +32,9 @@ pub(super) fn run(rest: &[u8], server: &mut Server, out: &mut impl Output) {
         Err(why) => return refuse(why, out),
     };
     let key = request.key.bytes();
+    let cas = server.settings.dialect.asked_unless_zero(request.cas);
     loop {
-        let code = match sum::add(direction, key, request.delta, request.cas, server) {
+        let code = match sum::add(direction, key, request.delta, cas, server) {
             Sum::Done(value) => {
                 let cas = server.store.last_cas();
                 let exptime = server.store.peek(key).map_or(0, |item| item.exptime);
@@ -108,7 +109,7 @@ fn answer(request: &Request<'_>, number: &Number, server: &mut Server, out: &mut
             b'N' if number.origin == Origin::Vivified => exptime = server.expiry(request.vivify.into()),
             b't' if exptime == 0 => line.put(b" t-1"),
             b't' => line.flag(b't', exptime.wrapping_sub(server.store.now()).into()),
-            b'c' => line.flag(b'c', number.cas),
+            b'c' => line.flag(b'c', server.settings.dialect.told(number.cas)),
             b'O' => line.echo(word),
             b'k' => line.key(request.key),
             _ => {}

@@ -41,7 +41,7 @@ fn describe(key: &[u8], server: &mut Server) -> Option<Line> {
     line.put(b" la=");
     line.put_number(details.idle_seconds.into());
     line.put(b" cas=");
-    line.put_number(cas);
+    line.put_number(server.settings.dialect.told(cas));
     line.put(if details.is_fetched { b" fetch=yes" } else { b" fetch=no" });
     line.put(b" cls=");
     line.put_number(CLASS);

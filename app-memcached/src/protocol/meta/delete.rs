@@ -1,5 +1,6 @@
 //! `md <key> <flags>*`
 
+use super::super::dialect::CasUse;
 use super::super::output::Output;
 use super::super::server::Server;
 use super::line::Line;
@@ -16,7 +17,7 @@ pub(super) fn run(rest: &[u8], server: &mut Server, out: &mut impl Output) {
     let done = if request.has(b'I') {
         invalidate(&request, server)
     } else {
-        let cas = request.has(b'C').then_some(request.cas);
+        let cas = asked_cas(&request, server);
         Ok(server.store.delete_if(request.key.bytes(), cas))
     };
     let Ok(done) = done else { return refuse(OUT_OF_MEMORY, out) };
@@ -54,13 +55,22 @@ fn parse<'a>(rest: &'a [u8], decoded: &'a mut [u8; MAX_KEY]) -> Result<Request<'
     Ok(request)
 }
 
+/// The CAS value that the item has to have, if any. Where none has one, all have 0.
+fn asked_cas(request: &Request<'_>, server: &Server) -> Option<u64> {
+    let asked = request.has(b'C').then_some(request.cas)?;
+    match server.settings.dialect.asked_unless_zero(asked) {
+        0 if server.settings.dialect.cas == CasUse::Disabled => None,
+        asked => Some(asked),
+    }
+}
+
 /// Marks the item as stale. Once more whenever another core was faster.
 fn invalidate(request: &Request<'_>, server: &mut Server) -> Result<Deleted, OutOfMemory> {
     let key = request.key.bytes();
     loop {
         let Ok(item) = server.store.peek(key) else { return Ok(Deleted::NotFound) };
         let cas = item.cas;
-        if request.has(b'C') && cas != request.cas {
+        if asked_cas(request, server).is_some_and(|asked| asked != cas) {
             return Ok(Deleted::Exists);
         }
         if server.store.remark(key, cas, Remark::Invalidate)?.is_none() {

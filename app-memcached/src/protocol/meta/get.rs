@@ -155,7 +155,7 @@ fn go_through(request: &Request<'_>, hit: &Hit, server: &Server) -> Outcomes {
             b's' => line.flag(b's', hit.value_len as u64),
             b't' if exptime == 0 => line.put(b" t-1"),
             b't' => line.flag(b't', exptime.wrapping_sub(server.store.now()).into()),
-            b'c' => line.flag(b'c', hit.cas),
+            b'c' => line.flag(b'c', server.settings.dialect.told(hit.cas)),
             b'f' => line.flag(b'f', hit.flags.into()),
             b'l' => line.flag(b'l', details.idle_seconds.into()),
             b'h' => line.flag(b'h', details.is_fetched.into()),

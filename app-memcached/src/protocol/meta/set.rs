@@ -3,6 +3,7 @@
 //! What the answer needs of the command line is four letters, while the payload is on its way; an opaque token or a CAS value
 //! beside them waits in the store's memory.
 
+use super::super::dialect::Dialect;
 use super::super::line::next_word;
 use super::super::number::parse_i32;
 use super::super::output::Output;
@@ -32,14 +33,14 @@ enum Mode {
 }
 
 impl Mode {
-    fn condition(self, cas: u64) -> Condition {
+    fn condition(self, cas: u64, dialect: Dialect) -> Condition {
         match self {
             Mode::Set => Condition::Set,
             Mode::Add => Condition::Add,
             Mode::Replace => Condition::Replace,
-            Mode::Join(end, absent) => Condition::Join(Join { end, cas, absent }),
-            Mode::Cas => Condition::Cas(cas),
-            Mode::CasOrStale => Condition::CasOrStale(cas),
+            Mode::Join(end, absent) => Condition::Join(Join { end, cas: dialect.asked_unless_zero(cas), absent }),
+            Mode::Cas => Condition::Cas(dialect.asked(cas)),
+            Mode::CasOrStale => Condition::CasOrStale(dialect.asked(cas)),
         }
     }
 }
@@ -209,7 +210,7 @@ impl Outline {
         let value_len = server.store.lengths(&reservation).1;
         let key_len = key.len().min(MAX_KEY);
         name[..key_len].copy_from_slice(&key[..key_len]);
-        let stored = storing::publish(reservation, self.mode.condition(cas), server);
+        let stored = storing::publish(reservation, self.mode.condition(cas, server.settings.dialect), server);
         let code = match stored {
             Stored::Done if self.verbosity == Verbosity::Quiet => return,
             Stored::Done => b"HD",
@@ -224,7 +225,10 @@ impl Outline {
             match letter {
                 b'O' => line.echo(opaque),
                 b'k' => line.key(Key::of(&name[..key_len], marks)),
-                b'c' => line.flag(b'c', if stored == Stored::Done { server.store.last_cas() } else { 0 }),
+                b'c' => line.flag(
+                    b'c',
+                    if stored == Stored::Done { server.settings.dialect.told(server.store.last_cas()) } else { 0 },
+                ),
                 b's' => line.flag(b's', value_len as u64),
                 _ => {}
             }

@@ -89,7 +89,7 @@ fn parse<'a>(condition: Condition, words: &Words<'a>, server: &Server) -> Option
     let exptime = server.expiry(parse_i32(words.get(3))?.into());
     let value_len = parse_i32(words.get(4))?;
     let condition = match condition {
-        Condition::Cas(_) => Condition::Cas(parse_u64(words.get(5))?),
+        Condition::Cas(_) => Condition::Cas(server.settings.dialect.asked(parse_u64(words.get(5))?)),
         other => other,
     };
     if value_len < 0 || value_len > i32::MAX - CRLF as i32 {

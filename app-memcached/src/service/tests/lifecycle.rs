@@ -231,3 +231,30 @@ fn cores_share_items_counts_and_places() {
     let next = two.connect(WIDE);
     assert!(two.peers[next].cookie.is_some());
 }
+
+#[test]
+fn who_is_silent_for_too_long_is_closed() {
+    let mut stack = Stack::new(64);
+    stack.service.server.settings.dialect.idle_timeout_s = 5;
+    let (silent, talkative) = (stack.connect(WIDE), stack.connect(WIDE));
+    stack.send(silent, b"set a 0 0 10\r\nabc", 1460);
+    for _ in 0..3 {
+        stack.sleep(2);
+        stack.send(talkative, b"version\r\n", 1460);
+    }
+    stack.settle();
+    assert!(stack.peers[silent].closed && stack.peers[silent].window_used == 0);
+    assert!(!stack.peers[talkative].closed);
+    assert_eq!(stack.service.server.all_connections().idle_kicks, 1);
+    stack.assert_nothing_leaked();
+}
+
+#[test]
+fn without_a_limit_silence_lasts() {
+    let mut stack = Stack::new(64);
+    let peer = stack.connect(WIDE);
+    stack.sleep(100_000);
+    stack.send(peer, b"version\r\n", 1460);
+    assert!(stack.peers[peer].replies.starts_with(b"VERSION"));
+    stack.assert_nothing_leaked();
+}

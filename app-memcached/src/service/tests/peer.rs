@@ -67,6 +67,7 @@ pub(super) const CONFIG: ServiceConfig = ServiceConfig {
     udp_port: 11211,
     http_port: 8080,
     permissions: Permissions { flush_all: true, dumping: true, watching: true, shutdown: false },
+    dialect: Dialect::DEFAULT,
     threads: 1,
     auth: None,
     seed: 3,

@@ -12,7 +12,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
 use app_echo::Echo;
-use app_memcached::protocol::Permissions;
+use app_memcached::protocol::{Dialect, Permissions};
 use app_memcached::service::{ServiceConfig, Shared};
 use app_memcached::store::{StoreMemory, WhenFull};
 use netdrv::nic::BATCH;
@@ -177,6 +177,7 @@ fn memcached(pool: &'static Pool) -> impl App {
         http_port: 0,
         permissions: Permissions::default(),
         auth: None,
+        dialect: Dialect::DEFAULT,
         threads: 1,
         seed: 1,
     };

@@ -4,7 +4,7 @@
 use core::net::SocketAddrV4;
 use std::collections::VecDeque;
 
-use app_memcached::protocol::Permissions;
+use app_memcached::protocol::{Dialect, Permissions};
 use app_memcached::service::{Service, ServiceConfig, Shared};
 use app_memcached::store::{StoreMemory, WhenFull};
 use netdrv::pktbuf::{PktBuf, Pool};
@@ -250,6 +250,7 @@ pub(super) fn cache(cores: usize, connections: usize, seed: u64) -> Testbed<Serv
         max_item_size: 1 << 20,
         when_full: WhenFull::Evict,
         port: PORT,
+        dialect: Dialect::DEFAULT,
         threads: cores as u32,
         seed,
     };

@@ -1,5 +1,6 @@
 //! Looking up one key and writing its `VALUE` reply.
 
+use super::super::super::dialect::Dialect;
 use super::super::super::number::{Decimal, MAX_DIGITS};
 use super::super::super::output::Output;
 use super::super::super::reply::Answer;
@@ -56,7 +57,7 @@ pub(super) fn send(keys: Keys, key: &[u8], tail: &[u8], server: &mut Server, out
         None => server.counters.get_hits.add(1),
         Some(_) => server.counters.touch_hits.add(1),
     }
-    let head = Head::of(keys, key, &item);
+    let head = Head::of(keys, server.settings.dialect, key, &item);
     let len = head.len() + item.value.len() + tail.len();
     if len <= PIECE
         && len <= out.room()
@@ -104,13 +105,13 @@ struct Head<'a> {
 
 impl<'a> Head<'a> {
     #[inline]
-    fn of(keys: Keys, key: &'a [u8], item: &Item<'_>) -> Head<'a> {
+    fn of(keys: Keys, dialect: Dialect, key: &'a [u8], item: &Item<'_>) -> Head<'a> {
         Head {
             key,
             flags: Decimal::new(item.flags.into()),
             bytes: Decimal::new(item.value.len() as u64 - 2),
             cas: match keys.cas {
-                Cas::Told => Some(Decimal::new(item.cas)),
+                Cas::Told => Some(Decimal::new(dialect.told(item.cas))),
                 Cas::Untold => None,
             },
         }

@@ -26,6 +26,9 @@ fn visit_process(server: &Server, visit: &mut Visit<'_>) {
     visit("curr_connections", Value::Number(connections.current));
     visit("total_connections", Value::Number(connections.total));
     visit("rejected_connections", Value::Number(connections.rejected));
+    if server.settings.dialect.idle_timeout_s != 0 {
+        visit("idle_kicks", Value::Number(connections.idle_kicks));
+    }
     visit("accepting_conns", Value::Number(u64::from(connections.current < server.settings.conn_limit.into())));
     for never in NEVER {
         visit(never, Value::Number(0));

@@ -1,5 +1,6 @@
 //! `stats settings`
 
+use super::super::super::dialect::{CasUse, Speech};
 use super::super::super::server::Server;
 use super::{Value, Visit};
 use crate::store::WhenFull;
@@ -7,6 +8,15 @@ use crate::store::WhenFull;
 /// Visits each line.
 pub(super) fn visit(server: &Server, visit: &mut Visit<'_>) {
     let settings = &server.settings;
+    let cas = match settings.dialect.cas {
+        CasUse::Enabled => "yes",
+        CasUse::Disabled => "no",
+    };
+    let speech = match settings.dialect.speech {
+        Speech::Auto => "auto-negotiate",
+        Speech::Ascii => "ascii",
+        Speech::Binary => "binary",
+    };
     let evictions = match settings.when_full {
         WhenFull::Evict => "on",
         WhenFull::Refuse => "off",
@@ -24,8 +34,8 @@ pub(super) fn visit(server: &Server, visit: &mut Visit<'_>) {
     visit("num_threads_per_udp", Value::Number(settings.threads.into()));
     visit("stat_key_prefix", Value::Text(":"));
     visit("detail_enabled", Value::Text("no"));
-    visit("cas_enabled", Value::Text("yes"));
-    visit("binding_protocol", Value::Text("auto-negotiate"));
+    visit("cas_enabled", Value::Text(cas));
+    visit("binding_protocol", Value::Text(speech));
     visit("auth_enabled_sasl", Value::Text("no"));
     visit("auth_enabled_ascii", Value::Text(yes_or_no(settings.auth.is_some())));
     visit("item_size_max", Value::Number(settings.max_item_size as u64));
@@ -39,7 +49,7 @@ pub(super) fn visit(server: &Server, visit: &mut Visit<'_>) {
     visit("slab_reassign", Value::Text("no"));
     visit("slab_automove", Value::Number(0));
     visit("temp_lru", Value::Text("no"));
-    visit("idle_timeout", Value::Number(0));
+    visit("idle_timeout", Value::Number(settings.dialect.idle_timeout_s.into()));
     visit("track_sizes", Value::Text("no"));
     visit("ssl_enabled", Value::Text("no"));
 }
