@@ -6,6 +6,7 @@ mod memory;
 mod replay;
 mod report;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use bench::stack::{BATCH, MAX_DEPTH, MAX_KEY, MAX_SIZE, MIN_KEY};
@@ -51,6 +52,13 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Boot an appliance and wait until it serves
     Run(RunOptions),
+    /// Run an appliance as memcached would be run, by its options: `memstorm memcached -h`
+    #[command(disable_help_flag = true)]
+    Memcached {
+        /// memcached's options
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<OsString>,
+    },
     /// List the appliances
     Ps {
         #[arg(short, long, value_enum, default_value_t)]

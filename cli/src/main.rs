@@ -6,9 +6,11 @@ mod args;
 mod bench;
 mod build;
 mod doctor;
+mod foreground;
 mod inspect;
 mod kernel;
 mod logs;
+mod memcached;
 mod output;
 mod ps;
 mod run;
@@ -35,6 +37,7 @@ static HEAP: Counting = Counting;
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Run(options) => run::run(&options),
+        Command::Memcached { options } => memcached::memcached(&options),
         Command::Ps { output } => ps::ps(output),
         Command::Logs { name, follow } => logs::logs(name.as_deref(), follow),
         Command::Console { name } => logs::console(name.as_deref()),

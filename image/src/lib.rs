@@ -21,6 +21,7 @@ mod symbols;
 
 pub use build::{FILE_NAME, Image, build};
 pub use build_id::BuildId;
+pub use config::check;
 pub use error::ImageError;
 pub use format::Format;
 pub use inspect::{Inspection, Note, Section, Segment, inspect};
