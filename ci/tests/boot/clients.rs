@@ -8,6 +8,8 @@ use ci::appliance::{Appliance, Machine, Memstorm, succeeded};
 use ci::host::{self, Missing};
 use libtest_mimic::Trial;
 
+mod rust_crate;
+
 /// Tests that `memccapable` has for text, and for frames.
 const TESTS: [(&str, usize); 2] = [("-a", 27), ("-b", 27)];
 
@@ -16,11 +18,28 @@ pub(crate) fn trials() -> Vec<Trial> {
     let memccapable = host::missing_program("memccapable", "memccapable (libmemcached-tools)");
     vec![
         crate::trial("memccapable", kvm.or(memccapable), || with_appliance(memccapable_passes)),
-        crate::trial("pymemcache", kvm.or(missing_pymemcache()), || with_appliance(pymemcache_passes)),
+        crate::trial(
+            "pymemcache, many keys",
+            kvm.or(missing_module("pymemcache", "pymemcache in target/venv: run ci/test")),
+            || with_appliance(|appliance| script_passes(appliance, "pymemcache_keys.py", &["2000"])),
+        ),
+        library("pymemcache", "pymemcache", "pymemcache in target/venv: run ci/test"),
+        library("python-binary-memcached", "bmemcached", "python-binary-memcached in target/venv: run ci/test"),
+        library("pylibmc", "pylibmc", "pylibmc in target/venv: run ci/test"),
+        library("meta-memcache", "meta_memcache", "meta-memcache in target/venv: run ci/test"),
+        crate::trial("the Rust crate memcache", kvm, || with_appliance(rust_crate::passes)),
     ]
 }
 
-fn with_appliance(talk: fn(&Appliance<'_>) -> Result<()>) -> Result<()> {
+/// A library for Python, whose operations a script named after its module goes through.
+fn library(name: &str, module: &'static str, missing: &'static str) -> Trial {
+    let missing = host::missing_kvm().or_else(|| missing_module(module, missing));
+    crate::trial(name, missing, move || {
+        with_appliance(|appliance| script_passes(appliance, &format!("{module}_operations.py"), &[]))
+    })
+}
+
+fn with_appliance(talk: impl FnOnce(&Appliance<'_>) -> Result<()>) -> Result<()> {
     let memstorm = Memstorm::new()?;
     let appliance = memstorm.start(&Machine::default())?;
     talk(&appliance)?;
@@ -44,13 +63,16 @@ fn python() -> PathBuf {
     host::repository().join("target/venv/bin/python")
 }
 
-fn missing_pymemcache() -> Missing {
-    if python().exists() { None } else { Some("pymemcache in target/venv: run ci/test") }
+/// Whether the virtual environment has a module.
+fn missing_module(module: &str, what: &'static str) -> Missing {
+    let imported = Command::new(python()).args(["-c", &format!("import {module}")]).output();
+    if imported.is_ok_and(|output| output.status.success()) { None } else { Some(what) }
 }
 
-fn pymemcache_passes(appliance: &Appliance<'_>) -> Result<()> {
-    let script = host::repository().join("ci/clients/pymemcache_keys.py");
+/// Runs a script of `ci/clients` against the appliance: HOST PORT, then `more`.
+fn script_passes(appliance: &Appliance<'_>, script: &str, more: &[&str]) -> Result<()> {
+    let path = host::repository().join("ci/clients").join(script);
     let (host, port) = (appliance.address().ip().to_string(), appliance.address().port().to_string());
-    let output = Command::new(python()).arg(script).args([&host, &port, "2000"]).output().context("python")?;
-    succeeded("pymemcache_keys.py", &output).map(drop)
+    let output = Command::new(python()).arg(path).args([&host, &port]).args(more).output().context("python")?;
+    succeeded(script, &output).map(drop)
 }

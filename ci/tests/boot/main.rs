@@ -4,6 +4,7 @@
 
 mod clients;
 mod configuration;
+mod dropin;
 mod machines;
 mod operations;
 mod oracle;
@@ -24,6 +25,7 @@ fn main() {
         operations::trials(),
         clients::trials(),
         configuration::trials(),
+        dropin::trials(),
         selftests::trials(),
         vhost::trials(),
     ];
