@@ -15,6 +15,8 @@ use crate::peers::PeerError;
 
 /// How long a boot may take.
 const BOOT: Duration = Duration::from_secs(60);
+/// Connections that it may have: memcached's default, for whose sake it sets memory aside as we do for ours.
+const CONNECTIONS: u32 = 1024;
 /// How long an answer may take: QEMU's network in user space is slow.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -71,7 +73,7 @@ impl Instance {
             memory: Memory { mib: memory_mib },
             pages: None,
             listen: Listen::on_loopback(orchestrator::free_port()?),
-            append: String::new(),
+            append: format!("conn-limit={CONNECTIONS}"),
             validation: Validation::Host,
         };
         let plan = orchestrator::plan(&spec, &Host::probe(), baked)?;

@@ -9,7 +9,7 @@ const NOTES: &str = "\
 Items of Facebook's ETC pool, each set once and none asked for, several times as many as fit; those that are there at the end are counted.
   memstorm store    the appliance's store in this process: the memory holds everything, its index too
   memcached         Debian's with -m and nothing else: what it takes beside that is in its TOTAL, the memory that its process has in RAM
-  memstorm booted   the appliance on a machine whose RAM is that total";
+  memstorm booted   the appliance on a machine whose RAM is that total, with memcached's default of 1024 connections";
 
 /// The options of `bench memory`.
 #[derive(Debug, Args)]
