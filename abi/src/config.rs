@@ -4,12 +4,14 @@
 //! later word overrides an earlier one. Names follow memcached's long options where memcached has one.
 
 mod auth;
+mod cluster;
 mod parse;
 
 use core::fmt;
 use core::net::Ipv4Addr;
 
 pub use auth::AuthToken;
+pub use cluster::ClusterNodes;
 
 /// How the appliance gets its IPv4 address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +81,8 @@ pub struct Config {
     pub http_port: u16,
     /// `auth-token`: `user:password` that clients have to show first, as a line of the file of memcached's `-Y`.
     pub auth_token: Option<AuthToken>,
+    /// `cluster-nodes`: `version:host|ip|port,...`, the servers that clients are told of by `config get cluster`.
+    pub cluster_nodes: Option<ClusterNodes>,
     /// `protocol`: what connections speak, as memcached's `-B`.
     pub protocol: Protocol,
     /// `disable-cas`: items have no CAS values, as with memcached's `-C`.
@@ -205,6 +209,7 @@ impl Default for Config {
             udp_port: 0,
             http_port: 0,
             auth_token: None,
+            cluster_nodes: None,
             protocol: Protocol::Auto,
             cas: CasUse::Enabled,
             idle_timeout_s: 0,
@@ -241,6 +246,7 @@ pub const KEYS: &[&str] = &[
     "udp-port",
     "http-port",
     "auth-token",
+    "cluster-nodes",
     "protocol",
     "disable-cas",
     "idle-timeout",

@@ -39,6 +39,7 @@ fn main() {
         dialect: Dialect::DEFAULT,
         threads: 1,
         auth: None,
+        cluster: None,
     };
     let mut server = Server::new(store, settings, Tallies::new(1, 0), 0);
     let mut session = Session::default();

@@ -11,7 +11,7 @@ use core::ptr::NonNull;
 
 use abi::config::{CasUse, Config, Evictions, Permission, Protocol};
 use abi::exit::Exit;
-use app_memcached::protocol::{self, Dialect, Permissions, Speech, Token};
+use app_memcached::protocol::{self, Cluster, Dialect, Permissions, Speech, Token};
 use app_memcached::service::{Error, ServiceConfig, Shared};
 use app_memcached::store::{StoreMemory, WhenFull};
 use unikernel::platform::machine::Machine;
@@ -55,6 +55,7 @@ fn make_shared(resources: Resources) -> Result<Shared, Error> {
             shutdown: config.shutdown == Permission::Granted,
         },
         auth: config.auth_token.and_then(|token| Token::new(token.text().as_bytes())),
+        cluster: config.cluster_nodes.and_then(|list| Cluster::new(list.version(), list.nodes())),
         dialect: dialect(&config),
         threads: cores as u32,
         seed,

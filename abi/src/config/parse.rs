@@ -1,8 +1,8 @@
 //! One word of a configuration: a key with its value.
 
 use super::{
-    Address, AuthToken, CasUse, Config, ConfigError, CongestionControl, Ecn, Evictions, KEYS, Level, OnCrash,
-    Permission, Protocol, SelfTest, StageClock,
+    Address, AuthToken, CasUse, ClusterNodes, Config, ConfigError, CongestionControl, Ecn, Evictions, KEYS, Level,
+    OnCrash, Permission, Protocol, SelfTest, StageClock,
 };
 
 /// Values of an enumerated key, by name.
@@ -53,6 +53,10 @@ pub(super) fn apply_word<'a>(config: &mut Config, word: &'a str) -> Result<(), C
             let token =
                 AuthToken::new(value).ok_or(bad("a user and a password, as user:password, of up to 128 bytes"))?;
             config.auth_token = Some(token);
+        }
+        "cluster-nodes" => {
+            let expected = "a version and up to 16 servers, as 1:host|192.0.2.1|11211,..., in 512 bytes";
+            config.cluster_nodes = Some(ClusterNodes::new(value).ok_or(bad(expected))?);
         }
         "protocol" => config.protocol = named(key, value, PROTOCOLS)?,
         "disable-cas" => config.cas = named(key, or_yes(value), CAS)?,

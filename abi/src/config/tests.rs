@@ -12,7 +12,7 @@ fn empty_line_keeps_the_defaults() {
 
 #[test]
 fn every_key_is_applied() {
-    let line = "port=21211 udp-port=21212 http-port=21213 auth-token=user:pass:word \
+    let line = "port=21211 udp-port=21212 http-port=21213 auth-token=user:pass:word cluster-nodes=3:a|192.0.2.1|11211,b|192.0.2.2|11211 \
                 protocol=ascii disable-cas idle-timeout=30 memory-limit=64 conn-limit=100 max-item-size=512k disable-evictions \
                 disable-flush-all disable-dumping=yes disable-watch enable-shutdown ip=192.0.2.7/24 \
                 gateway=192.0.2.1 vlan=100 listen-backlog=64 \
@@ -23,6 +23,7 @@ fn every_key_is_applied() {
         udp_port: 21212,
         http_port: 21213,
         auth_token: AuthToken::new("user:pass:word"),
+        cluster_nodes: ClusterNodes::new("3:a|192.0.2.1|11211,b|192.0.2.2|11211"),
         protocol: Protocol::Ascii,
         cas: CasUse::Disabled,
         idle_timeout_s: 30,
@@ -109,6 +110,7 @@ fn malformed_values_are_refused() {
         "listen-backlog=0",
         "keepalive=86401",
         "idle-timeout=86401",
+        "cluster-nodes=a|192.0.2.1|11211",
         "vlan=0",
         "vlan=4095",
         "vlan=",

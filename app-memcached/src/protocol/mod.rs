@@ -43,6 +43,7 @@ pub use output::Output;
 pub use roster::{Doing, Listener, Roster, Seen};
 pub use server::{Dataplane, Ending, Permissions, Server, Settings};
 pub use session::{Advance, LINE_LIMIT, REPLY_ROOM, Session, Status};
+pub use verb::cluster::Cluster;
 pub use verb::version::VERSION;
 
 #[cfg(test)]

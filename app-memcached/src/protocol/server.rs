@@ -6,6 +6,7 @@ use super::auth::Token;
 use super::counters::{ConnectionBlock, ConnectionCounters, CounterBlock, Counters, Tallies, Tally};
 use super::dialect::Dialect;
 use super::roster::Roster;
+use super::verb::cluster::Cluster;
 use crate::store::{FIRST_SECOND, Handle, Miss, WhenFull};
 
 /// Seconds from which on an expiry time is a date: 30 days.
@@ -43,6 +44,8 @@ pub struct Settings {
     pub threads: u32,
     /// What clients have to show first, if anything (`-Y`).
     pub auth: Option<Token>,
+    /// The servers that clients are told of by `config get cluster`, if any.
+    pub cluster: Option<Cluster>,
 }
 
 /// How a machine is powered off.

@@ -35,6 +35,7 @@ pub(super) const SETTINGS: Settings = Settings {
     dialect: Dialect::DEFAULT,
     threads: 1,
     auth: None,
+    cluster: None,
 };
 
 struct Sink {

@@ -38,7 +38,9 @@ use netdrv::pktbuf::{PktBuf, Pool};
 use netstack::app::{App, Call, Calls, Cookie, Event, Events, Flow, Progress, Statistics, Turn};
 use netstack::time::Instant;
 
-use crate::protocol::{Dataplane, Dialect, Doing, Ending, Listener, Permissions, Roster, Seen, Server, Session, Token};
+use crate::protocol::{
+    Cluster, Dataplane, Dialect, Doing, Ending, Listener, Permissions, Roster, Seen, Server, Session, Token,
+};
 use crate::store::{Adjusting, TooLittleMemory, WhenFull};
 use connection::{Connection, Phase, Waiting};
 use datagrams::{Datagram, Datagrams};
@@ -85,6 +87,8 @@ pub struct ServiceConfig {
     pub threads: u32,
     /// What clients have to show first, if anything (`-Y`).
     pub auth: Option<Token>,
+    /// The servers that clients are told of by `config get cluster`, if any.
+    pub cluster: Option<Cluster>,
     /// Random secret of the item hash.
     pub seed: u64,
 }

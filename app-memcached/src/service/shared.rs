@@ -45,6 +45,7 @@ impl Shared {
             dialect: config.dialect,
             threads: config.threads,
             auth: config.auth,
+            cluster: config.cluster,
         };
         let core = self.services;
         let store = self.store.handle().ok_or(Error::NoMoreCores)?;

@@ -49,6 +49,7 @@ pub(super) fn memcached(connections: usize, pool: &'static Pool) -> Result<Servi
         http_port: 0,
         permissions: Permissions::default(),
         auth: None,
+        cluster: None,
         conn_limit: connections as u32,
         max_item_size: 1 << 20,
         when_full: WhenFull::Evict,

@@ -99,6 +99,7 @@ impl Play {
             dialect: Dialect::DEFAULT,
             threads: 1,
             auth: None,
+            cluster: None,
             seed: 7,
         };
         let pool = POOL.with(|pool| *pool);

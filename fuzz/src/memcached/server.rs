@@ -88,6 +88,7 @@ impl Host {
             dialect: Dialect::DEFAULT,
             threads: 1,
             auth: None,
+            cluster: None,
         };
         let Ok(shared) = store::Shared::new(memory, config) else { panic!("too little memory for a store") };
         let mut server = Server::new(shared.handle().expect("the first handle"), settings, Tallies::new(1, 0), 0);

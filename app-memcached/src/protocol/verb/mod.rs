@@ -2,6 +2,7 @@
 
 pub(super) mod arithmetic;
 mod cache_memlimit;
+pub(super) mod cluster;
 mod delete;
 pub(super) mod flush_all;
 pub(super) mod get;
@@ -78,6 +79,10 @@ pub(super) fn execute(
             Ok(dump) => return (Step::go_on(end + 1), State::Dump(dump)),
             Err(answer) => answer,
         },
+        b"config" => {
+            cluster::run(words, server, out);
+            return (Step::go_on(end + 1), State::Line);
+        }
         b"cache_memlimit" => cache_memlimit::run(words, server),
         b"shutdown" => match shutdown::run(words, server) {
             Ok(()) => return (Step { consumed: end + 1, next: Next::Stop(Status::Quit) }, State::Over),

@@ -70,6 +70,7 @@ pub(super) const CONFIG: ServiceConfig = ServiceConfig {
     dialect: Dialect::DEFAULT,
     threads: 1,
     auth: None,
+    cluster: None,
     seed: 3,
 };
 

@@ -177,6 +177,7 @@ fn memcached(pool: &'static Pool) -> impl App {
         http_port: 0,
         permissions: Permissions::default(),
         auth: None,
+        cluster: None,
         dialect: Dialect::DEFAULT,
         threads: 1,
         seed: 1,

@@ -246,6 +246,7 @@ pub(super) fn cache(cores: usize, connections: usize, seed: u64) -> Testbed<Serv
         http_port: 0,
         permissions: Permissions::default(),
         auth: None,
+        cluster: None,
         conn_limit: 256,
         max_item_size: 1 << 20,
         when_full: WhenFull::Evict,

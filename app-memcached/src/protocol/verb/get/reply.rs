@@ -6,7 +6,8 @@ use super::super::super::output::Output;
 use super::super::super::reply::Answer;
 use super::super::super::server::Server;
 use super::super::super::value::{self, Ending, LEND_FROM, Sent, Transfer};
-use super::{Cas, Keys};
+use super::super::cluster;
+use super::{Cas, GET, Keys};
 use crate::store::{Item, MAX_KEY, Place};
 
 /// Replies of up to this many bytes are written in one piece, which may leave the end of a packet unused; longer ones fill
@@ -46,6 +47,9 @@ pub(super) fn send(keys: Keys, key: &[u8], tail: &[u8], server: &mut Server, out
         Ok(item) => item,
         Err(miss) => {
             match keys.touch {
+                None if key == cluster::KEY && keys == GET && cluster::send_value(server, out) => {
+                    server.counters.get_hits.add(1);
+                }
                 None => server.count_miss(miss),
                 Some(_) => server.counters.touch_misses.add(1),
             }
