@@ -45,16 +45,14 @@ impl ItemHash {
     #[inline]
     pub(super) fn of(&self, name: &[u8]) -> u64 {
         let mut sum = u128::from(self.length) * name.len() as u128;
-        let mut rest = name;
-        let mut keys = self.pairs.iter();
-        while let Some((pair, after)) = rest.split_first_chunk::<PAIR>()
-            && let Some(keys) = keys.next()
-        {
-            sum = sum.wrapping_add(product(words_of(pair), *keys));
-            rest = after;
-        }
-        if let (false, Some(keys)) = (rest.is_empty(), keys.next()) {
-            sum = sum.wrapping_add(product(last_words(name, rest), *keys));
+        if let [first @ .., _] = name {
+            let (whole, rest) = first.as_chunks::<PAIR>();
+            for (pair, keys) in whole.iter().zip(&self.pairs) {
+                sum = sum.wrapping_add(product(words_of(pair), *keys));
+            }
+            if let Some(keys) = self.pairs.get(whole.len()) {
+                sum = sum.wrapping_add(product(last_words(name, rest.len() + 1), *keys));
+            }
         }
         fold(sum as u64 ^ self.last[0], (sum >> 64) as u64 ^ self.last[1])
     }
@@ -77,12 +75,17 @@ fn words_of(pair: &[u8; PAIR]) -> [u64; 2] {
     [u64::from_le_bytes(words[0]), u64::from_le_bytes(words[1])]
 }
 
-/// Two words that hold the last 1 to 15 bytes; some bytes may be in both, or come once more: the length says how many are new.
+/// Two words that hold the last `len` bytes, 1 to 16; some bytes may be in both, or come once more: the length says how many are
+/// new.
 #[inline]
-fn last_words(name: &[u8], rest: &[u8]) -> [u64; 2] {
-    if let Some(pair) = name.last_chunk::<PAIR>() {
-        words_of(pair)
-    } else if let (Some(first), Some(last)) = (rest.first_chunk(), rest.last_chunk()) {
+fn last_words(name: &[u8], len: usize) -> [u64; 2] {
+    if let Some(pair) = name.last_chunk::<PAIR>() { words_of(pair) } else { words_of_short(&name[name.len() - len..]) }
+}
+
+/// Two words that hold a whole name of 1 to 15 bytes.
+#[inline]
+fn words_of_short(rest: &[u8]) -> [u64; 2] {
+    if let (Some(first), Some(last)) = (rest.first_chunk(), rest.last_chunk()) {
         [u64::from_le_bytes(*first), u64::from_le_bytes(*last)]
     } else if let (Some(first), Some(last)) = (rest.first_chunk(), rest.last_chunk()) {
         [u32::from_le_bytes(*first).into(), u32::from_le_bytes(*last).into()]

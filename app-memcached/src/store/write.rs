@@ -17,7 +17,10 @@ pub struct OutOfMemory;
 #[must_use]
 pub struct Reservation {
     addr: Addr,
-    filled: u32,
+    /// Where the next byte goes, from there on.
+    next: u32,
+    /// Bytes still to be filled, line end included.
+    missing: u32,
 }
 
 /// What there is before an item is published.
@@ -133,20 +136,21 @@ impl Handle {
         let plan = Plan::new(item, value_len, self.shared.exptime_room());
         let addr = self.allocate(plan.footprint()).ok_or(OutOfMemory)?;
         self.shared.arena.begin_item(addr, plan, item, Access::written(self.now));
-        Ok(Reservation { addr, filled: 0 })
+        let next = (self.shared.arena.value_at(addr) - addr.0) as u32;
+        Ok(Reservation { addr, next, missing: (value_len + CRLF) as u32 })
     }
 
     /// Bytes still to be filled, line end included.
     pub fn missing(&self, reservation: &Reservation) -> usize {
-        self.shared.arena.value_len(reservation.addr) + CRLF - reservation.filled as usize
+        reservation.missing as usize
     }
 
     /// Adds the next bytes of the value and its line end, as many as are missing. Returns how many.
     pub fn fill(&mut self, reservation: &mut Reservation, bytes: &[u8]) -> usize {
         let n = bytes.len().min(self.missing(reservation));
-        let at = self.shared.arena.value_at(reservation.addr) + reservation.filled as usize;
-        self.shared.arena.write(at, &bytes[..n]);
-        reservation.filled += n as u32;
+        self.shared.arena.write(reservation.addr.0 + reservation.next as usize, &bytes[..n]);
+        reservation.next += n as u32;
+        reservation.missing -= n as u32;
         n
     }
 
@@ -304,15 +308,17 @@ impl Handle {
     /// The same reservation, with room for an expiry time.
     #[cold]
     fn with_exptime_room(&mut self, reservation: Reservation) -> Result<Reservation, OutOfMemory> {
-        let from = reservation.addr;
+        let Reservation { addr: from, next, missing } = reservation;
         let plan = self.shared.arena.plan(from).with_exptime();
         let room = self.allocate(plan.footprint());
         if let Some(to) = room {
             self.shared.arena.copy_item(from, to, plan);
         }
-        let filled = reservation.filled;
+        let filled = next as usize - (self.shared.arena.value_at(from) - from.0);
         self.abandon(reservation);
-        room.map(|addr| Reservation { addr, filled }).ok_or(OutOfMemory)
+        let to = room.ok_or(OutOfMemory)?;
+        let next = (self.shared.arena.value_at(to) - to.0 + filled) as u32;
+        Ok(Reservation { addr: to, next, missing })
     }
 
     /// Puts an item into the index, in the place of `old`.
