@@ -35,8 +35,8 @@ const PROTOCOLS: Names<Protocol> =
 
 /// Smallest `max-item-size`, as memcached's.
 const MIN_ITEM_SIZE: u64 = 1 << 10;
-/// Largest `max-item-size`: the store's segment.
-const MAX_ITEM_SIZE: u64 = 1 << 20;
+/// Largest `max-item-size`. Larger than half of the item memory, it is beyond what can be stored.
+const MAX_ITEM_SIZE: u64 = 128 << 20;
 
 /// Applies one `key=value` word. A key without `=` has the empty value, which only a switch takes, as `yes`.
 pub(super) fn apply_word<'a>(config: &mut Config, word: &'a str) -> Result<(), ConfigError<'a>> {
@@ -73,7 +73,7 @@ pub(super) fn apply_word<'a>(config: &mut Config, word: &'a str) -> Result<(), C
         }
         "max-item-size" => {
             let size = bytes(value).filter(|size| (MIN_ITEM_SIZE..=MAX_ITEM_SIZE).contains(size));
-            config.max_item_size = size.ok_or(bad("a size from 1k to 1m"))? as u32;
+            config.max_item_size = size.ok_or(bad("a size from 1k to 128m"))? as u32;
         }
         "disable-evictions" => config.evictions = named(key, or_yes(value), SWITCH)?,
         "disable-flush-all" => config.flush_all = named(key, or_yes(value), DISABLED)?,

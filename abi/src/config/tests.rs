@@ -97,7 +97,7 @@ fn malformed_values_are_refused() {
         "memory-limit=-1",
         "conn-limit=0",
         "max-item-size=1023",
-        "max-item-size=2m",
+        "max-item-size=129m",
         "max-item-size=k",
         "ip=",
         "ip=10.0.0.1",

@@ -16,6 +16,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     let kvm = host::missing_kvm();
     vec![
         crate::trial("16 MiB of memory serve", kvm, sixteen_mebibytes),
+        crate::trial("an item of 100 MB", kvm, huge_item),
         crate::trial("datagrams are answered", kvm, datagrams),
         crate::trial("a token is asked for", kvm, token),
         crate::trial("metrics and health by HTTP", kvm, http),
@@ -44,6 +45,31 @@ fn sixteen_mebibytes() -> Result<()> {
         format!("get item0 item{last}\r\n").as_bytes(),
         format!("VALUE item{last} 0 8192\r\n{value}\r\nEND\r\n").as_bytes(),
     )?;
+    appliance.stop()?;
+    memstorm.finish()
+}
+
+/// Set, got, told to be too large where memory is short, and evicted by what comes after it.
+fn huge_item() -> Result<()> {
+    const LEN: usize = 100_000_000;
+    let memstorm = Memstorm::new()?;
+    let (memory, append) = ("400M".to_owned(), "max-item-size=128m".to_owned());
+    let appliance = memstorm.start(&Machine { memory, append, ..Machine::default() })?;
+    let mut client = Client::connect(appliance.address())?;
+    let value: String = (0..LEN / 10).map(|i| format!("{i:010}")).collect();
+    client.exchange(b"set small 0 0 1\r\n1\r\n", b"STORED\r\n")?;
+    for key in ["a", "b", "a"] {
+        client.exchange(format!("set {key} 7 0 {LEN}\r\n{value}\r\n").as_bytes(), b"STORED\r\n")?;
+    }
+    let reply = format!("VALUE a 7 {LEN}\r\n{value}\r\nEND\r\n");
+    client.exchange(b"get a\r\n", reply.as_bytes())?;
+    let beyond = 128 << 20;
+    client.send(format!("set c 0 0 {beyond}\r\n").as_bytes())?;
+    client.expect(b"SERVER_ERROR object too large for cache\r\n")?;
+    drop(client);
+    let mut other = Client::connect(appliance.address())?;
+    other.exchange(b"set small 0 0 1\r\n2\r\n", b"STORED\r\n")?;
+    other.exchange(b"get small\r\n", b"VALUE small 0 1\r\n2\r\nEND\r\n")?;
     appliance.stop()?;
     memstorm.finish()
 }
