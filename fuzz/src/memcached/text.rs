@@ -76,7 +76,12 @@ pub(super) fn command(talk: &mut Talk, line: &[u8], items: &mut Items) -> usize 
 /// The commands that are answered by a line at once.
 fn simple(words: &[&[u8]], items: &mut Items) -> (String, Reply) {
     let verb = words.first().copied().unwrap_or_default();
-    let reply = if words.last() == Some(&&b"noreply"[..]) { Reply::Silent } else { Reply::Wanted };
+    let reply = match words {
+        // The word is a key.
+        [b"delete", b"noreply"] => Reply::Wanted,
+        [.., b"noreply"] => Reply::Silent,
+        _ => Reply::Wanted,
+    };
     let error = ("ERROR".to_owned(), Reply::Wanted);
     let counts = match verb {
         b"delete" => 2..=4,
