@@ -155,7 +155,9 @@ impl Handle {
 
     /// Takes bytes back that were lent by this core, or by another.
     pub fn take_back(&mut self, lent: &Fragment) {
-        self.remove_pins(Addr(self.shared.arena.offset_of(lent)), lent.len() as u64);
+        let segments = &self.shared.segments;
+        let number = segments.holding(self.shared.arena.offset_of(lent));
+        self.remove_pins(Addr(segments.base(number)), lent.len() as u64);
     }
 
     /// Gives an item back.

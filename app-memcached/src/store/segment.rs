@@ -125,6 +125,8 @@ struct Origin {
     is_survivor: AtomicU32,
     /// When the first item expires, or earlier; [`NEVER`]: none does.
     first_expiry: AtomicU32,
+    /// The first segment of the run that this one is a tail of.
+    run: AtomicU32,
 }
 
 const NEVER: u32 = u32::MAX;
@@ -217,10 +219,19 @@ impl Segments {
         (number as usize) << self.shift
     }
 
-    /// The segment that an arena offset lies in; for a large item, the first of its run.
+    /// The segment that an arena offset lies in.
     #[inline]
     pub(super) fn containing(&self, offset: usize) -> Number {
         (offset >> self.shift) as Number
+    }
+
+    /// The segment of an item that is held, part of which lies at an arena offset: for a large item, the first of its run.
+    pub(super) fn holding(&self, offset: usize) -> Number {
+        let number = self.containing(offset);
+        match self.get(number).state() {
+            State::Tail => self.origins[number as usize].run.load(Ordering::Relaxed),
+            _ => number,
+        }
     }
 
     pub(super) fn get(&self, number: Number) -> &Segment {
@@ -289,7 +300,10 @@ impl Segments {
 
     /// Makes the `span` segments from `first` on, all of them claimed, a run for one item.
     pub(super) fn open_run(&self, first: Number, span: u32) {
-        (first + 1..first + span).for_each(|number| self.open(number, State::Tail, 1));
+        for number in first + 1..first + span {
+            self.open(number, State::Tail, 1);
+            self.origins[number as usize].run.store(first, Ordering::Relaxed);
+        }
         self.open(first, State::Head, span);
     }
 

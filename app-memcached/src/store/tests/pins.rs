@@ -119,3 +119,21 @@ fn lent_bytes_hold_their_segment_until_all_are_back() {
     assert_eq!(store.pinned_segments(), 0);
     store.check();
 }
+
+#[test]
+fn parts_of_a_value_of_many_segments_come_back() {
+    const PART: usize = 10_000;
+    let mut store = store_with(8 << 20, WhenFull::Evict);
+    let value = pattern(1, 0, 3 * store.shared.segments.bytes());
+    store.put(b"huge", &value).unwrap();
+    let pin = store.find_and_pin(b"huge").unwrap();
+    let lent: Vec<_> = (0..value.len()).step_by(PART).map(|from| store.lend(&pin, from, PART)).collect();
+    store.unpin(pin);
+    assert!(store.pinned_segments() >= 4, "held as long as a part is lent");
+    store.delete(b"huge");
+    churn(&mut store, 20 << 20);
+    lent.iter().for_each(|part| store.take_back(part));
+    assert_eq!(store.pinned_segments(), 0);
+    churn(&mut store, 20 << 20);
+    store.check();
+}
