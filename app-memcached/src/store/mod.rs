@@ -10,15 +10,16 @@
 //!   item by a compare-and-swap of its slot in the index. Readers that take long (a large value on a slow connection) pin the
 //!   segment; so do writers whose value arrives over many turns.
 //! - Cleaners make room: the segment with the least live bytes is compacted while that pays, so that nothing live is lost
-//!   before about 7/8 of the memory is live; beyond that the oldest segment is given up, except for items that were read
-//!   since they were written. The core that needs memory cleans; a segment is cleaned by one core.
+//!   before about 7/8 of the memory is live; beyond that items are evicted as S3-FIFO does. The core that needs memory
+//!   cleans; a segment is cleaned by one core.
 //! - Memory is used again when every core has ended the turn in which it might have seen it: [`Handle::pass`] says so.
-//! - Cleaning is done in slices, as a share of each write. Worst cases: a write of b bytes walks 16·b bytes of old items,
-//!   or whole segments when pins or a sudden large item leave the cleaner behind; a look-up walks one chain of the index.
+//! - Cleaning is done in slices, as a share of each write. Worst cases: a write of b bytes walks 16·b bytes of old items, twice as
+//!   many for each segment that is missing beyond the first, or whole segments when pins or a sudden large item leave the
+//!   cleaner behind; a look-up walks one chain of the index.
 //! - The sweeper unlinks items that have expired, a few at each turn boundary, so that their memory is used before anybody asks.
 //! - Time is a count of seconds that the caller passes in.
 //!
-//! Called by `protocol`; knows no protocol. Why it is done so: `docs/decisions/0007-shared-store.md`.
+//! Called by `protocol`; knows no protocol. Why it is done so: `docs/decisions/0007-shared-store.md` and `0013-what-the-store-keeps.md`.
 
 mod access;
 mod ahead;
