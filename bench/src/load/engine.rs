@@ -79,6 +79,7 @@ impl<'a, W: Wire> Engine<'a, W> {
             ready: Vec::with_capacity(plan.connections),
             spent: Vec::new(),
             again: None,
+            missed: Vec::new(),
             open: 0,
             under_way: 0,
             refused: 0,
@@ -161,15 +162,14 @@ impl<'a, W: Wire> Engine<'a, W> {
     /// The next request for a connection that has room, and when it should have been sent.
     #[inline]
     fn next_for(&mut self, conn: ConnId, now: u64) -> Option<(Operation, u64, u64)> {
-        let workload = self.session.workload;
         match &mut self.source {
             Source::Dry | Source::Open(_) => {
                 let intended = self.held.pop(&mut self.session.connections.get(conn).held)?;
-                let (operation, record) = workload.draw(&mut self.random);
+                let (operation, record) = self.draw();
                 Some((operation, record, intended))
             }
             Source::Peak => {
-                let (operation, record) = workload.draw(&mut self.random);
+                let (operation, record) = self.draw();
                 self.session.recorder.arrived(now);
                 Some((operation, record, now))
             }
@@ -178,12 +178,21 @@ impl<'a, W: Wire> Engine<'a, W> {
                     return Some((Operation::Update, record, now));
                 }
                 let record = *next;
-                if record >= workload.mix().records {
+                if record >= self.session.workload.mix().records {
                     return None;
                 }
                 *next += *stride;
                 Some((Operation::Update, record, now))
             }
+        }
+    }
+
+    /// What is asked for next: a record that was not there is stored, else the workload has it.
+    #[inline]
+    fn draw(&mut self) -> (Operation, u64) {
+        match self.session.missed.pop() {
+            Some(record) => (Operation::Update, record),
+            None => self.session.workload.draw(&mut self.random),
         }
     }
 
@@ -198,7 +207,7 @@ impl<'a, W: Wire> Engine<'a, W> {
             let conn = ConnId(self.random.u32(..self.session.connections.len() as u32));
             let connection = self.session.connections.get(conn);
             if connection.held.is_empty() && connection.room(self.depth) > 0 {
-                let (operation, record) = self.session.workload.draw(&mut self.random);
+                let (operation, record) = self.draw();
                 self.send(conn, Slot::new(operation, record, intended, now))?;
                 if dealt.sent == 0 {
                     dealt.first = intended;

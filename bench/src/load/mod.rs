@@ -54,7 +54,7 @@ pub use error::LoadError;
 pub use generator::{Generator, Rate, with_generator};
 pub use job::{Done, Job, Report};
 pub use measured::{Limit, Measured, ServerTime};
-pub use plan::{Loading, Plan};
+pub use plan::{Loading, Misses, Plan};
 pub use protocol::{Protocol, Wrong};
 pub use recorder::Record;
 pub use scan::Scan;

@@ -39,6 +39,8 @@ pub struct Plan {
     pub gaps: Distribution,
     /// Whether the records are stored first.
     pub loading: Loading,
+    /// What becomes of a record that is not there.
+    pub misses: Misses,
     /// Before anything is recorded.
     pub warmup: Duration,
     /// In which it is.
@@ -56,6 +58,16 @@ pub enum Loading {
     First,
     /// They are there already, or misses are what is wanted.
     Skipped,
+}
+
+/// What becomes of a record that was asked for and is not there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Misses {
+    /// It is counted.
+    #[default]
+    Counted,
+    /// It is stored next, in place of another request: a look-aside cache.
+    Filled,
 }
 
 impl Plan {
@@ -85,7 +97,7 @@ impl Plan {
         }
         Schedule::check(self.gaps)?;
         let workload = Workload::new(self.mix)?;
-        let stores = self.loading == Loading::First || self.mix.updates > 0.0;
+        let stores = self.loading == Loading::First || self.mix.updates > 0.0 || self.misses == Misses::Filled;
         let largest = FRAME_LEN + REQUEST_OVERHEAD + MAX_KEY + workload.longest_value();
         if self.transport == Transport::Udp && stores && largest > MAX_DATAGRAM {
             return impossible(format!(
@@ -117,6 +129,7 @@ impl Default for Plan {
             },
             gaps: Distribution::Exponential { lambda: 1.0 },
             loading: Loading::First,
+            misses: Misses::Counted,
             warmup: Duration::ZERO,
             time: Duration::from_secs(5),
             patience: Duration::from_secs(5),
@@ -151,5 +164,12 @@ mod tests {
             plan.mix.values = Distribution::FacebookValue;
         });
         assert!(udp.contains("--loadonly"), "{udp}");
+        assert!(
+            refusal(|plan| {
+                (plan.transport, plan.loading, plan.misses) = (Transport::Udp, Loading::Skipped, Misses::Filled);
+                plan.mix.values = Distribution::FacebookValue;
+            })
+            .contains("over UDP")
+        );
     }
 }

@@ -6,12 +6,12 @@ use super::clock::Clock;
 use super::connection::{Connections, Phase};
 use super::control::Control;
 use super::error::LoadError;
-use super::plan::Plan;
+use super::plan::{Misses, Plan};
 use super::protocol::frame::Frame;
 use super::protocol::{Outcome, Progress, Request, Step, Wrong};
 use super::recorder::Recorder;
 use super::wire::{Client, Closed, ConnId, Transport, Wire};
-use super::workload::Workload;
+use super::workload::{Operation, Workload};
 
 /// After this time without an answer, a datagram counts as lost.
 const LOST_AFTER: Duration = Duration::from_millis(200);
@@ -34,6 +34,8 @@ pub(super) struct Session<'a> {
     pub(super) spent: Vec<ConnId>,
     /// While the records are stored: those whose datagrams were lost, to be stored again.
     pub(super) again: Option<Vec<u64>>,
+    /// Records that were not there and are to be stored next, if misses are filled.
+    pub(super) missed: Vec<u64>,
     /// Connections that are open.
     pub(super) open: usize,
     /// Requests under way.
@@ -100,8 +102,9 @@ impl Session<'_> {
             match step {
                 Ok(Step::Answered(used, outcome)) => {
                     bytes = &bytes[used..];
-                    let (id, intended) = (slot.id, slot.intended);
+                    let (id, intended, record) = (slot.id, slot.intended, slot.record);
                     self.recorder.answered(now, intended, request.operation, outcome);
+                    self.note_missed(record, request.operation, outcome);
                     self.complete(conn, id, outcome, now);
                 }
                 Ok(Step::More) => return,
@@ -126,11 +129,12 @@ impl Session<'_> {
         match self.plan.protocol.take(&request, &mut slot.progress, &mut connection.split, piece) {
             Ok(Step::Answered(used, outcome)) => {
                 piece = &piece[used..];
-                let (id, intended) = (slot.id, slot.intended);
+                let (id, intended, record) = (slot.id, slot.intended, slot.record);
                 if !piece.is_empty() || frame.sequence + 1 != frame.datagrams {
                     return self.fail(Wrong::nonsense("the end of an answer", piece));
                 }
                 self.recorder.answered(now, intended, request.operation, outcome);
+                self.note_missed(record, request.operation, outcome);
                 self.complete(conn, id, outcome, now);
             }
             Ok(Step::More) if frame.sequence + 1 < frame.datagrams && connection.split.is_empty() => {}
@@ -161,6 +165,14 @@ impl Session<'_> {
             let heard = self.heard;
             self.complete(conn, id, Outcome::Miss, now);
             self.heard = heard;
+        }
+    }
+
+    /// Notes a record to be stored, if it was not there and that is the plan.
+    #[inline]
+    fn note_missed(&mut self, record: u64, operation: Operation, outcome: Outcome) {
+        if outcome == Outcome::Miss && operation == Operation::Read && self.plan.misses == Misses::Filled {
+            self.missed.push(record);
         }
     }
 

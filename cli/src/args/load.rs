@@ -9,7 +9,7 @@ use std::time::Duration;
 use bench::load::distribution::Distribution;
 use bench::load::wire::Transport;
 use bench::load::workload::{Mix, Preset};
-use bench::load::{Job, LoadError, Loading, Plan, Protocol, Rate, Scan, Sla};
+use bench::load::{Job, LoadError, Loading, Misses, Plan, Protocol, Rate, Scan, Sla};
 use clap::{Args, ValueEnum};
 
 use super::Output;
@@ -95,6 +95,9 @@ pub(crate) struct LoadOptions {
     /// The share of updates [default: 0]
     #[arg(short, long)]
     update: Option<f64>,
+    /// Store a record that is asked for and not there, as a look-aside cache does
+    #[arg(long)]
+    fill: bool,
     /// Records
     #[arg(short, long, default_value_t = 10_000)]
     records: u64,
@@ -249,6 +252,7 @@ impl LoadOptions {
             },
             gaps: self.iadist,
             loading: if self.noload { Loading::Skipped } else { Loading::First },
+            misses: if self.fill { Misses::Filled } else { Misses::Counted },
             warmup: Duration::from_secs_f64(self.warmup),
             time: Duration::from_secs_f64(self.time),
             patience: Duration::from_secs_f64(self.patience),

@@ -1,5 +1,6 @@
 //! Servers on loopback, each with a fault of its own: an error that names it, and never a figure.
 
+use std::collections::HashSet;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -13,7 +14,7 @@ use crate::load::protocol::{Protocol, answer_to};
 use crate::load::wire::Transport;
 use crate::load::wires::sockets::Sockets;
 use crate::load::workload::{Mix, Workload};
-use crate::load::{Job, Limit, LoadError, Loading, Measured, Plan, Rate, Report, with_generator};
+use crate::load::{Job, Limit, LoadError, Loading, Measured, Misses, Plan, Rate, Report, with_generator};
 
 /// What to do about a request: the answer, or a fault.
 enum Reply {
@@ -201,6 +202,32 @@ fn misses_are_counted() {
     let record = &measured.record;
     assert!(record.misses > 0);
     assert_eq!(record.misses + record.unanswered, record.reads.len());
+}
+
+#[test]
+fn misses_are_filled_if_asked_for() {
+    let mix = Mix { records: 20, updates: 0.0, ..plan().mix };
+    let plan = Plan { loading: Loading::Skipped, misses: Misses::Filled, mix, ..plan() };
+    let workload = plan.workload().unwrap();
+    let (kept, sets) = (Mutex::new(HashSet::new()), Arc::new(AtomicU32::new(0)));
+    let seen = Arc::clone(&sets);
+    let server = serve(move |_, request| {
+        let key = request.split(|byte| b" \r".contains(byte)).nth(1).unwrap_or_default().to_vec();
+        if request.starts_with(b"set") {
+            seen.fetch_add(1, Ordering::Relaxed);
+            kept.lock().unwrap().insert(key);
+        } else if request.starts_with(b"get") && !kept.lock().unwrap().contains(&key) {
+            return Reply::Answer(b"END\r\n".into());
+        }
+        right(&workload, request)
+    });
+    let measured = measured(run(&plan, server, Rate::Peak).unwrap());
+    let record = &measured.record;
+    // Each record is missed once, and once more by whoever asks before it is stored.
+    let under_way = (plan.connections * plan.depth) as u64;
+    assert!((20..=20 + under_way).contains(&record.misses), "{record:?}");
+    assert_eq!((record.updates.len(), u64::from(sets.load(Ordering::Relaxed))), (record.misses, record.misses));
+    assert!(record.reads.len() > 2 * record.misses, "what is stored is found: {record:?}");
 }
 
 #[test]
