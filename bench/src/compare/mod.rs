@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! options   what is compared, and how              trial    one peer in one round: started, loaded, measured, ended
-//! wires     the client's side of each wire         reflect  what the rings carry, without a stack
+//! stand     a server, while it is worked with      wires    the client's side of each wire
+//! reflect   what the rings carry, without a stack
 //! row       what is found, as programs read it     sample   medians and spreads
 //! machine   what it is measured on
 //! ```
@@ -15,6 +16,7 @@ mod options;
 mod reflect;
 mod row;
 mod sample;
+mod stand;
 mod trial;
 mod wires;
 

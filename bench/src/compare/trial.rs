@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 use super::options::{Case, Figures, Images, Options};
 use super::reflect;
 use super::row::{LimitedBy, Point, Round};
+use super::stand::{Ended, Stand};
 use super::wires::Way;
 use crate::load::clock::Clock;
 use crate::load::wire::WireError;
 use crate::load::{Generator, Limit, LoadError, Measured, Plan, Rate, Sla, highest_rate};
-use crate::peers::{CoreTime, Kind, PeerError, Server, start};
+use crate::peers::{CoreTime, Kind, PeerError, Server};
 
 /// Where cycles come from.
 const STAGES: &str = "stage accounts: cycles of the turns in which there was something to do";
@@ -106,15 +107,6 @@ pub(super) struct Found {
     pub(super) cycles_counted: &'static str,
 }
 
-/// What is kept of a server after its end.
-struct Ended {
-    version: String,
-    flags: String,
-    image_bytes: Option<u64>,
-    boot_ms: Option<f64>,
-    resident_bytes: u64,
-}
-
 struct Bench<'a> {
     options: &'a Options,
     case: &'a Case,
@@ -130,27 +122,8 @@ impl Bench<'_> {
     ) -> Result<(R, Ended), TrialError> {
         let (options, peer) = (self.options, &self.case.peer);
         let image = self.images.of(peer.kind).map_err(TrialError::NoImage)?;
-        let way = Way::lay(peer, options.cores)?;
         let (needs, words) = (options.needs(), options.words());
-        let mut server = start(peer, &needs, options.cores, &way.reach, image, &words, self.interrupted)?;
-        match work(&way, &server) {
-            Ok(result) => {
-                server.check()?;
-                let ended = Ended {
-                    version: server.version.clone(),
-                    flags: server.command_line.clone(),
-                    image_bytes: server.boot.image_bytes,
-                    boot_ms: server.boot.answered_ms,
-                    resident_bytes: server.boot.resident_bytes,
-                };
-                Ok((result, ended))
-            }
-            Err(load) => match (server.check(), way.fault()) {
-                (Err(error), _) => Err(TrialError::Both { load, server: error.to_string() }),
-                (Ok(()), Some(fault)) => Err(TrialError::Both { load, server: fault }),
-                (Ok(()), None) => Err(load.into()),
-            },
-        }
+        Stand { peer, needs, cores: options.cores, image, words: &words, interrupted: self.interrupted }.serve(work)
     }
 
     /// The closed loop, and the highest rate within the bound.
