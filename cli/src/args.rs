@@ -1,6 +1,7 @@
 //! The command line.
 
 mod compare;
+mod evict;
 mod load;
 mod memory;
 mod replay;
@@ -16,6 +17,7 @@ use image::Format;
 use orchestrator::{Accel, Listen, Machine, Memory, Net, Pages, Spec, Validation, Vmm};
 
 pub(crate) use compare::{CompareOptions, image_name};
+pub(crate) use evict::EvictOptions;
 pub(crate) use load::{LoadOptions, WireChoice};
 pub(crate) use memory::MemoryOptions;
 pub(crate) use replay::{CacheChoice, ReplayOptions};
@@ -197,6 +199,8 @@ pub(crate) enum BenchCommand {
     Memory(MemoryOptions),
     /// The most instructions that an operation of the store takes while it grows to 10 million items
     Longest(LongestOptions),
+    /// Requests/s of the booted appliance while each new item evicts another, beside those while none is evicted
+    Evict(EvictOptions),
     /// Traces replayed to the store and to memcached with equal memory: hit ratios, and what was kept
     Replay(Box<ReplayOptions>),
     /// Tables and plots of what `compare --save` has found, or with --run of everything, measured now

@@ -2,6 +2,7 @@
 
 mod budgets;
 mod compare;
+mod evict;
 mod load;
 mod longest;
 mod memory;
@@ -19,6 +20,7 @@ pub(crate) fn bench(command: BenchCommand) -> anyhow::Result<u8> {
         BenchCommand::Compare(options) => compare::bench_compare(&options),
         BenchCommand::Memory(options) => memory::bench_memory(&options),
         BenchCommand::Longest(options) => longest::bench_longest(&options),
+        BenchCommand::Evict(options) => evict::bench_evict(&options),
         BenchCommand::Replay(options) => replay::bench_replay(&options),
         BenchCommand::Report(options) => report::bench_report(&options),
     }

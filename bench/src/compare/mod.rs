@@ -5,12 +5,13 @@
 //! stand     a server, while it is worked with      wires    the client's side of each wire
 //! reflect   what the rings carry, without a stack
 //! row       what is found, as programs read it     sample   medians and spreads
-//! machine   what it is measured on
+//! machine   what it is measured on                 eviction  what eviction costs
 //! ```
 //!
 //! Each trial starts its server anew and ends it, so that no peer is there while another is measured. Called by `cli`; calls
 //! `peers` and the load generator.
 
+pub mod eviction;
 mod machine;
 mod options;
 mod reflect;

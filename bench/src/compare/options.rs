@@ -160,7 +160,7 @@ impl Case {
 impl Options {
     /// Whether it can be carried out.
     pub(super) fn check(&self) -> Result<(), OptionsError> {
-        self.check_cores(available_parallelism().map_or(1, |cores| cores.get()))?;
+        check_cores(self.cores)?;
         if self.rounds == 0 {
             return Err(OptionsError::Nothing("0 rounds"));
         }
@@ -181,24 +181,6 @@ impl Options {
     /// Whether all peers can be asked for all workloads.
     pub fn suits_all_peers(&self) -> bool {
         self.check_load(&self.peers).is_ok()
-    }
-
-    /// Whether a host with so many cores has those that are asked for.
-    fn check_cores(&self, there: usize) -> Result<(), OptionsError> {
-        let Cores { server, servers, client } = self.cores;
-        for wanted in [server, client] {
-            if wanted >= there {
-                return Err(OptionsError::NoSuchCore { wanted, there });
-            }
-        }
-        if server == client {
-            return Err(OptionsError::SameCore);
-        }
-        match self.cores.serving().last() {
-            None => Err(OptionsError::Nothing("no core serves")),
-            Some(&last) if last >= there => Err(OptionsError::TooFewCores { servers, first: server, there, client }),
-            Some(_) => Ok(()),
-        }
     }
 
     /// The same for each workload and peer apart.
@@ -336,5 +318,28 @@ impl Options {
             batch: self.batch,
             points: Vec::new(),
         }
+    }
+}
+
+/// Whether this host has these cores.
+pub(super) fn check_cores(cores: Cores) -> Result<(), OptionsError> {
+    check_cores_of(available_parallelism().map_or(1, |cores| cores.get()), cores)
+}
+
+/// Whether a host of so many cores has these.
+pub(super) fn check_cores_of(there: usize, cores: Cores) -> Result<(), OptionsError> {
+    let Cores { server, servers, client } = cores;
+    for wanted in [server, client] {
+        if wanted >= there {
+            return Err(OptionsError::NoSuchCore { wanted, there });
+        }
+    }
+    if server == client {
+        return Err(OptionsError::SameCore);
+    }
+    match cores.serving().last() {
+        None => Err(OptionsError::Nothing("no core serves")),
+        Some(&last) if last >= there => Err(OptionsError::TooFewCores { servers, first: server, there, client }),
+        Some(_) => Ok(()),
     }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::options::{Case, Figures, Images, Options};
+use super::options::{Case, Figures, Images, Options, OptionsError};
 use super::reflect;
 use super::row::{LimitedBy, Point, Round};
 use super::stand::{Ended, Stand};
@@ -28,6 +28,9 @@ const RETRY: Duration = Duration::from_millis(20);
 /// Why a peer was not measured.
 #[derive(Debug, thiserror::Error)]
 pub enum TrialError {
+    /// It is not to be had on this host.
+    #[error("{0}")]
+    Options(#[from] OptionsError),
     /// It does not serve.
     #[error("{0}")]
     Peer(PeerError),
@@ -48,6 +51,9 @@ pub enum TrialError {
     /// There is no image of it.
     #[error("{0}")]
     NoImage(String),
+    /// It did something else than what was to be measured.
+    #[error("this shows nothing: {0}")]
+    Unproven(String),
 }
 
 /// What a trial has found.

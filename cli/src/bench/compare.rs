@@ -78,7 +78,7 @@ pub(super) fn images<'a>(peers: impl Iterator<Item = &'a Peer>) -> anyhow::Resul
     Ok(Images { appliance, echo: limit(Kind::TcpEcho), reflector: limit(Kind::Reflector) })
 }
 
-fn bootable(path: Option<&Path>) -> anyhow::Result<Appliance> {
+pub(super) fn bootable(path: Option<&Path>) -> anyhow::Result<Appliance> {
     let kernel::Bootable { image, baked } = kernel::bootable(path)?;
     Ok(Appliance { image, baked, append: String::new() })
 }
