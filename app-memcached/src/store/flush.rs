@@ -2,7 +2,7 @@
 //!
 //! A stamp is a core's count of values given, and its number in the lowest bits, as many as the cores need: cores never give
 //! the same one. A count goes beyond that of the item that is replaced, so a key's stamps grow as long as it has an item. Stamps
-//! are the CAS values of items that no client has given one.
+//! are the CAS values of items.
 //!
 //! Items hold what their stamps are beyond the base of their segment, in 32 bits. A segment's base lies [`BEFORE`] stamps before
 //! the last one given, so that copies of items may have theirs too, and [`AFTER`] of them can be given until it is full.

@@ -3,14 +3,14 @@
 //! ```text
 //! 0        4                                   8       12
 //! | access | value len: 16 | key len: 8 | parts | stamp | parts ... | key ... | value ... \r \n | pad to 4 |
-//! parts, each if its bit is set:  exptime: 4 | flags: 4 | high half of the stamp: 4 | high part of the value's length: 4 | CAS: 8
+//! parts, of 4 bytes, each if its bit is set:  exptime | flags | high half of the stamp | high part of the value's length
 //! ```
 //!
 //! A published item never changes, but for two atomic words: `exptime` (touch) and [`access`](super::access) (when and whether
 //! it was read). Most items have no parts at all: a 19-byte key with a 2-byte value takes 36 bytes.
 //!
 //! The *stamp* says when an item was published, see [`flush`](super::flush): a count from that of its segment on, or, with its high
-//! half, from 0 on. It is the item's CAS value too, unless a client has given another one.
+//! half, from 0 on. It is the item's CAS value too.
 
 use core::mem::offset_of;
 use core::sync::atomic::AtomicU32;
@@ -99,18 +99,15 @@ mod part {
     pub(super) const FLAGS: u8 = 1 << 4;
     pub(super) const STAMP_HIGH: u8 = 1 << 5;
     pub(super) const LEN_HIGH: u8 = 1 << 6;
-    pub(super) const CAS: u8 = 1 << 7;
     pub(super) const FIRST: u32 = EXPTIME.trailing_zeros();
 }
 
 /// Bytes before the key, by parts.
 const KEY_AT: [u8; 1 << (8 - part::FIRST)] = {
-    let mut table = [FIXED as u8; 1 << (8 - part::FIRST)];
+    let mut table = [0; 1 << (8 - part::FIRST)];
     let mut parts = 0;
     while parts < table.len() {
-        let bits = (parts as u8) << part::FIRST;
-        let cas = if bits & part::CAS != 0 { 8 } else { 0 };
-        table[parts] += (4 * (bits & !part::CAS).count_ones() + cas) as u8;
+        table[parts] = (FIXED + 4 * parts.count_ones() as usize) as u8;
         parts += 1;
     }
     table
@@ -227,11 +224,6 @@ impl Plan {
         Plan { value_len, parts: self.parts & !part::LEN_HIGH | long, ..self }
     }
 
-    /// The same without a CAS value of a client's.
-    pub(super) fn without_cas(self) -> Plan {
-        Plan { parts: self.parts & !part::CAS, ..self }
-    }
-
     /// Bytes that such an item takes.
     #[inline]
     pub(super) fn footprint(self) -> usize {
@@ -269,12 +261,9 @@ impl Arena {
         self.begin_item(to, plan, &NewItem { key: self.key(from), flags, exptime, marks: Marks::NONE }, access);
     }
 
-    /// Copies the item at `from`, with its value and the CAS value that a client has given it, to `to`.
+    /// Copies the item at `from`, with its value, to `to`.
     pub(super) fn copy_item(&self, from: Addr, to: Addr, plan: Plan) {
         self.begin_successor(from, to, plan, self.access(from));
-        if let (Some(from_cas), Some(to_cas)) = (self.part_at(from, part::CAS), self.part_at(to, part::CAS)) {
-            self.copy(from_cas, to_cas, size_of::<u64>());
-        }
         self.copy(self.value_at(from), self.value_at(to), self.value_len(from) + CRLF);
     }
 
@@ -323,13 +312,6 @@ impl Arena {
         let Ok(low) = u32::try_from(low) else { return false };
         self.write(at.0 + offset_of!(Header, stamp), &low.to_ne_bytes());
         true
-    }
-
-    /// The CAS value that a client has given an item.
-    #[inline]
-    pub(super) fn given_cas(&self, at: Addr) -> Option<u64> {
-        let part = self.part_at(at, part::CAS)?;
-        Some(u64::from(self.read_word(part)) | u64::from(self.read_word(part + 4)) << 32)
     }
 
     #[inline]

@@ -237,7 +237,7 @@ impl Handle {
         let hash = self.shared.hash(key);
         self.provide_lines();
         while let Ok(entry) = self.seek(hash, key) {
-            if cas.is_some_and(|cas| cas != self.shared.cas(entry.addr())) {
+            if cas.is_some_and(|cas| cas != self.shared.stamp(entry.addr())) {
                 return Deleted::Exists;
             }
             if self.unlink(entry) {

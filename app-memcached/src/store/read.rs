@@ -234,7 +234,7 @@ impl Handle {
         Item {
             flags: arena.flags(addr),
             exptime: arena.exptime(addr),
-            cas: self.shared.cas(addr),
+            cas: self.shared.stamp(addr),
             value: arena.value(addr),
             place: Place { addr, moment: self.moment },
         }

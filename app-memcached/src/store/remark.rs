@@ -29,7 +29,7 @@ impl Change {
         match self {
             Change::Marks(Remark::Win) => old.with_marks(marks.with(Marks::WON)),
             Change::Marks(Remark::Invalidate) => {
-                old.without_cas().with_marks(marks.with(Marks::STALE).without(Marks::WON)).with_stamp(StampRoom::Half)
+                old.with_marks(marks.with(Marks::STALE).without(Marks::WON)).with_stamp(StampRoom::Half)
             }
             Change::Exptime(_) => old.with_exptime(),
         }
@@ -58,7 +58,7 @@ impl Handle {
         entry: Entry,
         exptime: u32,
     ) -> Result<Option<Place>, Miss> {
-        let cas = self.shared.cas(entry.addr());
+        let cas = self.shared.stamp(entry.addr());
         if let Ok(done) = self.change_by_copy(hash, key, entry, cas, Change::Exptime(exptime)) {
             return Ok(done);
         }
@@ -103,7 +103,7 @@ impl Handle {
         let entry = self.seek(hash, key).ok()?;
         let addr = entry.addr();
         let is_won = change == Change::Marks(Remark::Win) && self.shared.arena.marks(addr).has(Marks::WON);
-        (self.shared.cas(addr) == cas && !is_won).then_some(entry)
+        (self.shared.stamp(addr) == cas && !is_won).then_some(entry)
     }
 
     /// Writes the copy. Whether there is room for its stamp.

@@ -136,7 +136,7 @@ impl Shared {
         self.counts.iter().fold(0, |sum, counts| sum.wrapping_add(count(&counts.0)))
     }
 
-    /// The stamp of an item.
+    /// The stamp of an item, which is its CAS value.
     #[inline]
     pub(super) fn stamp(&self, addr: Addr) -> u64 {
         self.arena.stamp(addr, self.stamp_base(addr))
@@ -146,12 +146,6 @@ impl Shared {
     #[inline]
     pub(super) fn set_stamp(&self, addr: Addr, stamp: u64) -> bool {
         self.arena.set_stamp(addr, self.stamp_base(addr), stamp)
-    }
-
-    /// The CAS value of an item.
-    #[inline]
-    pub(super) fn cas(&self, addr: Addr) -> u64 {
-        self.arena.given_cas(addr).unwrap_or_else(|| self.stamp(addr))
     }
 
     #[inline]

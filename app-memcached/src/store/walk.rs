@@ -125,7 +125,7 @@ impl Handle {
             key: arena.key(addr),
             flags: arena.flags(addr),
             exptime: arena.exptime(addr),
-            cas: self.shared.cas(addr),
+            cas: self.shared.stamp(addr),
             value_len: arena.value_len(addr),
             details: Details { marks: arena.marks(addr), is_fetched: access.is_fetched(), idle_seconds },
         }

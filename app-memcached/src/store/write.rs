@@ -191,7 +191,7 @@ impl Handle {
     pub fn current(&mut self, reservation: &Reservation) -> Option<Current> {
         let old = self.find_old(self.shared.hash_of(reservation.addr), reservation.addr)?.addr();
         let arena = &self.shared.arena;
-        Some(Current { flags: arena.flags(old), cas: self.shared.cas(old), value_len: arena.value_len(old) })
+        Some(Current { flags: arena.flags(old), cas: self.shared.stamp(old), value_len: arena.value_len(old) })
     }
 
     /// Publishes a filled item under its key, if `condition` holds; gives it up if not.
@@ -257,11 +257,11 @@ impl Handle {
                 Verdict::Refuse(Outcome::NotFound)
             }
             (Condition::Cas(cas) | Condition::CasOrStale(cas) | Condition::Derived(cas), Some(old))
-                if self.shared.cas(old) == cas =>
+                if self.shared.stamp(old) == cas =>
             {
                 Verdict::Link
             }
-            (Condition::CasOrStale(cas), Some(old)) if (1..self.shared.cas(old)).contains(&cas) => {
+            (Condition::CasOrStale(cas), Some(old)) if (1..self.shared.stamp(old)).contains(&cas) => {
                 entry.map_or(Verdict::Link, Verdict::LinkStale)
             }
             (Condition::Cas(_) | Condition::CasOrStale(_) | Condition::Derived(_), Some(_)) => {
@@ -282,7 +282,7 @@ impl Handle {
         match (old, join) {
             (None, Join { absent: Absent::Add, .. }) => Verdict::Link,
             (None, _) => Verdict::Refuse(Outcome::NotStored),
-            (Some(old), Join { cas, .. }) if cas != 0 && cas != self.shared.cas(old) => {
+            (Some(old), Join { cas, .. }) if cas != 0 && cas != self.shared.stamp(old) => {
                 Verdict::Refuse(Outcome::Exists)
             }
             (Some(old), Join { end: End::Back, .. }) => Verdict::Join([old, addr]),
@@ -491,7 +491,7 @@ impl Handle {
         let arena = &self.shared.arena;
         let (front_len, back_len) = (arena.value_len(front), arena.value_len(back));
         let plan = arena.plan(old.addr()).with_value(front_len + back_len).with_marks(Marks::NONE);
-        let plan = plan.without_cas().with_stamp(StampRoom::Half);
+        let plan = plan.with_stamp(StampRoom::Half);
         // Making room may move or evict the old item: its bytes are held, and its entry is looked up again.
         self.add_pin(old.addr());
         let outcome = match self.allocate(plan.footprint()) {
