@@ -249,12 +249,12 @@ impl Play {
             };
             let len = client.pending.len();
             let shown = if self.memory == Memory::Scarce { client.talk.boundary() } else { len };
-            let before = (len, client.told.len());
+            let (before, stores) = ((len, client.told.len()), client.talk.has_whole_value());
             let status = self.advance(n, shown, room);
             let client = &self.clients[n];
             match status {
                 Status::NeedInput if shown < len => {
-                    assert!(client.pending.len() < len, "nothing comes of a whole request");
+                    assert!(client.pending.len() < len || stores, "nothing comes of a whole request");
                 }
                 Status::NeedInput => return,
                 // It was less than is needed to begin, and will not be more.
@@ -283,14 +283,14 @@ impl Play {
         if advance.status == Status::NeedInput {
             assert!(shown - advance.consumed < LINE_LIMIT, "asked for input with too much of it left");
         }
-        self.compare(n, advance.consumed, shown, advance.status);
+        self.compare(n, advance.consumed, shown, room, advance.status);
         advance.status
     }
 
     /// Lets the model do the same.
-    fn compare(&mut self, n: usize, taken: usize, shown: usize, status: Status) {
+    fn compare(&mut self, n: usize, taken: usize, shown: usize, room: usize, status: Status) {
         let lucks = if self.memory == Memory::Ample { &LUCKS[..1] } else { &LUCKS[..] };
-        let found = lucks.iter().find_map(|luck| self.follow(n, taken, *luck, status));
+        let found = lucks.iter().find_map(|luck| self.follow(n, taken, room, *luck, status));
         let Some((talk, items)) = found else { self.complain(n, taken, status) };
         let client = &mut self.clients[n];
         (client.talk, self.items) = (talk, items);
@@ -307,7 +307,7 @@ impl Play {
     }
 
     /// What the model makes of what was taken, with this luck; `None` if that is not what was seen.
-    fn follow(&mut self, n: usize, taken: usize, luck: Luck, status: Status) -> Option<(Talk, Items)> {
+    fn follow(&mut self, n: usize, taken: usize, room: usize, luck: Luck, status: Status) -> Option<(Talk, Items)> {
         let client = &mut self.clients[n];
         let (mut talk, mut items) = match self.memory {
             // There is no second try.
@@ -316,7 +316,7 @@ impl Play {
         };
         items.luck = luck;
         let extent = if matches!(status, Status::NeedRoom | Status::Pause) { Extent::Beginning } else { Extent::All };
-        let has_followed = talk.follow(taken, &mut items);
+        let has_followed = talk.follow(taken, room, &mut items);
         let mut is_right = is_as_expected(&self.clients[n].told, &talk.parts, extent);
         if !is_right && status == Status::NeedRoom && talk.gives_up_line(&mut items) {
             is_right = is_as_expected(&self.clients[n].told, &talk.parts, extent);

@@ -1,5 +1,7 @@
 //! The model's side of a connection: the bytes that came, what it is at, and what it has to say.
 
+use app_memcached::protocol::REPLY_ROOM;
+
 use super::answer::{Part, Silence};
 use super::binary::{self, Header};
 use super::items::{Items, MAX_KEY, New, Outcome, Rule};
@@ -83,11 +85,13 @@ pub(super) struct Talk {
     pub(super) state: State,
     /// What is to come.
     pub(super) parts: Vec<Part>,
+    /// Whether there is room to begin an answer: a value that has come is not stored before.
+    has_room: bool,
 }
 
 impl Talk {
     pub(super) fn new() -> Talk {
-        Talk { stream: Vec::new(), at: 0, state: State::Start, parts: Vec::new() }
+        Talk { stream: Vec::new(), at: 0, state: State::Start, parts: Vec::new(), has_room: true }
     }
 
     /// Bytes come from the client.
@@ -97,9 +101,12 @@ impl Talk {
         self.stream.extend_from_slice(bytes);
     }
 
-    /// Does what the next `taken` bytes ask for: so many were taken of what has come. Whether they can have been.
-    pub(super) fn follow(&mut self, taken: usize, items: &mut Items) -> bool {
+    /// Does what the next `taken` bytes ask for, with so much room for answers: so many were taken of what has come. Whether
+    /// they can have been.
+    pub(super) fn follow(&mut self, taken: usize, room: usize, items: &mut Items) -> bool {
         let until = self.at + taken;
+        self.has_room = room >= REPLY_ROOM;
+        self.store_whole(items);
         while self.at < until {
             if !self.step(until, items) {
                 return false;
@@ -211,10 +218,7 @@ impl Talk {
                 let n = limit.min(left.len()).min(storing.whole - storing.bytes.len());
                 storing.bytes.extend_from_slice(&left[..n]);
                 self.at += n;
-                if storing.bytes.len() == storing.whole {
-                    let storing = storing.clone();
-                    self.store(storing, items);
-                }
+                self.store_whole(items);
                 n > 0
             }
             State::Skip(bytes, home) => {
@@ -279,7 +283,21 @@ impl Talk {
         self.state = State::Value(storing);
     }
 
-    /// A value has come.
+    /// Stores a value that has come, if it may be.
+    fn store_whole(&mut self, items: &mut Items) {
+        if let State::Value(storing) = &self.state
+            && self.has_whole_value()
+            && self.has_room
+        {
+            self.store(storing.clone(), items);
+        }
+    }
+
+    /// Whether a value has come that is not stored yet.
+    pub(super) fn has_whole_value(&self) -> bool {
+        matches!(&self.state, State::Value(storing) if storing.bytes.len() == storing.whole)
+    }
+
     fn store(&mut self, storing: Storing, items: &mut Items) {
         let (value, end) = storing.bytes.split_at(storing.len);
         let stored = match storing.style {
