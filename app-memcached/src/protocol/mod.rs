@@ -38,7 +38,7 @@ mod verb;
 pub use auth::{MAX_TOKEN, Token};
 pub use counters::{ConnectionBlock, ConnectionCounters, CounterBlock, Counters, Tallies};
 pub use dialect::{CasUse, Dialect, Speech};
-pub use line::probable_keys;
+pub use line::probable_key;
 pub use output::Output;
 pub use roster::{Doing, Listener, Roster, Seen};
 pub use server::{Dataplane, Ending, Permissions, Server, Settings};

@@ -25,7 +25,25 @@ pub(super) fn parse_i32(text: &[u8]) -> Option<i32> {
     Some(value as i32)
 }
 
+/// Sign and magnitude: nothing but digits, as nearly always, or whatever else is fine.
+#[inline]
 fn parse_magnitude(text: &[u8]) -> Option<(bool, u64)> {
+    if text.is_empty() || text.len() >= MAX_DIGITS {
+        return parse_any_magnitude(text);
+    }
+    let mut value = 0;
+    for byte in text {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return parse_any_magnitude(text);
+        }
+        value = value * 10 + u64::from(digit);
+    }
+    Some((false, value))
+}
+
+#[cold]
+fn parse_any_magnitude(text: &[u8]) -> Option<(bool, u64)> {
     let blanks = text.iter().take_while(|byte| is_space(**byte)).count();
     let text = &text[blanks..];
     let (negative, digits) = match text {
@@ -42,6 +60,26 @@ fn parse_magnitude(text: &[u8]) -> Option<(bool, u64)> {
         value = value.checked_mul(10)?.checked_add(u64::from(digit - b'0'))?;
     }
     Some((negative, value))
+}
+
+/// Most digits of a number that fits into 31 bits whatever they are.
+const FEW_DIGITS: usize = 9;
+
+/// The number that `text` begins with, plain and small as nearly all are, and what follows its digits.
+#[inline]
+pub(super) fn split_small(text: &[u8]) -> Option<(u32, &[u8])> {
+    let mut value = 0;
+    for (count, byte) in text.iter().enumerate() {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return (count > 0).then(|| (value, &text[count..]));
+        }
+        if count == FEW_DIGITS {
+            break;
+        }
+        value = value * 10 + u32::from(digit);
+    }
+    None
 }
 
 /// Most digits of a 64-bit number.
@@ -113,6 +151,15 @@ mod tests {
         assert_eq!(parse_i32(b"4294967296"), Some(0));
         assert_eq!(parse_i32(b"9223372036854775807"), Some(-1));
         assert_eq!(parse_i32(b"9223372036854775808"), None);
+    }
+
+    #[test]
+    fn small_numbers_are_split_off() {
+        assert_eq!(split_small(b"0 1"), Some((0, &b" 1"[..])));
+        assert_eq!(split_small(b"999999999\r\n"), Some((999_999_999, &b"\r\n"[..])));
+        for other in [&b""[..], b" 1", b"-1 ", b"+1 ", b"12", b"1000000000 "] {
+            assert_eq!(split_small(other), None, "{}", other.escape_ascii());
+        }
     }
 
     #[test]

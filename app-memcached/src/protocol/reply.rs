@@ -41,10 +41,23 @@ impl Answer {
     /// Writes the line.
     pub(super) fn write(self, out: &mut impl Output) {
         match self {
-            Answer::Nothing => return,
-            Answer::Line(line) => out.write(line.as_bytes()),
-            Answer::Number(number) => out.write(Decimal::new(number).text()),
+            Answer::Nothing => {}
+            Answer::Line(line) => write_line(line.as_bytes(), out),
+            Answer::Number(number) => write_line(Decimal::new(number).text(), out),
         }
-        out.write(b"\r\n");
+    }
+}
+
+fn write_line(text: &[u8], out: &mut impl Output) {
+    match out.piece(text.len() + 2) {
+        Some(piece) => {
+            let (line, end) = piece.split_at_mut(text.len());
+            line.copy_from_slice(text);
+            end.copy_from_slice(b"\r\n");
+        }
+        None => {
+            out.write(text);
+            out.write(b"\r\n");
+        }
     }
 }

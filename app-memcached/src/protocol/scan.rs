@@ -1,5 +1,8 @@
 //! Finding bytes, eight at a time.
 
+/// Bytes looked at together.
+const WORD: usize = size_of::<u64>();
+
 const LOW: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = 0x8080_8080_8080_8080;
 
@@ -22,14 +25,27 @@ pub(super) fn find_newline(bytes: &[u8]) -> Option<usize> {
 /// `marks` sets the high bit of the first byte of a little-endian word that matches, and none before it.
 #[inline]
 fn find(bytes: &[u8], marks: impl Fn(u64) -> u64, matches: impl Fn(u8) -> bool) -> Option<usize> {
-    let (words, rest) = bytes.as_chunks::<8>();
+    let (words, rest) = bytes.as_chunks::<WORD>();
     for (i, word) in words.iter().enumerate() {
         let found = marks(u64::from_le_bytes(*word));
         if found != 0 {
-            return Some(i * 8 + found.trailing_zeros() as usize / 8);
+            return Some(i * WORD + first(found));
         }
     }
-    rest.iter().position(|&byte| matches(byte)).map(|i| words.len() * 8 + i)
+    match bytes.last_chunk() {
+        // Of the last word, nothing that was looked at before matches.
+        Some(last) => {
+            let found = marks(u64::from_le_bytes(*last));
+            (found != 0).then(|| bytes.len() - WORD + first(found))
+        }
+        None => rest.iter().position(|&byte| matches(byte)),
+    }
+}
+
+/// The first byte that is marked in a little-endian word.
+#[inline]
+fn first(marks: u64) -> usize {
+    marks.trailing_zeros() as usize / 8
 }
 
 #[cfg(test)]

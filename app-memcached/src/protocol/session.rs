@@ -15,6 +15,7 @@ use super::server::{Dataplane, Server};
 use super::value::Transfer;
 use super::verb::get::{self, Keys};
 use super::verb::stats::Listing;
+use super::verb::storage;
 use super::verb::{self, Next};
 
 /// A command line that does not end within this many bytes closes the connection, unless it is a `get` or `gets`.
@@ -288,6 +289,9 @@ impl Session {
             return Step::stop(Status::NeedRoom);
         }
         if let Some(step) = get::single(input, &mut self.state, server, out) {
+            return step;
+        }
+        if let Some(step) = storage::plain_set(input, &mut self.state, server, out) {
             return step;
         }
         self.command(input, server, out)

@@ -1,10 +1,12 @@
 //! Looking ahead: the items that a batch of requests will read are asked for before the first of them is worked on.
 
+use core::slice;
+
 use netstack::app::{Event, Events};
 
 use super::connection::Connection;
 use crate::protocol;
-use crate::store::{Expected, Handle};
+use crate::store::{Expected, Handle, MAX_KEY};
 
 /// Events that are looked at together.
 pub(super) const GROUP: usize = 8;
@@ -22,18 +24,26 @@ pub(super) fn look(store: &Handle, connections: &[Connection], events: &Events) 
 
 #[inline(never)]
 fn look_at_group(store: &Handle, connections: &[Connection], events: &Events) {
-    let payloads = events.iter().take(GROUP).filter_map(|event| match event {
-        Event::Recv { cookie, payload } => {
-            let is_at_line = connections.get(*cookie as usize)?.session.is_at_line();
-            is_at_line.then_some(payload.bytes())
-        }
-        _ => None,
-    });
     let mut expected = [Expected::default(); DEPTH];
-    let mut count = 0;
-    for (place, key) in expected.iter_mut().zip(payloads.flat_map(protocol::probable_keys)) {
-        *place = store.expect(key);
-        count += 1;
+    let mut places = expected.iter_mut();
+    for event in events.iter().take(GROUP) {
+        let Event::Recv { cookie, payload } = event else { continue };
+        if connections.get(*cookie as usize).is_some_and(|connection| connection.session.is_at_line()) {
+            look_at_requests(store, payload.bytes(), &mut places);
+        }
     }
-    expected[..count].iter().for_each(|expected| store.expect_item(*expected));
+    let left = places.len();
+    expected[..DEPTH - left].iter().for_each(|expected| store.expect_item(*expected));
+}
+
+/// Asks for the buckets of the keys in `input`, as many as there are places to note them.
+#[inline]
+fn look_at_requests(store: &Handle, mut input: &[u8], places: &mut slice::IterMut<'_, Expected>) {
+    while let Some((key, rest)) = protocol::probable_key(input) {
+        input = rest;
+        if (1..=MAX_KEY).contains(&key.len()) {
+            let Some(place) = places.next() else { return };
+            *place = store.expect(key);
+        }
+    }
 }

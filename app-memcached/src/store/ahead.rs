@@ -12,6 +12,8 @@ const ITEM_LINES: usize = 8;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Expected {
     hash: u64,
+    /// The first line of its bucket.
+    line: usize,
 }
 
 /// Buckets whose items stay in a cache by themselves: some ten thousand items. Tests look ahead always.
@@ -28,15 +30,14 @@ impl Handle {
     #[inline]
     pub fn expect(&self, key: &[u8]) -> Expected {
         let hash = self.shared.hash(key);
-        self.shared.index.prefetch(&self.shared.arena, hash);
-        Expected { hash }
+        Expected { hash, line: self.shared.index.prefetch(&self.shared.arena, hash) }
     }
 
     /// Asks for the item of a key whose bucket is there by now.
     #[inline]
     pub fn expect_item(&self, expected: Expected) {
         let Shared { arena, index, .. } = &*self.shared;
-        if let Some(addr) = index.candidate(arena, expected.hash) {
+        if let Some(addr) = index.candidate(arena, expected.line, expected.hash) {
             arena.prefetch(addr.0, ITEM_LINES);
         }
     }

@@ -150,17 +150,19 @@ impl Index {
         self.find_slot(arena, hash, TAG | TENTATIVE, tag, |word| word & ADDR != 0 && is_it(addr_of(word)))
     }
 
-    /// Asks for the first line of the bucket of `hash`.
+    /// Asks for the first line of the bucket of `hash`. Returns its number.
     #[inline]
-    pub(super) fn prefetch(&self, arena: &Arena, hash: u64) {
-        arena.prefetch(self.bucket_of(hash, self.state().buckets) * LINE, 1);
+    pub(super) fn prefetch(&self, arena: &Arena, hash: u64) -> usize {
+        let line = self.bucket_of(hash, self.state().buckets);
+        arena.prefetch(line * LINE, 1);
+        line
     }
 
-    /// An item whose key may have the hash `hash`, by the first line of its bucket.
+    /// An item whose key may have the hash `hash`, by the first line of its bucket: a guess.
     #[inline]
-    pub(super) fn candidate(&self, arena: &Arena, hash: u64) -> Option<Addr> {
+    pub(super) fn candidate(&self, arena: &Arena, line: usize, hash: u64) -> Option<Addr> {
         let tag = hash >> TAG_SHIFT << TAG_SHIFT;
-        let line = arena.line(self.bucket_of(hash, self.state().buckets));
+        let line = arena.line(line);
         let words = line[..SLOTS].iter().map(|word| word.load(Ordering::Acquire));
         words.into_iter().find(|word| (word ^ tag) & TAG == 0 && word & ADDR != 0).map(addr_of)
     }

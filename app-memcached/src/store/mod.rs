@@ -396,10 +396,18 @@ impl Drop for Handle {
 /// Equality by 8 bytes at a time: keys are short, and a call of `memcmp` costs more than it compares.
 #[inline]
 fn same_bytes(a: &[u8], b: &[u8]) -> bool {
-    let ((a_words, a_rest), (b_words, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
-    a.len() == b.len()
-        && a_words.iter().zip(b_words).all(|(a, b)| u64::from_le_bytes(*a) == u64::from_le_bytes(*b))
-        && a_rest.iter().zip(b_rest).all(|(a, b)| a == b)
+    let word = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes);
+    if a.len() != b.len() {
+        return false;
+    }
+    match (a.last_chunk(), b.last_chunk()) {
+        // The last word overlaps the one before.
+        (Some(a_last), Some(b_last)) => {
+            let (a_words, b_words) = (a.as_chunks::<8>().0, b.as_chunks::<8>().0);
+            word(a_last) == word(b_last) && a_words.iter().zip(b_words).all(|(a, b)| word(a) == word(b))
+        }
+        _ => a.iter().zip(b).all(|(a, b)| a == b),
+    }
 }
 
 #[cfg(all(test, not(loom)))]
