@@ -20,7 +20,7 @@ use core::{ptr, slice};
 use netdrv::cache;
 use netdrv::pktbuf::Fragment;
 
-use super::item::{ALIGN, Addr, Header};
+use super::layout::{ALIGN, Addr, Header};
 use super::memory::StoreMemory;
 use super::sync::AtomicU64;
 

@@ -22,9 +22,10 @@
 //! and delete its items meanwhile, and whoever is slower at an item looks again.
 
 use super::index::Entry;
-use super::item::Addr;
+use super::layout::Addr;
 use super::pins::Pins;
-use super::segment::{Age, Number, Segment, State};
+use super::pool::Number;
+use super::segment::{Age, Segment, State};
 use super::{Handle, Miss, WhenFull};
 
 /// The live share above which compaction does not pay, in eighths.

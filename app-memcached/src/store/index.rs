@@ -30,7 +30,7 @@ use alloc::boxed::Box;
 
 use super::arena::{Arena, LINE, LINE_WORDS};
 use super::epoch::Epochs;
-use super::item::{ALIGN, Addr};
+use super::layout::{ALIGN, Addr};
 use super::sync::{AtomicU64, Ordering};
 pub(super) use insert::Insert;
 pub(super) use lines::Lines;

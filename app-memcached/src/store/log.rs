@@ -3,8 +3,9 @@
 //! A core that allocates holds no reference into the store but under pins: so it passes a turn boundary of its own whenever
 //! memory is short, and other cores need not wait for it.
 
-use super::item::Addr;
-use super::segment::{Age, Number, State};
+use super::layout::Addr;
+use super::pool::Number;
+use super::segment::{Age, State};
 use super::{Handle, WhenFull};
 
 /// Copying that is worth not losing a byte, in bytes.
@@ -16,6 +17,10 @@ const PATIENCE: u32 = 1_000_000;
 
 /// How often a run is looked for.
 const RUN_ATTEMPTS: usize = 4;
+
+/// Memory is full: nothing could be, or may be, cleaned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutOfMemory;
 
 /// A segment that is being filled.
 #[derive(Clone, Copy, Debug)]

@@ -25,6 +25,7 @@ mod access;
 mod ahead;
 mod arena;
 mod clean;
+mod condition;
 mod counters;
 mod epoch;
 mod flush;
@@ -32,7 +33,9 @@ mod ghosts;
 mod hash;
 mod index;
 mod item;
+mod layout;
 mod limit;
+mod link;
 mod log;
 mod memory;
 mod note;
@@ -52,14 +55,16 @@ use alloc::sync::Arc;
 use access::Access;
 pub use ahead::Expected;
 use clean::Cleaner;
+pub use condition::{Absent, Condition, End, Join, Outcome};
 use counters::Counts;
 pub use counters::StoreCounters;
 pub use index::OverflowBytes;
 use index::{Entry, Lines, Scope, Size};
-use item::Addr;
-pub use item::{Marks, NewItem};
+use layout::Addr;
+pub use layout::{Marks, NewItem};
 pub use limit::{Adjusting, OutOfBounds};
 use log::Heads;
+pub use log::OutOfMemory;
 pub use memory::StoreMemory;
 #[cfg(test)]
 pub(crate) use memory::lend;
@@ -69,7 +74,7 @@ pub use remark::Remark;
 pub use shared::Shared;
 use sweep::Sweeper;
 pub use walk::{Crawled, Cursor, Visited, Walk};
-pub use write::{Absent, Condition, Current, End, Join, OutOfMemory, Outcome, Reservation};
+pub use write::{Current, Reservation};
 
 /// The longest key, in bytes.
 pub const MAX_KEY: usize = 250;
@@ -123,9 +128,6 @@ enum Presence {
     Online,
     Offline,
 }
-
-/// How many items the other cores have is asked again after so many insertions.
-const ESTIMATE_AGE: u32 = 64;
 
 /// One core's access to the store.
 pub struct Handle {

@@ -4,7 +4,7 @@
 use core::num::NonZeroUsize;
 
 use super::access::Access;
-use super::item::{Addr, ExptimeRoom, Marks, NewItem, Plan};
+use super::layout::{Addr, ExptimeRoom, Marks, NewItem, Plan};
 use super::{Handle, OutOfMemory};
 
 /// A note. Has to be given back with [`Handle::drop_note`].

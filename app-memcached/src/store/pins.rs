@@ -6,7 +6,7 @@
 
 use alloc::boxed::Box;
 
-use super::segment::Number;
+use super::pool::Number;
 use super::sync::{AtomicU64, Ordering};
 
 /// Counts of a cache line pair: rows of two cores share none.

@@ -3,8 +3,10 @@
 
 use alloc::boxed::Box;
 
-use super::segment::Number;
 use super::sync::{Apart, AtomicU32, AtomicU64, Ordering};
+
+/// A segment's number.
+pub(super) type Number = u32;
 
 /// A set of numbers.
 pub(super) struct NumberSet {

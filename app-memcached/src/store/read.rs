@@ -2,7 +2,7 @@
 
 use netdrv::pktbuf::Fragment;
 
-use super::item::{Addr, Marks};
+use super::layout::{Addr, Marks};
 use super::pins::segments_held;
 use super::{Handle, MAX_KEY};
 

@@ -1,9 +1,10 @@
 //! What cannot change in an item: a copy that has it takes the item's place, so that of two clients that ask for the same only
 //! one is told yes, and nobody sees an item change.
 
+use super::condition::Condition;
 use super::index::Entry;
-use super::item::{Addr, CRLF, Plan, StampRoom};
-use super::write::{Condition, OutOfMemory};
+use super::layout::{Addr, CRLF, Plan, StampRoom};
+use super::log::OutOfMemory;
 use super::{Handle, Marks, Miss, Place};
 
 /// Other marks.

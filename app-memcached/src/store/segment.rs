@@ -14,7 +14,7 @@ use alloc::boxed::Box;
 
 use super::epoch::Epochs;
 use super::pins::Pins;
-use super::pool::{End, FreePool, NumberSet};
+use super::pool::{End, FreePool, Number, NumberSet};
 use super::sync::{Apart, AtomicU32, AtomicU64, Ordering, order_after_rmw};
 
 /// What a segment is used for.
@@ -36,9 +36,6 @@ pub(super) enum State {
     /// Buckets of the index.
     Index,
 }
-
-/// A segment's number.
-pub(super) type Number = u32;
 
 /// One segment.
 #[repr(align(32))]

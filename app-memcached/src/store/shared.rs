@@ -10,7 +10,7 @@ use super::flush::Flushes;
 use super::ghosts::Ghosts;
 use super::hash::ItemHash;
 use super::index::{Index, MAX_CORES};
-use super::item::{Addr, ExptimeRoom};
+use super::layout::{Addr, ExptimeRoom};
 use super::limit::Limit;
 use super::pins::Pins;
 use super::segment::Segments;

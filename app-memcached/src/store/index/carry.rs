@@ -4,7 +4,7 @@
 //! expiry time first and takes the mark away after: then the swap fails, and the mover begins anew. Only the slot is shared,
 //! so a mover that is stopped keeps nobody.
 
-use super::super::item::Addr;
+use super::super::layout::Addr;
 use super::super::sync::{Ordering, fence, order_after_rmw};
 use super::{ADDR, Entry, FROZEN, Index, MOVER, MOVER_SHIFT, Scope, field_of, swap};
 

@@ -5,7 +5,7 @@
 //! one, unless somebody emptied it. Of two that put theirs, the later one sees the other's: it empties it, or gives way.
 //! Nobody waits: who was stopped halfway is pushed aside.
 
-use super::super::item::Addr;
+use super::super::layout::Addr;
 use super::super::sync::{Ordering, order_after_rmw};
 use super::{
     ADDR, DEAD, Entry, FROZEN, Index, LINE_WORDS, SLOTS, Scope, TAG_SHIFT, TENTATIVE, line_at, link_to, swap, word_of,

@@ -15,7 +15,7 @@
 
 use super::super::arena::{Arena, LINE};
 use super::super::epoch::Epochs;
-use super::super::item::Addr;
+use super::super::layout::Addr;
 use super::super::sync::Ordering;
 use super::lines;
 use super::{

@@ -18,7 +18,7 @@
 //! reason a look-up misses no entry that is there all the time.
 
 use super::super::arena::Arena;
-use super::super::item::Addr;
+use super::super::layout::Addr;
 use super::super::sync::Ordering;
 use super::{DEAD, Entry, FROZEN, Index, MOVER_SHIFT, SLOTS, Scope, line_at, link_to, swap};
 

@@ -7,7 +7,7 @@ use loom::thread;
 use super::super::arena::{Arena, LINE};
 use super::super::epoch::Epochs;
 use super::super::index::{Index, Insert, Lines, Scope};
-use super::super::item::{ALIGN, Addr};
+use super::super::layout::{ALIGN, Addr};
 use super::super::memory::StoreMemory;
 use super::model;
 
