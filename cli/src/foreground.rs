@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use image::{Image, Symbols};
-use orchestrator::{Booting, Ending, Entry, NotReady, Plan, Ready, StateDir, annotate};
+use orchestrator::{Booting, Ending, Entry, Lifetime, NotReady, Plan, Ready, StateDir, annotate};
 
 use crate::{FAILURE, output};
 
@@ -33,6 +33,8 @@ pub(crate) struct Order<'a> {
     pub(crate) image: &'a Image,
     /// The instance's name; `None` takes one that is free.
     pub(crate) name: Option<&'a str>,
+    /// Whether it goes on when we are gone.
+    pub(crate) lifetime: Lifetime,
     /// How long it may take to serve.
     pub(crate) limit: Duration,
     pub(crate) console: Console,
@@ -71,7 +73,7 @@ pub(crate) fn boot(order: Order<'_>) -> anyhow::Result<Booted> {
         Console::ErrIfAmiss => None,
         Console::Out | Console::Err => Some(output::progress((order.progress)(&reservation.name))),
     };
-    let booting = orchestrator::launch(&order.state, reservation, order.plan, order.image)?;
+    let booting = orchestrator::launch(&order.state, reservation, order.plan, order.image, order.lifetime)?;
     let mut run = Foreground { state: order.state, booting, symbols, console: order.console, interrupted };
     let ready = orchestrator::wait_ready(&run.state, &mut run.booting, order.limit, &run.interrupted);
     if let Some(progress) = progress {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use orchestrator::{Error, Host, Listen, Plan, StateDir};
+use orchestrator::{Error, Host, Lifetime, Listen, Plan, StateDir};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::args::{Output, RunOptions};
@@ -25,6 +25,7 @@ pub(crate) fn run(options: &RunOptions) -> anyhow::Result<u8> {
         plan: &plan,
         image: &bootable.image,
         name: options.name.as_deref(),
+        lifetime: Lifetime::Own,
         limit: Duration::from_secs(options.timeout),
         console: match options.output {
             Output::Table => Console::Out,

@@ -9,6 +9,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Instant;
 
 use image::Image;
+use rustix::process;
 
 use crate::ending::Asked;
 use crate::vmm;
@@ -37,13 +38,29 @@ pub struct Booting {
     child: Child,
 }
 
-/// Writes the image, starts the VMM and makes the instance known. The VMM has a session of its own and outlives us.
-pub fn launch(state: &StateDir, reservation: Reservation, plan: &Plan, image: &Image) -> Result<Booting, Error> {
+/// How long a VMM may run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lifetime {
+    /// Until it ends or is stopped, whatever becomes of us.
+    Own,
+    /// No longer than the thread that launches it, by whatever that is ended: it is to be one that lasts, as Linux asks for no
+    /// process (prctl(2), PR_SET_PDEATHSIG).
+    Launchers,
+}
+
+/// Writes the image, starts the VMM and makes the instance known. The VMM has a session of its own.
+pub fn launch(
+    state: &StateDir,
+    reservation: Reservation,
+    plan: &Plan,
+    image: &Image,
+    lifetime: Lifetime,
+) -> Result<Booting, Error> {
     check_network(state, plan)?;
     let (name, files) = (reservation.name.clone(), reservation.files.clone());
     image.write_to(files.directory())?;
     let command_line = vmm::command_line(plan, &name, &files);
-    let (child, executed) = start(plan.vmm, &command_line, &files)?;
+    let (child, executed) = start(plan.vmm, &command_line, &files, lifetime)?;
     let mut booting = Booting {
         record: Record::new(
             &name,
@@ -148,7 +165,7 @@ fn port_taken(state: &StateDir, address: SocketAddrV4, error: io::Error) -> Erro
 }
 
 /// Executes the VMM. Returns it, and when that was.
-fn start(vmm: Vmm, line: &CommandLine, files: &Files) -> Result<(Child, Instant), Error> {
+fn start(vmm: Vmm, line: &CommandLine, files: &Files, lifetime: Lifetime) -> Result<(Child, Instant), Error> {
     let create = |path: &Path| {
         File::create(path).map_err(|cause| Error::State { what: "cannot make", path: path.to_owned(), cause })
     };
@@ -165,23 +182,32 @@ fn start(vmm: Vmm, line: &CommandLine, files: &Files) -> Result<(Child, Instant)
     HIDDEN_VARIABLES.iter().for_each(|name| {
         command.env_remove(name);
     });
-    detach(&mut command);
+    detach(&mut command, lifetime);
     let executed = Instant::now();
     Ok((command.spawn().map_err(failed)?, executed))
 }
 
 /// Gives the command a session of its own, so that neither Ctrl-C nor the terminal's end reaches it, and none of our open
-/// files but the standard ones: whoever waits for a pipe of ours to close would wait for the appliance.
+/// files but the standard ones: whoever waits for a pipe of ours to close would wait for the appliance. Only the kernel's word
+/// that we are gone reaches it, if its lifetime is ours.
 #[allow(unsafe_code)] // std has no safe way to act between fork and exec
-fn detach(command: &mut Command) {
+fn detach(command: &mut Command, lifetime: Lifetime) {
     const FIRST_PRIVATE: u32 = 3;
+    let launcher = process::getpid();
     // SAFETY:
-    // - between fork and exec only async-signal-safe calls are allowed: setsid and close_range are, the closure makes no
-    //   other and allocates nothing;
+    // - between fork and exec only async-signal-safe calls are allowed: setsid, prctl, getppid and close_range are, as bare calls
+    //   of the kernel; the closure makes no other and allocates nothing;
     // - close_range only marks files to be closed by the exec, so that std's own, which still reports a failed exec, works.
     unsafe {
-        command.pre_exec(|| {
-            rustix::process::setsid()?;
+        command.pre_exec(move || {
+            process::setsid()?;
+            if lifetime == Lifetime::Launchers {
+                process::set_parent_process_death_signal(Some(process::Signal::KILL))?;
+                // Whoever was gone before that has sent no signal, and will not.
+                if process::getppid() != Some(launcher) {
+                    return Err(rustix::io::Errno::SRCH.into());
+                }
+            }
             // Linux before 5.9 has no such call: then files leak that their owner did not mark himself.
             libc::close_range(FIRST_PRIVATE, u32::MAX, libc::CLOSE_RANGE_CLOEXEC as i32);
             Ok(())

@@ -40,7 +40,7 @@ pub use ending::Ending;
 pub use error::Error;
 pub use files::Files;
 pub use host::{Host, KvmState, find_program};
-pub use launch::{Booting, free_port, launch};
+pub use launch::{Booting, Lifetime, free_port, launch};
 pub use plan::{Plan, plan};
 pub use process::Process;
 pub use readiness::{NotReady, wait_ready};

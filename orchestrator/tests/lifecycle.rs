@@ -14,7 +14,7 @@ use abi::config::Config;
 use abi::exit::Exit;
 use image::{BuildId, Image};
 use orchestrator::{
-    Accel, Booting, Ending, Error, Listen, Machine, Memory, Net, NotReady, Pages, Plan, Ready, StateDir, Vmm,
+    Accel, Booting, Ending, Error, Lifetime, Listen, Machine, Memory, Net, NotReady, Pages, Plan, Ready, StateDir, Vmm,
     free_port, launch, stop, wait_ready,
 };
 
@@ -60,8 +60,12 @@ impl Stage {
     }
 
     fn launch(&self) -> Result<Booting, Error> {
+        self.launch_for(Lifetime::Own)
+    }
+
+    fn launch_for(&self, lifetime: Lifetime) -> Result<Booting, Error> {
         let image = Image { bytes: b"an image".to_vec(), build_id: BuildId([7; 20]) };
-        launch(&self.state, self.state.reserve(None)?, &self.plan, &image)
+        launch(&self.state, self.state.reserve(None)?, &self.plan, &image, lifetime)
     }
 
     fn wait(&self, booting: &mut Booting, limit: Duration) -> Result<Ready, NotReady> {
@@ -129,6 +133,21 @@ fn the_vmm_has_a_session_of_its_own() {
     let session = stat[stat.rfind(')').unwrap()..].split(' ').nth(4).unwrap();
     assert_eq!(session, pid);
     stage.stop();
+}
+
+#[test]
+fn a_vmm_ends_with_its_launcher_if_it_is_to() {
+    let (lasting, bound) = (Stage::new("exec sleep 60"), Stage::new("exec sleep 60"));
+    let launch = || (lasting.launch_for(Lifetime::Own).unwrap(), bound.launch_for(Lifetime::Launchers).unwrap());
+    // The thread is over with that.
+    let (mut lasting_one, mut bound_one) = thread::scope(|scope| scope.spawn(launch).join().unwrap());
+    let deadline = Instant::now() + LIMIT;
+    while bound_one.try_wait().unwrap().is_none() {
+        assert!(Instant::now() < deadline, "it outlives its launcher");
+        thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(lasting_one.try_wait().unwrap(), None);
+    lasting.stop();
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use image::Image;
-use orchestrator::{Booting, Entry, Host, Listen, Memory, Net, NotReady, Spec, StateDir, Validation};
+use orchestrator::{Booting, Entry, Host, Lifetime, Listen, Memory, Net, NotReady, Spec, StateDir, Validation};
 
 use super::remote::Remote;
 use super::replay::{Cache, Tally};
@@ -80,7 +80,7 @@ impl Instance {
         let state = StateDir::resolve()?;
         // A name by which it can be found should we be killed: `memstorm ps`, `memstorm stop`.
         let reservation = state.reserve(Some(&format!("bench-{}", std::process::id())))?;
-        let booting = orchestrator::launch(&state, reservation, &plan, image)?;
+        let booting = orchestrator::launch(&state, reservation, &plan, image, Lifetime::Own)?;
         Ok(Instance { state, booting })
     }
 }

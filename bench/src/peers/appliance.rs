@@ -5,7 +5,9 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use image::Image;
-use orchestrator::{Accel, Booting, Ending, Entry, Host, Listen, Net, NotReady, Ready, Spec, StateDir, Validation};
+use orchestrator::{
+    Accel, Booting, Ending, Entry, Host, Lifetime, Listen, Net, NotReady, Ready, Spec, StateDir, Validation,
+};
 
 use super::network::{GUEST_TAP, PREFIX};
 use super::{Needs, PeerError, Reach, machine_memory};
@@ -48,7 +50,7 @@ impl Instance {
         let state = StateDir::resolve()?;
         // A name by which it can be found should we be killed: `memstorm ps`, `memstorm stop`.
         let reservation = state.reserve(Some(&format!("bench-{}", std::process::id())))?;
-        let booting = orchestrator::launch(&state, reservation, &plan, &appliance.image)?;
+        let booting = orchestrator::launch(&state, reservation, &plan, &appliance.image, Lifetime::Own)?;
         Ok(Instance { state, booting })
     }
 

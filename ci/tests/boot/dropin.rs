@@ -26,6 +26,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         crate::trial("memcached's command line: a server", kvm, server),
         crate::trial("memcached's command line: what is switched off", kvm, switched_off),
         crate::trial("memcached's command line: idle connections", kvm, idle),
+        crate::trial("memcached's command line: killed", kvm, killed),
         crate::trial("memcached's command line: a daemon", kvm, daemon),
         crate::trial("memcached's command line: refusals", None, refusals),
     ]
@@ -187,6 +188,20 @@ fn idle() -> Result<()> {
     ensure!(kicks.parse::<u32>()? > 0, "idle_kicks is {kicks}");
     run.signal(Signal::SIGUSR1)?;
     run.end()?;
+    memstorm.finish()
+}
+
+/// Who ends it by force finds nothing left of it: not the VMM, and the port free.
+fn killed() -> Result<()> {
+    let memstorm = Memstorm::new()?;
+    let mut run = Run::start(&memstorm, "-m 16")?;
+    run.signal(Signal::SIGKILL)?;
+    run.child.wait()?;
+    let deadline = Instant::now() + LIMIT;
+    while TcpStream::connect(run.address()).is_ok() {
+        ensure!(Instant::now() < deadline, "the VMM outlives SIGKILL");
+        thread::sleep(Duration::from_millis(20));
+    }
     memstorm.finish()
 }
 

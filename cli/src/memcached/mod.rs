@@ -21,7 +21,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Parser as _;
 use clap::error::ErrorKind;
-use orchestrator::{Error, Host, Memory, Net, Pages, Plan, Spec, StateDir, Validation};
+use orchestrator::{Error, Host, Lifetime, Memory, Net, Pages, Plan, Spec, StateDir, Validation};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 
 use self::options::Options;
@@ -86,6 +86,8 @@ fn serve(options: &Options, settings: &Settings) -> anyhow::Result<u8> {
         plan: &plan,
         image: &image,
         name: None,
+        // Of a memcached that is killed nothing is left either.
+        lifetime: if options.daemon { Lifetime::Own } else { Lifetime::Launchers },
         limit: BOOT,
         console: if options.verbose == 0 { Console::ErrIfAmiss } else { Console::Err },
         progress: &|name| format!("booting {name} with {} core(s), {}", plan.cores, plan.memory),
