@@ -135,6 +135,8 @@ pub struct Config {
     pub exercise: u32,
     /// `selftest`: a deliberate fault after the boot.
     pub selftest: Option<SelfTest>,
+    /// `selftest-core`: the core that commits it, from 0.
+    pub selftest_core: u16,
 }
 
 /// What the stages of a turn are accounted by.
@@ -236,6 +238,7 @@ impl Default for Config {
             stage_clock: StageClock::Cycles,
             exercise: 0,
             selftest: None,
+            selftest_core: 0,
         }
     }
 }
@@ -273,6 +276,7 @@ pub const KEYS: &[&str] = &[
     "stage-clock",
     "exercise",
     "selftest",
+    "selftest-core",
 ];
 
 /// Why a configuration was refused.
@@ -322,6 +326,11 @@ impl fmt::Display for ConfigError<'_> {
 impl core::error::Error for ConfigError<'_> {}
 
 impl Config {
+    /// The deliberate fault of a core, if it is to commit one.
+    pub fn fault_of(&self, core: usize) -> Option<SelfTest> {
+        self.selftest.filter(|_| usize::from(self.selftest_core) == core)
+    }
+
     /// Applies the words of `line` over this configuration. At the first error nothing after it is applied.
     pub fn apply<'a>(&mut self, line: &'a str) -> Result<(), ConfigError<'a>> {
         for word in line.split_ascii_whitespace() {

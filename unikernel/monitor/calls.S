@@ -66,7 +66,7 @@ refuse:
     mov rax, -1
     ret
 
-// Grants ring 3 the rsi ports from rdi on. Cores started later have them too.
+// Grants ring 3 the rsi ports from rdi on. Cores started later have them too, by the bitmap of the first.
 call_grant_ports:
     mov rax, rsi
     add rax, rdi
@@ -74,9 +74,13 @@ call_grant_ports:
     cmp rax, PORTS
     ja refuse
     lea rcx, [core_0 + CORE_PORTS]
+    mov rdx, rsp
+    and rdx, CORE_MASK              // this core's block
+    add rdx, CORE_PORTS
 1:  cmp rdi, rax
     jae 2f
-    btr [rcx], rdi
+    lock btr [rcx], rdi             // another core may be at it
+    lock btr [rdx], rdi
     inc rdi
     jmp 1b
 2:  xor eax, eax

@@ -103,6 +103,7 @@ pub(super) fn apply_word<'a>(config: &mut Config, word: &'a str) -> Result<(), C
             config.exercise = number(value, 0, 100_000).ok_or(bad("a number of moves from 0 to 100000"))? as u32;
         }
         "selftest" => config.selftest = Some(named(key, value, SELF_TESTS)?),
+        "selftest-core" => config.selftest_core = number(value, 0, 63).ok_or(bad("a core from 0 to 63"))? as u16,
         _ => unreachable!("every entry of KEYS has an arm"),
     }
     Ok(())

@@ -17,7 +17,7 @@ fn every_key_is_applied() {
                 disable-flush-all disable-dumping=yes disable-watch enable-shutdown ip=192.0.2.7/24 \
                 gateway=192.0.2.1 vlan=100 listen-backlog=64 \
                 congestion-control=newreno ecn=yes keepalive=60 console=debug on-crash=halt batch=8 spin=0 threads=3 \
-                stage-clock=alone exercise=9 selftest=ud2";
+                stage-clock=alone exercise=9 selftest=ud2 selftest-core=1";
     let expected = Config {
         port: 21211,
         udp_port: 21212,
@@ -50,8 +50,17 @@ fn every_key_is_applied() {
         stage_clock: StageClock::Alone,
         exercise: 9,
         selftest: Some(SelfTest::Ud2),
+        selftest_core: 1,
     };
     assert_eq!(parsed(line), Ok(expected));
+}
+
+#[test]
+fn a_fault_is_one_core_s() {
+    let faults = |line: &str| [0, 1].map(|core| parsed(line).unwrap().fault_of(core));
+    assert_eq!(faults("selftest=ud2"), [Some(SelfTest::Ud2), None]);
+    assert_eq!(faults("selftest=ud2 selftest-core=1"), [None, Some(SelfTest::Ud2)]);
+    assert_eq!(faults("selftest-core=1"), [None, None]);
 }
 
 #[test]

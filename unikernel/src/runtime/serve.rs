@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 
+use abi::config::SelfTest;
 use abi::console::Ready;
 use abi::exit::Exit;
 use netdrv::nic::{RxQueue, TxQueue, Watch};
@@ -68,7 +69,11 @@ where
         let Some(shard) = shards.pop() else { break };
         let surroundings = Surroundings::of(&machine);
         let handover = Handover(shard);
-        let job = move || other(handover.take(), surroundings);
+        let fault = machine.config.fault_of(core);
+        let job = move || {
+            commit(fault);
+            other(handover.take(), surroundings);
+        };
         cores::run_on(core, machine.apic_ids[core], Box::new(job));
     }
     let Some(shard) = shards.pop() else { power::exit(Exit::BadPlatform, format_args!("no core serves")) };
@@ -94,15 +99,20 @@ fn first<R: RxQueue, T: TxQueue, A: Movable, W: Watch>(
     }
     machine.end_phase("address");
     report_ready(&machine, &shard, cores, store_bytes);
-    if let Some(test) = machine.config.selftest {
-        selftest::run(test);
-    }
+    commit(machine.config.fault_of(0));
     loop {
         surroundings.turn(&mut shard, &mut idle);
         if OVER.load(Ordering::Relaxed) {
             power::exit(Exit::PowerOff, format_args!("a client has asked for it"));
         }
         surroundings.wake_watched(&mut watches);
+    }
+}
+
+/// Commits the fault that a core was asked for, if it was.
+fn commit(fault: Option<SelfTest>) {
+    if let Some(test) = fault {
+        selftest::run(test);
     }
 }
 
