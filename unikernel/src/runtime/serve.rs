@@ -4,7 +4,6 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 
 use abi::config::SelfTest;
@@ -25,9 +24,6 @@ use crate::platform::time::Clock;
 
 /// How long DHCP may take before the appliance gives up.
 const ADDRESS_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Whether an application has asked for the end of the machine. The first core brings it about: it alone has the ports for that.
-static OVER: AtomicBool = AtomicBool::new(false);
 
 /// A shard on its way to the core that will run it.
 struct Handover<S>(Box<S>);
@@ -102,9 +98,6 @@ fn first<R: RxQueue, T: TxQueue, A: Movable, W: Watch>(
     commit(machine.config.fault_of(0));
     loop {
         surroundings.turn(&mut shard, &mut idle);
-        if OVER.load(Ordering::Relaxed) {
-            power::exit(Exit::PowerOff, format_args!("a client has asked for it"));
-        }
         surroundings.wake_watched(&mut watches);
     }
 }
@@ -152,8 +145,7 @@ impl Surroundings {
             cores::wake(self.apic_ids[core]);
         }
         if shard.is_over(now) {
-            OVER.store(true, Ordering::Relaxed);
-            cores::wake(self.apic_ids[0]);
+            power::exit(Exit::PowerOff, format_args!("a client has asked for it"));
         }
         idle.after_turn(shard, work, now, &self.clock);
         now
