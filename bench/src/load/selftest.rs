@@ -10,7 +10,7 @@ use super::measured::Measured;
 use super::plan::{Loading, Plan};
 use super::protocol::{Protocol, Request, answer_to};
 use super::wires::null::Null;
-use super::workload::{Mix, Operation, Preset};
+use super::workload::{Mix, Operation, Preset, Workload};
 
 /// Requests for which the server that is no server is measured alone.
 const ALONE: u64 = 200_000;
@@ -39,8 +39,21 @@ pub struct Delay {
     pub measured: Measured,
 }
 
+impl Ceiling {
+    /// Of a thread that offers so many requests a second on a processor of so many cycles.
+    pub(super) fn of(
+        preset: Preset,
+        protocol: Protocol,
+        per_second: f64,
+        cycles_per_s: f64,
+        answer_cycles: f64,
+    ) -> Ceiling {
+        Ceiling { preset, protocol, per_second, cycles: cycles_per_s / per_second, answer_cycles }
+    }
+}
+
 /// The plan of a check, of `time`.
-fn plan(preset: Preset, protocol: Protocol, time: Duration) -> Plan {
+pub(super) fn plan(preset: Preset, protocol: Protocol, time: Duration) -> Plan {
     let (keys, values, updates) = preset.parameters();
     Plan {
         protocol,
@@ -67,21 +80,33 @@ pub fn ceiling(preset: Preset, protocol: Protocol, time: Duration) -> Result<Cei
         },
     )?;
     let clock = Clock::calibrate();
-    let (mut request, mut answer, mut cycles) = (Vec::new(), Vec::new(), 0);
-    for index in 0..ALONE {
-        request.clear();
+    let answering = answer_alone(protocol, &workload, clock, ALONE, |_, answer| _ = black_box(answer));
+    Ok(Ceiling::of(preset, protocol, measured.per_second(), clock.cycles_per_s(), answering as f64 / ALONE as f64))
+}
+
+/// Composes the answers to `count` reads as the server that is no server does, and shows each to `see`. Returns the cycles that the
+/// composing took.
+pub(super) fn answer_alone(
+    protocol: Protocol,
+    workload: &Workload,
+    clock: Clock,
+    count: u64,
+    mut see: impl FnMut(&Request<'_>, &[u8]),
+) -> u64 {
+    let (mut bytes, mut answer, mut cycles) = (Vec::new(), Vec::new(), 0);
+    for index in 0..count {
+        bytes.clear();
         answer.clear();
         // Scattered as the generator's choice, so that caches help no more.
-        let record = workload.record(index.wrapping_mul(0x9e37_79b9) % plan.mix.records);
-        protocol.compose(&Request { operation: Operation::Read, record }, &mut request);
+        let record = workload.record(index.wrapping_mul(0x9e37_79b9) % workload.mix().records);
+        let request = Request { operation: Operation::Read, record };
+        protocol.compose(&request, &mut bytes);
         let begin = clock.now();
-        answer_to(protocol, &workload, black_box(&request), &mut answer);
+        answer_to(protocol, workload, black_box(&bytes), &mut answer);
         cycles += clock.now() - begin;
-        black_box(&answer);
+        see(&request, &answer);
     }
-    let per_second = measured.per_second();
-    let answer_cycles = cycles as f64 / ALONE as f64;
-    Ok(Ceiling { preset, protocol, per_second, cycles: clock.cycles_per_s() / per_second, answer_cycles })
+    cycles
 }
 
 /// Measures a known delay at a rate, for a time.
