@@ -11,8 +11,8 @@ pub const STORE_ALIGN: u64 = 1 << 20;
 const HEAP_BASE_BYTES: u64 = 512 << 10;
 /// Heap per connection, in bytes: the control block, its part of the tables, and the application's state.
 const HEAP_BYTES_PER_CONNECTION: u64 = 1024;
-/// Heap per core, in bytes: shard, stack, timer wheel and statistics.
-const HEAP_BYTES_PER_CORE: u64 = 128 << 10;
+/// Heap per core, in bytes: shard, stack, timer wheel, statistics, and the events that watchers are told of.
+const HEAP_BYTES_PER_CORE: u64 = 176 << 10;
 /// Heap per core and other core, in bytes: the rings from one to the other.
 const HEAP_BYTES_PER_LINK: u64 = 32 << 10;
 /// Heap per packet buffer, in bytes, in the tables of all that may hold one.

@@ -5,7 +5,7 @@
 //! calls  <- service <- protocol <- store
 //! ```
 //!
-//! Each layer knows only the one to its right: `store` knows no protocol, `protocol` no TCP. Memory, time and the random
+//! What happens on the way is told to watchers on a board beside them (`watch`). Each layer knows only the one to its right: `store` knows no protocol, `protocol` no TCP. Memory, time and the random
 //! seed are passed in. Nothing allocates after the start.
 
 #![cfg_attr(not(test), no_std)]
@@ -16,3 +16,4 @@ mod count;
 pub mod protocol;
 pub mod service;
 pub mod store;
+pub mod watch;

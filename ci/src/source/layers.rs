@@ -77,6 +77,7 @@ const GUEST_PACKAGES: &[(&str, Defaults)] = &[
 const MODULES: &[(&str, &[&str])] = &[
     ("app-memcached/src/protocol", &["netstack", "crate::service"]),
     ("app-memcached/src/store", &["netstack", "crate::service", "crate::protocol"]),
+    ("app-memcached/src/watch", &["netstack", "crate::service", "crate::protocol", "crate::store"]),
     ("netdrv/src/pktbuf", &["crate::nic", "crate::virtio_net"]),
     ("netdrv/src/nic", &["crate::virtio_net"]),
     ("unikernel/src/platform", &["netstack::tcp", "netstack::app", "app_memcached", "crate::runtime"]),
