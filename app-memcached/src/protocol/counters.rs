@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 
 use super::roster::Roster;
 use crate::count::counts;
+use crate::watch::Board;
 
 counts! {
     /// Requests by kind and outcome. Names are those of `stats`.
@@ -75,9 +76,11 @@ counts! {
     }
 }
 
-/// The counts of all cores.
+/// The counts of all cores, and what they tell watchers.
 pub struct Tallies {
     pub(super) cores: Box<[Tally]>,
+    /// What watchers read.
+    pub(super) board: Arc<Board>,
     /// What the requests had come to at the last `stats reset`.
     reset: CounterBlock,
 }
@@ -95,8 +98,9 @@ impl Tallies {
     pub fn new(cores: usize, places: usize) -> Arc<Tallies> {
         let tally =
             || Tally { counters: Arc::default(), connections: Arc::default(), roster: Arc::new(Roster::new(places)) };
+        let board = Board::new(cores);
         let cores = (0..cores).map(|_| tally()).collect();
-        Arc::new(Tallies { cores, reset: CounterBlock::default() })
+        Arc::new(Tallies { cores, board, reset: CounterBlock::default() })
     }
 
     /// Requests since the last reset.

@@ -13,7 +13,8 @@ mod requests;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use pair::{Pair, Theirs};
+use pair::Pair;
+pub(super) use pair::Theirs;
 use requests::Random;
 
 use super::recorded::Memcached;

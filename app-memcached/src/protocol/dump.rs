@@ -10,6 +10,7 @@ use super::output::Output;
 use super::reply::{self, Answer};
 use super::server::Server;
 use super::session::{REPLY_ROOM, Status};
+use super::uri;
 use super::verb::CLASS;
 use crate::store::{Crawled, Cursor, MAX_KEY, Visited, Walk};
 
@@ -118,19 +119,11 @@ fn metadata(visited: &Visited<'_>, server: &Server) -> String<MAX_LINE> {
     let fetched = if visited.details.is_fetched { "yes" } else { "no" };
     let size = Server::item_size(visited.key.len(), visited.flags, visited.value_len);
     let _ = line.push_str("key="); // fits, as all that follows
-    visited.key.iter().for_each(|&byte| escape(byte, &mut line));
+    uri::escape(visited.key, &mut line);
     let written =
         writeln!(line, " exp={exptime} la={read} cas={} fetch={fetched} cls={CLASS} size={size}", visited.cas);
     debug_assert!(written.is_ok(), "MAX_LINE is too small");
     line
-}
-
-/// Adds a byte of a key, as in a URI (RFC 3986, section 2.3).
-fn escape(byte: u8, line: &mut String<MAX_LINE>) {
-    let _ = match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => line.write_char(byte.into()),
-        _ => write!(line, "%{byte:02X}"),
-    };
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ mod number;
 mod output;
 mod payload;
 mod reply;
+mod report;
 mod roster;
 mod scan;
 mod server;
@@ -32,14 +33,17 @@ mod session;
 mod storing;
 mod sum;
 pub(crate) mod udp;
+mod uri;
 mod value;
 mod verb;
+mod watching;
 
 pub use auth::{MAX_TOKEN, Token};
 pub use counters::{ConnectionBlock, ConnectionCounters, CounterBlock, Counters, Tallies};
 pub use dialect::{CasUse, Dialect, Speech};
 pub use line::probable_key;
 pub use output::Output;
+pub use report::Report;
 pub use roster::{Doing, Listener, Roster, Seen};
 pub use server::{Dataplane, Ending, Permissions, Server, Settings};
 pub use session::{Advance, LINE_LIMIT, REPLY_ROOM, Session, Status};
@@ -56,3 +60,5 @@ mod differential;
 mod recorded;
 #[cfg(test)]
 mod testkit;
+#[cfg(test)]
+mod watched;

@@ -41,6 +41,17 @@ pub struct Seen {
     pub heard: u32,
 }
 
+/// The number of where datagrams come in.
+pub(super) const DATAGRAMS: u32 = 1;
+
+/// Numbers of the listening ports: those of connections come after them.
+pub(super) const LISTENERS: u32 = 3;
+
+/// The number of a connection for all to see, of its number on one of so many cores.
+pub(super) fn number(place: u32, core: u32, cores: u32) -> u32 {
+    LISTENERS.saturating_add(place.saturating_mul(cores)).saturating_add(core)
+}
+
 /// The connections of one core, by numbers that the core gives.
 #[derive(Debug)]
 pub struct Roster {

@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 use super::auth::Token;
 use super::counters::{ConnectionBlock, ConnectionCounters, CounterBlock, Counters, Tallies, Tally};
 use super::dialect::Dialect;
+use super::report::Report;
 use super::roster::Roster;
 use super::verb::cluster::Cluster;
 use crate::store::{FIRST_SECOND, Handle, Miss, WhenFull};
@@ -93,6 +94,8 @@ pub struct Server {
     pub connections: Arc<ConnectionBlock>,
     /// Who they are with, kept by the caller, too.
     pub roster: Arc<Roster>,
+    /// What watchers are told.
+    pub report: Report,
     tallies: Arc<Tallies>,
     /// Whether the store is on its way to another limit of its memory, for the caller to go on with.
     pub is_adjusting: bool,
@@ -106,14 +109,17 @@ pub struct Server {
 
 impl Server {
     /// The server of core `core`, which has its counts in `tallies`, over `store`.
-    pub fn new(store: Handle, settings: Settings, tallies: Arc<Tallies>, core: usize) -> Server {
+    pub fn new(mut store: Handle, settings: Settings, tallies: Arc<Tallies>, core: usize) -> Server {
         let tally = tallies.cores[core].clone();
         let Tally { counters, connections, roster } = tally;
+        let report = Report::new(&tallies, core);
+        store.report_evictions_to(report.reporter().clone());
         Server {
             store,
             counters,
             connections,
             roster,
+            report,
             tallies,
             is_adjusting: false,
             ending: None,
@@ -149,8 +155,15 @@ impl Server {
     }
 
     /// The connections of each core.
-    pub(super) fn rosters(&self) -> impl DoubleEndedIterator<Item = &Roster> {
-        self.tallies.cores.iter().map(|core| &*core.roster)
+    pub(super) fn rosters(&self) -> &[Tally] {
+        &self.tallies.cores
+    }
+
+    /// What watchers have been told: events, lines, and lines that were skipped; and how many watchers there are.
+    pub(super) fn all_reports(&self) -> (u64, u64, u64, u64) {
+        let board = &self.tallies.board;
+        let (sent, skipped) = board.sent_and_skipped();
+        (board.told(), sent, skipped, board.audience().watchers())
     }
 
     /// Seconds since the start.

@@ -17,6 +17,7 @@ use super::verb::get::{self, Keys};
 use super::verb::stats::Listing;
 use super::verb::storage;
 use super::verb::{self, Next};
+use super::watching::Watching;
 
 /// A command line that does not end within this many bytes closes the connection, unless it is a `get` or `gets`.
 pub const LINE_LIMIT: usize = 2048;
@@ -58,6 +59,8 @@ pub(super) enum State {
     Listing(Listing),
     /// Within a walk over all items.
     Dump(Dump),
+    /// Told what happens, for good.
+    Watching(Watching),
     /// Of HTTP, on its own port.
     Http(Http),
     /// After `quit`, or after a line that did not end.
@@ -126,8 +129,12 @@ pub enum Status {
     NeedRoom,
     /// To be called again in the next turn, with the same input: there is much to do.
     Pause,
+    /// To be called again in a while: something may have happened that it watches.
+    Watch,
     /// To be closed, after what was written.
     Quit,
+    /// To be closed, after what was written: what came is no request.
+    Malformed,
     /// To be closed: a command line did not end.
     LongLine,
 }
@@ -163,11 +170,17 @@ impl Session {
         matches!(self.state, State::Line)
     }
 
-    /// Gives back what the session holds of the store.
+    /// Whether the client is told what happens, and nothing else.
+    pub fn is_watching(&self) -> bool {
+        matches!(self.state, State::Watching(_))
+    }
+
+    /// Gives back what the session holds of the store, and its place among the watchers.
     pub fn close(&mut self, server: &mut Server) {
         match core::mem::replace(&mut self.state, State::Over) {
             State::Value(transfer, _) => transfer.close(server),
             State::Payload(payload) => payload.close(server),
+            State::Watching(watching) => watching.close(server),
             _ => {}
         }
     }
@@ -253,6 +266,10 @@ impl Session {
                 }
                 self.state = State::Line;
                 Step::go_on(0)
+            }
+            // What it says is not read.
+            State::Watching(watching) => {
+                Step { consumed: input.len(), next: Next::Stop(watching.advance(server, out)) }
             }
             State::Http(http) => {
                 let (step, state) = http::execute(*http, input, server, dataplane, out);

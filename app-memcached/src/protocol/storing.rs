@@ -1,5 +1,6 @@
 //! Storing an item whose value comes in pieces, whatever protocol it comes by. The value goes straight into the item's memory.
 
+use super::report;
 use super::server::Server;
 use super::value::CRLF;
 use crate::store::{Condition, NewItem, OutOfMemory, Outcome, Reservation};
@@ -92,6 +93,30 @@ pub(super) fn publish(reservation: Reservation, condition: Condition, server: &m
         server.store.abandon(reservation);
         return Stored::BadChunk;
     }
+    publish_whole(reservation, condition, server)
+}
+
+/// Publishes an item that is known to be complete.
+#[inline]
+pub(super) fn publish_whole(reservation: Reservation, condition: Condition, server: &mut Server) -> Stored {
+    if server.report.wants_of_stores() {
+        return publish_watched(reservation, condition, server);
+    }
+    publish_unwatched(reservation, condition, server)
+}
+
+/// Publishes an item while somebody watches.
+#[cold]
+#[inline(never)]
+fn publish_watched(reservation: Reservation, condition: Condition, server: &mut Server) -> Stored {
+    let storing = report::Storing::begin(&reservation, condition, server);
+    let stored = publish_unwatched(reservation, condition, server);
+    storing.end(stored, server);
+    stored
+}
+
+#[inline]
+fn publish_unwatched(reservation: Reservation, condition: Condition, server: &mut Server) -> Stored {
     if let Some(refused) = refuse_joint(&reservation, condition, server) {
         server.store.abandon(reservation);
         return refused;

@@ -2,6 +2,7 @@
 
 use super::number::{Decimal, parse_u64};
 use super::server::Server;
+use super::storing::{self, Stored};
 use crate::store::{Condition, Handle, Marks, NewItem, OutOfMemory, Outcome, Reservation};
 
 /// Which way a number goes.
@@ -30,6 +31,7 @@ pub(super) enum Sum {
 
 /// Adds `delta` to the number of `key`, if its item has the CAS value `cas`; 0: any.
 pub(super) fn add(direction: Direction, key: &[u8], delta: u64, cas: u64, server: &mut Server) -> Sum {
+    server.note_look_up(key);
     // Once more whenever another core has changed the number meanwhile.
     loop {
         match try_add(direction, key, delta, cas, server) {
@@ -60,8 +62,11 @@ pub(super) fn create(
     let text = text.text();
     let mut reservation = server.store.reserve(&NewItem { key, flags: 0, exptime, marks }, text.len())?;
     fill(&mut server.store, &mut reservation, text, text.len());
-    let outcome = server.store.publish(reservation, Condition::Add)?;
-    Ok((outcome == Outcome::Stored).then_some(()))
+    match storing::publish_whole(reservation, Condition::Add, server) {
+        Stored::Done => Ok(Some(())),
+        Stored::NoMemory => Err(OutOfMemory),
+        _ => Ok(None),
+    }
 }
 
 /// Adds to the number that is there. `None` if it is another one by the time that the sum could take its place.

@@ -93,6 +93,7 @@ impl Client {
         let settings = Settings { when_full, ..SETTINGS };
         let mut server = Server::new(store.handle().unwrap(), settings, Tallies::new(1, 0), 0);
         server.store.online();
+        server.report.client = 0;
         let unix_seconds = 1_700_000_000;
         server.set_time(0, unix_seconds);
         Client { server, session: Session::default(), unix_seconds, room: 4096, pending: Vec::new(), uptime: 0 }
@@ -117,6 +118,7 @@ impl Client {
     /// Sends bytes and returns the replies.
     pub(super) fn send(&mut self, bytes: &[u8]) -> Vec<u8> {
         self.pending.extend_from_slice(bytes);
+        self.server.report.begin_turn(self.unix_seconds, 7_008_900);
         let mut replies = Vec::new();
         let mut start = 0;
         loop {
@@ -127,8 +129,8 @@ impl Client {
             replies.extend_from_slice(&out.bytes);
             match advance.status {
                 Status::NeedRoom | Status::Pause => {}
-                Status::NeedInput => break,
-                Status::Quit | Status::LongLine => {
+                Status::NeedInput | Status::Watch => break,
+                Status::Quit | Status::Malformed | Status::LongLine => {
                     replies.extend_from_slice(b"<closed>");
                     break;
                 }

@@ -27,6 +27,8 @@ pub(super) enum Waiting {
     Room,
     /// The next turn.
     Turn,
+    /// Something to be told of.
+    News,
 }
 
 impl Waiting {
@@ -35,6 +37,7 @@ impl Waiting {
         match self {
             Waiting::Input => Doing::Reading,
             Waiting::Room | Waiting::Turn => Doing::Writing,
+            Waiting::News => Doing::Watching,
         }
     }
 }
@@ -78,7 +81,9 @@ impl Connection {
 
     /// Whether it has begun to be answered, and waits to go on.
     pub(super) fn owes_answers(&self) -> bool {
-        self.phase == Phase::Paused || (self.phase == Phase::Open && self.waiting == Waiting::Room)
+        // Who watches is never told all.
+        !self.session.is_watching()
+            && (self.phase == Phase::Paused || (self.phase == Phase::Open && self.waiting == Waiting::Room))
     }
 
     /// Stops serving it and gives back all that it holds. Returns the bytes of its input.

@@ -13,7 +13,7 @@ use netstack::app::{Call, Calls, Turn};
 use super::reserve::Cause;
 use super::{Below, MIN_CALLS, Service, call};
 use crate::protocol::udp::{self, FRAME_LEN, PART_LEN, RequestId};
-use crate::protocol::{Output, Session, Status};
+use crate::protocol::{Output, Report, Session, Status};
 
 /// Datagrams of an answer, at most: 175 KiB. More would not fit into the stack's queue beside others.
 const MAX_PARTS: usize = 128;
@@ -76,6 +76,7 @@ impl Service {
         let left = self.reserve.allow(Cause::Request).min(MAX_PARTS);
         let mut answer = Answer { pool: self.pool, left, parts: &mut self.datagrams.parts };
         let mut session = Session::default();
+        self.server.report.client = Report::DATAGRAMS;
         let advance = session.advance(requests, &mut self.server, &Below(turn.statistics), &mut answer);
         session.close(&mut self.server);
         let connections = &self.server.connections;

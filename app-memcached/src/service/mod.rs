@@ -26,6 +26,7 @@ mod ready;
 mod reserve;
 mod shared;
 mod silence;
+mod watchers;
 
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
@@ -42,6 +43,7 @@ use crate::protocol::{
     Cluster, Dataplane, Dialect, Doing, Ending, Listener, Permissions, Roster, Seen, Server, Session, Token,
 };
 use crate::store::{Adjusting, TooLittleMemory, WhenFull};
+use crate::watch::Farewell;
 use connection::{Connection, Phase, Waiting};
 use datagrams::{Datagram, Datagrams};
 use input::Inputs;
@@ -52,6 +54,7 @@ use reserve::{Cause, Reserve};
 use shared::Places;
 pub use shared::Shared;
 use silence::Rounds;
+use watchers::{Watchers, tell_closed, tell_opened};
 
 /// Free places in the call array without which nothing is begun: a buffer, `RecvDone`, `Close`, and one to spare.
 const MIN_CALLS: usize = 4;
@@ -144,6 +147,7 @@ pub struct Service {
     datagrams: Datagrams,
     /// Of looking for silent connections.
     rounds: Rounds,
+    watchers: Watchers,
     /// Time of the first run.
     started: Option<Instant>,
     /// When a client has asked for the end.
@@ -166,6 +170,7 @@ impl Service {
             reserve: Reserve::new(pool),
             datagrams: Datagrams::new(),
             rounds: Rounds::default(),
+            watchers: Watchers::default(),
             started: None,
             ending_since: None,
         }
@@ -221,6 +226,7 @@ impl Service {
             self.connections[cookie as usize].session = Session::http();
         }
         self.server.roster.enter(cookie, Seen { remote, listener, doing: Doing::Reading, heard });
+        tell_opened(&self.server, cookie);
         call(calls, Call::Accept { flow, cookie });
     }
 
@@ -248,6 +254,7 @@ impl Service {
         if connection.phase != Phase::Open {
             return self.put_off(cookie, payload, calls);
         }
+        self.server.report.client = cookie;
         let below = Below(turn.statistics);
         let cause = if connection.input.is_empty() || cause == Cause::Relief { cause } else { Cause::Room };
         let outbox = Outbox::new(self.pool, self.reserve.allow(cause), calls, flow, connection.room);
@@ -255,9 +262,29 @@ impl Service {
         let end = pump.run(connection, payload);
         let served = pump.finish();
         connection.room = served.credit;
-        let mut done = served.untold;
+        let done = served.untold;
+        // By far the most frequent: all is answered, as it was before.
+        if end == End::Wait(Waiting::Input) && connection.waiting == Waiting::Input && !connection.peer_closed {
+            if done > 0 {
+                call(calls, Call::RecvDone { flow, bytes: done });
+            }
+            return;
+        }
+        self.conclude(cookie, end, served.limit, done, calls);
+    }
+
+    /// Notes what has become of a connection that was served, and what it waits for.
+    #[inline(never)]
+    fn conclude(&mut self, cookie: Cookie, end: End, limit: Limit, mut done: u32, calls: &mut Calls) {
+        let Some(connection) = self.connections.get_mut(cookie as usize) else { return };
+        let flow = connection.flow;
         match end {
-            End::Wait(Waiting::Input) if connection.peer_closed => {
+            End::Wait(waiting)
+                if connection.peer_closed && (waiting == Waiting::Input || connection.session.is_watching()) =>
+            {
+                // As memcached says of one that watched.
+                let reason = if connection.session.is_watching() { Farewell::Error } else { Farewell::Normal };
+                tell_closed(&self.server, cookie, reason);
                 self.server.roster.note(cookie, Doing::Closing);
                 done += connection.close(&mut self.inputs, &mut self.server);
                 call(calls, Call::Close { flow });
@@ -267,21 +294,26 @@ impl Service {
                     self.server.roster.note(cookie, waiting.doing());
                 }
                 connection.waiting = waiting;
+                if waiting == Waiting::News {
+                    self.watchers.note(cookie);
+                }
                 if waiting == Waiting::Turn {
                     connection.phase = Phase::Paused;
                     self.paused.push_back(cookie);
                 }
-                if waiting == Waiting::Room && served.limit != Limit::Credit {
-                    self.server.connections.waited_for_buffers.add(u64::from(served.limit == Limit::Buffers));
+                if waiting == Waiting::Room && limit != Limit::Credit {
+                    self.server.connections.waited_for_buffers.add(u64::from(limit == Limit::Buffers));
                     self.ready.push(cookie, connection);
                 }
             }
-            End::Close => {
+            End::Close(reason) => {
+                tell_closed(&self.server, cookie, reason);
                 self.server.roster.note(cookie, Doing::Closing);
                 done += connection.close(&mut self.inputs, &mut self.server);
                 call(calls, Call::Close { flow });
             }
             End::Abort => {
+                tell_closed(&self.server, cookie, Farewell::Error);
                 connection.close(&mut self.inputs, &mut self.server);
                 return call(calls, Call::Abort { flow });
             }
@@ -300,6 +332,7 @@ impl Service {
             Phase::Closing => call(calls, Call::RecvDone { flow, bytes }),
             Phase::Paused if self.inputs.push(&mut connection.input, payload, self.reserve.from_idle).is_err() => {
                 self.server.connections.closed_no_buffers.add(1);
+                tell_closed(&self.server, cookie, Farewell::Error);
                 connection.close(&mut self.inputs, &mut self.server);
                 self.paused.retain(|paused| *paused != cookie);
                 call(calls, Call::Abort { flow });
@@ -332,6 +365,9 @@ impl Service {
         }
         if connection.phase == Phase::Paused {
             self.paused.retain(|paused| *paused != cookie);
+        }
+        if connection.phase != Phase::Closing {
+            tell_closed(&self.server, cookie, Farewell::Error);
         }
         self.server.roster.leave(cookie);
         connection.close(&mut self.inputs, &mut self.server);
@@ -394,6 +430,7 @@ impl Service {
         let started = *self.started.get_or_insert(turn.now);
         let uptime = turn.now.since(started).as_secs().min(u32::MAX.into()) as u32;
         self.server.set_time(uptime, turn.unix_seconds);
+        self.server.report.begin_turn(turn.unix_seconds, turn.now.as_nanos());
     }
 }
 
@@ -426,8 +463,17 @@ impl App for Service {
             let Some(event) = events.pop_front() else { break };
             self.handle(event, turn, calls);
         }
+        if !self.watchers.is_empty() {
+            self.tell_watchers(turn, calls);
+        }
         match (events.is_empty() && self.datagrams.is_empty(), self.ready.is_empty()) {
-            (true, true) if self.paused.is_empty() && !self.has_other_work() => Progress::Done,
+            (true, true) if self.paused.is_empty() && !self.has_other_work() => {
+                if self.watchers.is_empty() {
+                    Progress::Done
+                } else {
+                    Progress::Starved
+                }
+            }
             (true, true) => Progress::Later,
             (true, false) if self.reserve.is_used_up() => Progress::Starved,
             _ => Progress::More,

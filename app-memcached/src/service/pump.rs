@@ -8,6 +8,7 @@ use super::input::{Inputs, NoBuffers};
 use super::outbox::{Finished, Limit, Outbox};
 use super::reserve::Reserve;
 use crate::protocol::{Server, Session, Status};
+use crate::watch::Farewell;
 
 /// What is to become of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,7 +16,7 @@ pub(super) enum End {
     /// It goes on.
     Wait(Waiting),
     /// It is closed after its replies.
-    Close,
+    Close(Farewell),
     /// It is reset.
     Abort,
 }
@@ -87,7 +88,7 @@ impl<'a, 'c> Pump<'a, 'c> {
         payload.trim_front(n);
         match end {
             // What follows a `quit` is not read.
-            End::Close | End::Abort => {
+            End::Close(_) | End::Abort => {
                 self.consumed += payload.len() as u32;
                 end
             }
@@ -130,15 +131,24 @@ impl<'a, 'c> Pump<'a, 'c> {
         (advance.consumed, advance.status)
     }
 
+    #[inline]
     fn end_of(&mut self, status: Status) -> End {
+        if status == Status::NeedInput { End::Wait(Waiting::Input) } else { self.other_end_of(status) }
+    }
+
+    #[inline(never)]
+    fn other_end_of(&mut self, status: Status) -> End {
         match status {
             Status::NeedInput => End::Wait(Waiting::Input),
             Status::NeedRoom => End::Wait(Waiting::Room),
             Status::Pause => End::Wait(Waiting::Turn),
-            Status::Quit => End::Close,
+            Status::Watch => End::Wait(Waiting::News),
+            Status::Quit if self.server.ending.is_some() => End::Close(Farewell::Shutdown),
+            Status::Quit => End::Close(Farewell::Normal),
+            Status::Malformed => End::Close(Farewell::Error),
             Status::LongLine => {
                 self.server.connections.closed_long_line.add(1);
-                End::Close
+                End::Close(Farewell::Error)
             }
         }
     }

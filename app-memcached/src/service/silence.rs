@@ -6,8 +6,10 @@
 use netstack::app::{Call, Calls, Cookie};
 
 use super::connection::{Phase, Waiting};
+use super::watchers::tell_closed;
 use super::{Service, call, has_room};
 use crate::protocol::Doing;
+use crate::watch::Farewell;
 
 /// Connections that are looked at in a turn.
 const IN_A_TURN: usize = 1024;
@@ -71,6 +73,7 @@ impl Service {
             return;
         }
         let flow = connection.flow;
+        tell_closed(&self.server, cookie, Farewell::IdleTimeout);
         self.server.roster.note(cookie, Doing::Closing);
         let untold = connection.close(&mut self.inputs, &mut self.server);
         self.server.connections.idle_kicks.add(1);

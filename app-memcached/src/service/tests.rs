@@ -7,3 +7,4 @@ mod random;
 mod segmentation;
 mod shortage;
 mod slow;
+mod watching;

@@ -344,6 +344,7 @@ impl Handle {
         if self.shared.segments.age(victim.number) == Age::Fresh {
             self.shared.ghosts.add(&self.shared.arena, self.shared.hash_of(addr));
         }
+        self.report_eviction(addr);
         self.counts().events.evictions.add(1);
         self.counts().events.evicted_unfetched.add(u64::from(!access.is_fetched()));
         Some(Fate::Gone)

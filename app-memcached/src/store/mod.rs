@@ -43,6 +43,7 @@ mod pins;
 mod pool;
 mod read;
 mod remark;
+mod report;
 mod segment;
 mod shared;
 mod sweep;
@@ -75,6 +76,8 @@ pub use shared::Shared;
 use sweep::Sweeper;
 pub use walk::{Crawled, Cursor, Visited, Walk};
 pub use write::{Current, Reservation};
+
+use crate::watch::Reporter;
 
 /// The longest key, in bytes.
 pub const MAX_KEY: usize = 250;
@@ -150,6 +153,8 @@ pub struct Handle {
     estimate_age: u32,
     /// Steps towards the limit that gained nothing.
     futile: usize,
+    /// Where evictions are told of, if anywhere.
+    reporter: Option<Reporter>,
 }
 
 impl Handle {
@@ -169,6 +174,7 @@ impl Handle {
             items_elsewhere: 0,
             estimate_age: 0,
             futile: 0,
+            reporter: None,
         }
     }
 

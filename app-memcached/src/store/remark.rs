@@ -66,6 +66,7 @@ impl Handle {
         if let Ok(entry) = self.seek(hash, key)
             && self.unlink(entry)
         {
+            self.report_eviction(entry.addr());
             self.counts().events.evictions.add(1);
         }
         Err(Miss::Absent)

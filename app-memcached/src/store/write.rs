@@ -12,7 +12,7 @@ use super::{Handle, Shared};
 #[derive(Debug)]
 #[must_use]
 pub struct Reservation {
-    addr: Addr,
+    pub(super) addr: Addr,
     /// Where the next byte goes, from there on.
     next: u32,
     /// Bytes still to be filled, line end included.

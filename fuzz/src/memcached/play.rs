@@ -263,7 +263,8 @@ impl Play {
                     return;
                 }
                 Status::NeedRoom | Status::Pause => {}
-                Status::Quit | Status::LongLine => return self.leave(n),
+                Status::Quit | Status::Malformed | Status::LongLine => return self.leave(n),
+                Status::Watch => unreachable!("a session of no connection cannot watch"),
             }
         }
     }
@@ -296,13 +297,15 @@ impl Play {
         (client.talk, self.items) = (talk, items);
         let has_all = taken + client.pending.len() == shown;
         match status {
-            Status::NeedRoom | Status::Pause => {}
+            Status::NeedRoom | Status::Pause | Status::Watch => {}
             Status::NeedInput => {
                 assert!(!has_all || client.talk.waits(&mut self.items), "there was more to be done");
                 client.talk.parts.clear();
                 client.told.clear();
             }
-            Status::Quit | Status::LongLine => assert!(client.talk.is_closed(), "closed without a reason"),
+            Status::Quit | Status::Malformed | Status::LongLine => {
+                assert!(client.talk.is_closed(), "closed without a reason");
+            }
         }
     }
 
@@ -321,7 +324,7 @@ impl Play {
         if !is_right && status == Status::NeedRoom && talk.gives_up_line(&mut items) {
             is_right = is_as_expected(&self.clients[n].told, &talk.parts, extent);
         }
-        let has_closed = matches!(status, Status::Quit | Status::LongLine);
+        let has_closed = matches!(status, Status::Quit | Status::Malformed | Status::LongLine);
         if !has_followed || !is_right || has_closed != talk.is_closed() {
             if self.memory == Memory::Ample {
                 (self.clients[n].talk, self.items) = (talk, items);

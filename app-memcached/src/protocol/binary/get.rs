@@ -8,6 +8,7 @@ use super::Frame;
 use super::header::{Body, EMPTY, HEADER, Status};
 use super::opcode::Verbosity;
 use crate::store::{MAX_KEY, Place};
+use crate::watch::Kind;
 
 /// Bytes of the extras of an answer: the flags.
 const FLAGS: usize = 4;
@@ -90,6 +91,12 @@ fn find(what: What, frame: &Frame<'_>, server: &mut Server) -> Option<Hit> {
         value_len: item.value.len() - CRLF,
         place: item.place,
     });
+    if server.report.wants(Kind::Fetch) {
+        match &found {
+            Ok(hit) => server.report.hit(frame.key, hit.value_len + CRLF),
+            Err(miss) => server.report.miss(frame.key, *miss),
+        }
+    }
     match &found {
         Ok(_) if what.touches() => server.counters.touch_hits.add(1),
         Ok(_) => server.counters.get_hits.add(1),

@@ -122,7 +122,7 @@ fn swallow(frame: &Frame<'_>) -> (Step, State) {
 
 /// Ends the connection.
 fn close(input: &[u8]) -> (Step, State) {
-    (Step { consumed: input.len(), next: Next::Stop(Status::Quit) }, State::Over)
+    (Step { consumed: input.len(), next: Next::Stop(Status::Malformed) }, State::Over)
 }
 
 #[cfg(test)]

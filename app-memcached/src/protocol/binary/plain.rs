@@ -27,6 +27,7 @@ pub(super) fn version(frame: &Frame<'_>, out: &mut impl Output) {
 
 pub(super) fn delete(frame: &Frame<'_>, verbosity: Verbosity, server: &mut Server, out: &mut impl Output) {
     let cas = server.settings.dialect.asked_unless_zero(frame.header.cas);
+    server.note_look_up(frame.key);
     match server.store.delete_if(frame.key, (cas != 0).then_some(cas)) {
         Deleted::Done => {
             server.counters.delete_hits.add(1);

@@ -68,6 +68,7 @@ pub(super) fn begin(
             (step, State::Payload(Payload { reservation, asked: Asked::Binary(condition, asked) }))
         }
         Err(refusal) => {
+            server.note_refusal(&item, mode.condition(frame.header.cas), refusal);
             // Better no item than an old one that the client believes replaced.
             if mode == Mode::Set {
                 server.store.delete(frame.key);

@@ -10,10 +10,10 @@ use super::super::testkit::{Client, Speaker};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A connection to memcached.
-pub(super) struct Theirs(TcpStream);
+pub(in crate::protocol) struct Theirs(TcpStream);
 
 impl Theirs {
-    pub(super) fn connect(port: u16) -> Theirs {
+    pub(in crate::protocol) fn connect(port: u16) -> Theirs {
         let stream = (0..100)
             .find_map(|_| {
                 std::thread::sleep(Duration::from_millis(10));
@@ -26,7 +26,7 @@ impl Theirs {
     }
 
     /// What it answers, up to `last`, or to the end of the connection.
-    pub(super) fn ask(&mut self, request: &[u8], last: &[u8]) -> Vec<u8> {
+    pub(in crate::protocol) fn ask(&mut self, request: &[u8], last: &[u8]) -> Vec<u8> {
         self.0.write_all(request).unwrap();
         let (mut answer, mut part) = (Vec::new(), [0; 8192]);
         while !answer.ends_with(last) {

@@ -20,6 +20,7 @@ pub(super) fn run(rest: &[u8], server: &mut Server, out: &mut impl Output) {
         },
         _ => key,
     };
+    server.note_look_up(key);
     match describe(key, server) {
         Some(line) => line.write(out),
         None => Answer::Line("EN").write(out),

@@ -14,6 +14,7 @@ pub(super) fn run(rest: &[u8], server: &mut Server, out: &mut impl Output) {
         Ok(request) => request,
         Err(why) => return refuse(why, out),
     };
+    server.note_look_up(request.key.bytes());
     let done = if request.has(b'I') {
         invalidate(&request, server)
     } else {

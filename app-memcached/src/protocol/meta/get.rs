@@ -9,6 +9,7 @@ use super::line::Line;
 use super::refuse;
 use super::request::{self, Key, Request, Verbosity};
 use crate::store::{Condition, Details, MAX_KEY, Marks, Miss, NewItem, OutOfMemory, Outcome, Place, Remark};
+use crate::watch::Kind;
 
 const NO_MEMORY: Answer = Answer::Line("SERVER_ERROR out of memory writing get response");
 
@@ -101,19 +102,27 @@ fn find(request: &Request<'_>, server: &mut Server) -> Option<Hit> {
     loop {
         match server.store.peek(key) {
             Ok(item) => {
+                if origin == Origin::Found && server.report.wants(Kind::Fetch) {
+                    server.report.hit(key, item.value.len());
+                }
                 let (place, value_len) = (item.place, item.value.len() - value::CRLF);
                 let (flags, cas, exptime) = (item.flags, item.cas, item.exptime);
                 let details = server.store.details(place)?;
                 return Some(Hit { place, value_len, flags, cas, exptime, details, origin });
             }
             Err(miss) if origin == Origin::Vivified || !request.has(b'N') => {
+                note_miss(request, miss, server);
                 count_miss(miss, server);
                 return None;
             }
             Err(miss) => match vivify(request, server) {
-                Ok(true) => origin = Origin::Vivified,
+                Ok(true) => {
+                    note_miss(request, miss, server);
+                    origin = Origin::Vivified;
+                }
                 Ok(false) => {}
                 Err(OutOfMemory) => {
+                    note_miss(request, miss, server);
                     count_miss(miss, server);
                     return None;
                 }
@@ -222,6 +231,12 @@ fn count_hit(request: &Request<'_>, server: &mut Server) {
 fn count_miss(miss: Miss, server: &mut Server) {
     server.counters.cmd_get.add(1);
     server.count_miss(miss);
+}
+
+fn note_miss(request: &Request<'_>, miss: Miss, server: &Server) {
+    if server.report.wants(Kind::Fetch) {
+        server.report.miss(request.key.bytes(), miss);
+    }
 }
 
 fn answer_miss(request: &Request<'_>, out: &mut impl Output) {

@@ -151,6 +151,7 @@ fn store(
     let item = NewItem { key, flags: request.client_flags, exptime: server.expiry((*exptime).into()), marks };
     let reserved = storing::reserve(&item, value_len, Framing::LineEnd, payload, server);
     let (reservation, taken) = reserved.map_err(|refusal| {
+        server.note_refusal(&item, mode.condition(request.cas, server.settings.dialect), refusal);
         // Better no item than an old one that the client believes replaced.
         server.store.delete(key);
         match refusal {

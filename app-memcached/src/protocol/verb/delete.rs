@@ -22,6 +22,7 @@ pub(super) fn run(words: &Words<'_>, server: &mut Server) -> Answer {
         _ => return reply::ERROR,
     }
     let Some(key) = super::key(words) else { return reply::BAD_FORMAT.unless_silent(reply) };
+    server.note_look_up(key);
     let answer = if server.store.delete(key) {
         server.counters.delete_hits.add(1);
         Answer::Line("DELETED")

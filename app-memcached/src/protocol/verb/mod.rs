@@ -13,6 +13,7 @@ mod touch;
 mod tuning;
 mod verbosity;
 pub(super) mod version;
+mod watch;
 
 use super::line::{Words, before_newline};
 use super::meta;
@@ -88,7 +89,13 @@ pub(super) fn execute(
             Ok(()) => return (Step { consumed: end + 1, next: Next::Stop(Status::Quit) }, State::Over),
             Err(answer) => answer,
         },
-        b"watch" => Answer::Line("CLIENT_ERROR watch commands not allowed").unless_silent(words.reply()),
+        b"watch" => match watch::run(before_newline(input, end), server) {
+            Ok(watching) => {
+                reply::OK.write(out);
+                return (Step::go_on(end + 1), State::Watching(watching));
+            }
+            Err(answer) => answer,
+        },
         _ => reply::ERROR,
     };
     answer.write(out);

@@ -95,6 +95,7 @@ fn store(
             taken
         }
         Err(refusal) => {
+            server.note_refusal(&item, condition, refusal);
             // Better no item than an old one that the client believes replaced.
             if condition == Condition::Set {
                 server.store.delete(item.key);

@@ -16,6 +16,7 @@ fn touch(words: &Words<'_>, server: &mut Server) -> Answer {
     let Some(key) = super::key(words) else { return reply::BAD_FORMAT };
     let Some(exptime) = parse_i32(words.get(2)) else { return reply::BAD_EXPTIME };
     let exptime = server.expiry(exptime.into());
+    server.note_look_up(key);
     server.counters.cmd_touch.add(1);
     if server.store.get_and_touch(key, exptime).is_ok() {
         server.counters.touch_hits.add(1);

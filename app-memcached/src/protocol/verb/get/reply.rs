@@ -9,6 +9,7 @@ use super::super::super::value::{self, Ending, LEND_FROM, Sent, Transfer};
 use super::super::cluster;
 use super::{Cas, GET, Keys};
 use crate::store::{Item, MAX_KEY, Place};
+use crate::watch::Kind;
 
 /// Replies of up to this many bytes are written in one piece, which may leave the end of a packet unused; longer ones fill
 /// packets to their end.
@@ -46,6 +47,9 @@ pub(super) fn send(keys: Keys, key: &[u8], tail: &[u8], server: &mut Server, out
     let item = match found {
         Ok(item) => item,
         Err(miss) => {
+            if server.report.wants(Kind::Fetch) {
+                server.report.miss(key, miss);
+            }
             match keys.touch {
                 None if key == cluster::KEY && keys == GET && cluster::send_value(server, out) => {
                     server.counters.get_hits.add(1);
@@ -57,6 +61,9 @@ pub(super) fn send(keys: Keys, key: &[u8], tail: &[u8], server: &mut Server, out
             return Found::Sent;
         }
     };
+    if server.report.wants(Kind::Fetch) {
+        server.report.hit(key, item.value.len());
+    }
     match keys.touch {
         None => server.counters.get_hits.add(1),
         Some(_) => server.counters.touch_hits.add(1),

@@ -6,16 +6,13 @@ use core::net::Ipv4Addr;
 use heapless::String;
 
 use super::super::super::output::Output;
-use super::super::super::roster::{Doing, Listener, Seen};
+use super::super::super::roster::{self, Doing, Listener, Seen};
 use super::super::super::server::Server;
 use super::super::super::session::{REPLY_ROOM, Status};
 use super::{Style, Value, write_line};
 
 /// Places that are looked at in one step, used or not.
 const STEP: u32 = 1024;
-
-/// Lines of the listening ports.
-const LISTENERS: u32 = 3;
 
 /// Bytes of a name, and of an address, at most: a number and the longest word; a protocol, an IPv4 address and a port.
 type Name = String<40>;
@@ -28,9 +25,9 @@ pub(super) fn advance(place: &mut u32, server: &Server, out: &mut impl Output) -
         if out.room() < REPLY_ROOM {
             return Some(Status::NeedRoom);
         }
-        match (*place, place.checked_sub(LISTENERS)) {
+        match (*place, place.checked_sub(roster::LISTENERS)) {
             (listener, None) => write_listener(listener, server, out),
-            (_, Some(number)) => match find(number, server) {
+            (_, Some(nth)) => match find(nth, server) {
                 Found::Connection(seen) => write_connection(*place, &seen, server, out),
                 Found::Nobody => {}
                 Found::End => return None,
@@ -48,17 +45,14 @@ enum Found {
     End,
 }
 
-/// Places of core 0 come first, as many as it has used, then those of the others. While connections come, one may be counted
-/// twice, or not.
-fn find(number: u32, server: &Server) -> Found {
-    let mut number = number;
-    for roster in server.rosters() {
-        match number.checked_sub(roster.used()) {
-            None => return roster.get(number).map_or(Found::Nobody, Found::Connection),
-            Some(rest) => number = rest,
-        }
+/// The cores' connections in turn, as [`roster::number`] counts them.
+fn find(nth: u32, server: &Server) -> Found {
+    let rosters = server.rosters();
+    let (place, core) = (nth / rosters.len() as u32, nth as usize % rosters.len());
+    if rosters.iter().all(|core| core.roster.used() <= place) {
+        return Found::End;
     }
-    Found::End
+    rosters[core].roster.get(place).map_or(Found::Nobody, Found::Connection)
 }
 
 fn write_listener(listener: u32, server: &Server, out: &mut impl Output) {
