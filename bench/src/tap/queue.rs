@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use netdrv::nic::{Armed, BATCH, Batch, QueuePair, RxCounters, RxQueue, TxCounters, TxQueue};
 use netdrv::pktbuf::{PktBuf, Pool};
+use netdrv::testkit::posted;
 use nix::errno::Errno;
 use nix::unistd::{read, write};
 
@@ -58,15 +59,7 @@ impl RxQueue for FrameRx {
     }
 
     fn refill(&mut self, pool: &'static Pool) -> usize {
-        let before = self.empty.len();
-        while self.empty.len() < POSTED {
-            let Some(buffer) = pool.alloc() else {
-                self.counters.pool_empty += 1;
-                break;
-            };
-            self.empty.push_back(buffer);
-        }
-        self.empty.len() - before
+        posted::refill(&mut self.empty, POSTED, pool, &mut self.counters)
     }
 
     fn arm(&mut self) -> Armed {

@@ -4,6 +4,7 @@
 //! virtio/  a virtio-net device: rings, registers over MMIO and PCI, and misbehaviour on request
 //! wire     two NICs joined back to back, without any device
 //! link     the same with delay, rate, loss, reordering, duplication and corruption, on a virtual clock
+//! posted   the empty buffers of these
 //! random   a seeded generator
 //! offload  what a device does to a frame on its way to the wire
 //! pcap     a capture file writer
@@ -14,6 +15,7 @@
 pub mod link;
 pub mod offload;
 pub mod pcap;
+pub mod posted;
 pub mod random;
 pub mod virtio;
 pub mod wire;

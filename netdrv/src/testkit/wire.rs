@@ -7,6 +7,7 @@ use std::rc::Rc;
 use crate::nic::{Armed, Batch, QueuePair, RxCounters, RxQueue, TxCounters, TxQueue};
 use crate::pktbuf::{Checksum, PktBuf, Pool};
 use crate::testkit::offload::sent_frames;
+use crate::testkit::posted;
 
 /// Frames under way in one direction.
 type Direction = Rc<RefCell<VecDeque<Passing>>>;
@@ -73,16 +74,7 @@ impl RxQueue for WireRx {
     }
 
     fn refill(&mut self, pool: &'static Pool) -> usize {
-        let mut posted = 0;
-        while self.empty.len() < CAPACITY {
-            let Some(buf) = pool.alloc() else {
-                self.counters.pool_empty += 1;
-                break;
-            };
-            self.empty.push_back(buf);
-            posted += 1;
-        }
-        posted
+        posted::refill(&mut self.empty, CAPACITY, pool, &mut self.counters)
     }
 
     fn arm(&mut self) -> Armed {

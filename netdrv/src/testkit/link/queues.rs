@@ -7,6 +7,7 @@ use super::Port;
 use crate::nic::{Armed, Batch, RxCounters, RxQueue, TxCounters, TxQueue};
 use crate::pktbuf::{Checksum, PktBuf, Pool};
 use crate::testkit::offload::sent_frames;
+use crate::testkit::posted;
 
 /// Buffers that wait for frames.
 const RX_RING: usize = 64;
@@ -59,16 +60,7 @@ impl RxQueue for LinkRx {
     }
 
     fn refill(&mut self, pool: &'static Pool) -> usize {
-        let mut posted = 0;
-        while self.empty.len() < RX_RING {
-            let Some(buf) = pool.alloc() else {
-                self.counters.pool_empty += 1;
-                break;
-            };
-            self.empty.push_back(buf);
-            posted += 1;
-        }
-        posted
+        posted::refill(&mut self.empty, RX_RING, pool, &mut self.counters)
     }
 
     fn arm(&mut self) -> Armed {
