@@ -49,5 +49,5 @@ pub use spec::{Accel, Listen, Machine, Memory, Net, Pages, Spec, Validation, Vmm
 pub use state::{Entry, Reservation, StateDir};
 pub use stop::stop;
 pub use symbolise::annotate;
-pub use vmm::command_line as vmm_command_line;
+pub use vmm::{accelerate_qemu, command_line as vmm_command_line};
 pub use wire::{stats, version};

@@ -3,6 +3,8 @@
 mod qemu;
 mod uhyve;
 
+pub use qemu::accelerate as accelerate_qemu;
+
 use crate::{CommandLine, Files, Plan, Vmm};
 
 /// The command line that runs `plan`, for the instance of this name with these files.

@@ -57,7 +57,14 @@ fn machine(plan: &Plan, line: &mut CommandLine) {
         // Else its virtio-mmio devices are of virtio 0.9.
         line.option("-global", "virtio-mmio.force-legacy=false");
     }
-    match plan.accel {
+    accelerate(plan.accel, line);
+    line.option("-smp", plan.cores.to_string());
+    line.option("-m", format!("{}M", plan.memory.mib));
+}
+
+/// What executes a guest, and as which processor.
+pub fn accelerate(accel: Accel, line: &mut CommandLine) {
+    match accel {
         Accel::Kvm => {
             line.option("-accel", "kvm");
             // QEMU aborts where KVM offers the MSR of arch-capabilities but cannot set it.
@@ -68,8 +75,6 @@ fn machine(plan: &Plan, line: &mut CommandLine) {
             line.option("-cpu", "max");
         }
     }
-    line.option("-smp", plan.cores.to_string());
-    line.option("-m", format!("{}M", plan.memory.mib));
 }
 
 /// The first serial port is the console, and the console is a file.

@@ -72,16 +72,7 @@ fn command_line(
     }
     line.option("-display", "none");
     line.option("-serial", "stdio");
-    match accel {
-        Accel::Kvm => {
-            line.option("-accel", "kvm");
-            line.option("-cpu", "host,-arch-capabilities");
-        }
-        Accel::Tcg => {
-            line.option("-accel", "tcg");
-            line.option("-cpu", "max");
-        }
-    }
+    orchestrator::accelerate_qemu(accel, &mut line);
     line.option("-smp", needs.cores.to_string());
     line.option("-m", format!("{mib}M"));
     match reach {
