@@ -10,6 +10,7 @@ mod operations;
 mod oracle;
 mod selftests;
 mod vhost;
+mod watching;
 
 use anyhow::Result;
 use ci::host::Missing;
@@ -28,6 +29,7 @@ fn main() {
         dropin::trials(),
         selftests::trials(),
         vhost::trials(),
+        watching::trials(),
     ];
     libtest_mimic::run(&arguments, trials.into_iter().flatten().collect()).exit();
 }
