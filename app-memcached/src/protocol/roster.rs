@@ -137,6 +137,11 @@ impl Roster {
         })
     }
 
+    /// Whether any of the connections does this. Looks at each.
+    pub(super) fn any_does(&self, doing: Doing) -> bool {
+        (0..self.used()).any(|number| self.get(number).is_some_and(|seen| seen.doing == doing))
+    }
+
     /// The least number that was never given.
     pub(super) fn used(&self) -> u32 {
         self.used.load(Ordering::Relaxed)

@@ -6,7 +6,7 @@ use super::auth::Token;
 use super::counters::{ConnectionBlock, ConnectionCounters, CounterBlock, Counters, Tallies, Tally};
 use super::dialect::Dialect;
 use super::report::Report;
-use super::roster::Roster;
+use super::roster::{Doing, Roster};
 use super::verb::cluster::Cluster;
 use crate::store::{FIRST_SECOND, Handle, Miss, WhenFull};
 
@@ -152,6 +152,12 @@ impl Server {
             self.uptime = uptime;
             self.store.set_now(uptime.saturating_add(FIRST_SECOND));
         }
+    }
+
+    /// Whether there are answers on other cores that wait for their clients.
+    pub fn is_waited_for_elsewhere(&self) -> bool {
+        let mut others = self.tallies.cores.iter().filter(|core| !Arc::ptr_eq(&core.roster, &self.roster));
+        others.any(|core| core.roster.any_does(Doing::Writing))
     }
 
     /// The connections of each core.

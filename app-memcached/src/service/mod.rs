@@ -291,7 +291,8 @@ impl Service {
             }
             End::Wait(waiting) => {
                 if waiting != connection.waiting {
-                    self.server.roster.note(cookie, waiting.doing());
+                    let doing = if connection.session.is_watching() { Doing::Watching } else { waiting.doing() };
+                    self.server.roster.note(cookie, doing);
                 }
                 connection.waiting = waiting;
                 if waiting == Waiting::News {
@@ -418,7 +419,8 @@ impl Service {
     #[cold]
     fn may_end(&self, now: Instant) -> bool {
         let passed = self.ending_since.map_or(Duration::ZERO, |since| now.since(since));
-        let is_waited_for = || self.connections.iter().any(Connection::owes_answers);
+        let is_waited_for =
+            || self.connections.iter().any(Connection::owes_answers) || self.server.is_waited_for_elsewhere();
         match self.server.ending {
             None => false,
             Some(Ending::Now) => true,

@@ -162,6 +162,28 @@ fn a_graceful_end_waits_for_answers() {
 }
 
 #[test]
+fn a_graceful_end_waits_for_answers_of_other_cores() {
+    let permissions = Permissions { shutdown: true, ..CONFIG.permissions };
+    let config = ServiceConfig { permissions, threads: 2, ..CONFIG };
+    let mut shared = Shared::new(config, StoreMemory::leak(8 << 20)).ok().unwrap();
+    let (mut here, mut there) = (Stack::of(&mut shared, 256), Stack::of(&mut shared, 256));
+    let slow = there.connect(Credit::Stalled);
+    there.send(slow, &b"stats\r\n".repeat(5), 1460);
+    // Who watches is never told all.
+    let watcher = there.connect(Credit::Stalled);
+    there.send(watcher, b"watch\r\n", 1460);
+    let peer = here.connect(WIDE);
+    here.send(peer, b"shutdown graceful\r\n", 1460);
+    here.sleep_ms(1000);
+    assert!(!here.is_over(), "an answer is on its way");
+    there.set_credit(slow, WIDE);
+    here.sleep_ms(1);
+    assert!(here.is_over());
+    here.kill(peer);
+    there.assert_nothing_leaked();
+}
+
+#[test]
 fn whoever_never_reads_does_not_prevent_the_end() {
     let config = ServiceConfig { permissions: Permissions { shutdown: true, ..CONFIG.permissions }, ..CONFIG };
     let mut stack = Stack::of(&mut Shared::new(config, StoreMemory::leak(8 << 20)).ok().unwrap(), 256);
