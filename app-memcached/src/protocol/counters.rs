@@ -41,6 +41,10 @@ counts! {
         lru_crawler_starts,
         crawler_items_checked,
         crawler_reclaimed,
+        /// Events that watchers could be told of, kept by the board; lines that they were sent, and lines that they were too slow for.
+        log_worker_written,
+        log_watcher_sent,
+        log_watcher_skipped,
     }
 }
 
@@ -105,10 +109,16 @@ impl Tallies {
 
     /// Requests since the last reset.
     pub(super) fn counters(&self) -> Counters {
-        let (mut sum, mut reset) = (Counters::default(), Counters::default());
-        self.cores.iter().for_each(|core| core.counters.add_to(&mut sum));
+        let mut reset = Counters::default();
         self.reset.add_to(&mut reset);
-        sum.since(&reset)
+        self.sum().since(&reset)
+    }
+
+    /// Requests since the start.
+    fn sum(&self) -> Counters {
+        let mut sum = Counters { log_worker_written: self.board.told(), ..Counters::default() };
+        self.cores.iter().for_each(|core| core.counters.add_to(&mut sum));
+        sum
     }
 
     /// Connections.
@@ -120,8 +130,6 @@ impl Tallies {
 
     /// Begins to count requests anew.
     pub(super) fn reset(&self) {
-        let mut sum = Counters::default();
-        self.cores.iter().for_each(|core| core.counters.add_to(&mut sum));
-        self.reset.set_to(&sum);
+        self.reset.set_to(&self.sum());
     }
 }

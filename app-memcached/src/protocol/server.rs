@@ -165,11 +165,9 @@ impl Server {
         &self.tallies.cores
     }
 
-    /// What watchers have been told: events, lines, and lines that were skipped; and how many watchers there are.
-    pub(super) fn all_reports(&self) -> (u64, u64, u64, u64) {
-        let board = &self.tallies.board;
-        let (sent, skipped) = board.sent_and_skipped();
-        (board.told(), sent, skipped, board.audience().watchers())
+    /// How many watchers there are.
+    pub(super) fn watchers(&self) -> u64 {
+        self.tallies.board.audience().watchers()
     }
 
     /// Seconds since the start.

@@ -91,6 +91,11 @@ fn watchers_are_counted_and_not_too_many() {
     watchers.into_iter().for_each(|watcher| client.leave(watcher));
     client.send(b"get a\r\n");
     assert!(stats(&mut client).contains(&format!("{told} 0\r\n")));
+    assert_eq!(client.send(b"stats reset\r\n"), b"RESET\r\n");
+    assert!(
+        stats(&mut client)
+            .contains("STAT log_worker_written 0\r\nSTAT log_watcher_skipped 0\r\nSTAT log_watcher_sent 0\r\n")
+    );
 }
 
 #[test]

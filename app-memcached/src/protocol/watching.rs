@@ -49,7 +49,8 @@ impl Watching {
                 out.write(line.as_bytes());
             }
             out.write(line(&mut record).as_bytes());
-            reporter.count_sent(skipped);
+            server.counters.log_watcher_sent.add(1);
+            server.counters.log_watcher_skipped.add(skipped);
         }
         Status::Pause
     }

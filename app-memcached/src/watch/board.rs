@@ -7,7 +7,6 @@ use super::event::{Event, KINDS, Kind};
 use super::record::{Frame, Record, WORDS, encode};
 use super::ring::{Found, Ring};
 use super::sync::{AtomicU32, AtomicU64, Ordering};
-use crate::count::Count;
 
 /// Watchers at a time, as in memcached.
 pub const MAX_WATCHERS: usize = 20;
@@ -85,9 +84,6 @@ struct Core {
     unix_us: AtomicU64,
     /// Events of each kind.
     before: [AtomicU32; KINDS],
-    /// Lines that watchers on this core were sent, and that others were too slow for.
-    sent: Count,
-    skipped: Count,
 }
 
 /// A watcher, on whatever core: who has its ticket reads and writes.
@@ -135,13 +131,7 @@ impl Board {
 
     /// For `cores` cores that remember so many events each.
     pub(super) fn with_rings_of(remembered: usize, cores: usize) -> Board {
-        let core = || Core {
-            ring: Ring::new(remembered),
-            unix_us: AtomicU64::new(0),
-            before: Default::default(),
-            sent: Count::default(),
-            skipped: Count::default(),
-        };
+        let core = || Core { ring: Ring::new(remembered), unix_us: AtomicU64::new(0), before: Default::default() };
         let place = || Place {
             taken: AtomicU32::new(0),
             skipped: AtomicU64::new(0),
@@ -210,11 +200,6 @@ impl Board {
     /// Events that were ever told.
     pub fn told(&self) -> u64 {
         self.told.load(Ordering::Relaxed)
-    }
-
-    /// Lines that watchers were sent, and lines that they were too slow for.
-    pub fn sent_and_skipped(&self) -> (u64, u64) {
-        self.cores.iter().fold((0, 0), |(sent, skipped), core| (sent + core.sent.get(), skipped + core.skipped.get()))
     }
 }
 
@@ -328,14 +313,6 @@ impl Reporter {
         core.ring.write(&words[..len]);
         let count = kind as usize;
         core.before[count].store(before[count].wrapping_add(1), Ordering::Relaxed);
-    }
-
-    /// Counts a line that a watcher on this core was sent, and those that it was too slow for.
-    pub fn count_sent(&self, skipped: u64) {
-        if let Some(core) = self.board.cores.get(self.core) {
-            core.sent.add(1);
-            core.skipped.add(skipped);
-        }
     }
 }
 

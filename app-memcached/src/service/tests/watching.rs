@@ -1,5 +1,7 @@
 //! Connections that watch.
 
+use netstack::app::{Flow, Movable as _};
+
 use super::super::Shared;
 use super::peer::{CONFIG, Credit, Stack};
 use crate::store::StoreMemory;
@@ -105,6 +107,27 @@ fn who_does_not_read_holds_nothing() {
     assert!(skipped > 500);
     assert_eq!(lines.lines().filter(|line| line.starts_with("ts=")).count() + skipped, 2000);
     stack.assert_nothing_leaked();
+}
+
+#[test]
+fn a_watcher_that_changes_cores_goes_on() {
+    let config = super::super::ServiceConfig { threads: 2, ..CONFIG };
+    let mut shared = Shared::new(config, StoreMemory::leak(8 << 20)).ok().unwrap();
+    let (mut here, mut there) = (Stack::of(&mut shared, 64), Stack::of(&mut shared, 64));
+    let watcher = watcher(&mut here, "fetchers");
+    let peer = here.connect(WIDE);
+    here.send(peer, b"get a\r\n", 1460);
+    // The flow that it has there is that of one who is gone.
+    let flow = Flow { index: there.connect(WIDE) as u32, generation: 0 };
+    there.kill(0);
+    let mut input = Vec::new();
+    let state = here.service.export(here.peers[watcher].cookie.unwrap(), &mut input).unwrap();
+    here.send(peer, b"get b\r\n", 1460);
+    assert!(there.service.import(flow, state, &mut input).is_some());
+    let lines = take(&mut there, 0);
+    let keys: Vec<&str> =
+        lines.lines().filter_map(|line| line.split(' ').find(|word| word.starts_with("key="))).collect();
+    assert_eq!(keys, ["key=a", "key=b"]);
 }
 
 #[test]

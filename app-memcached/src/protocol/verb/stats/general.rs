@@ -47,7 +47,6 @@ fn visit_process(server: &Server, visit: &mut Visit<'_>) {
 
 fn visit_requests(server: &Server, visit: &mut Visit<'_>) {
     let counters = server.all_counters();
-    let (told, sent, skipped, watchers) = server.all_reports();
     let lines = [
         ("cmd_get", counters.cmd_get),
         ("cmd_set", counters.cmd_set),
@@ -79,10 +78,10 @@ fn visit_requests(server: &Server, visit: &mut Visit<'_>) {
         ("crawler_reclaimed", counters.crawler_reclaimed),
         // What watchers do not read in time counts as skipped: no event waits for them.
         ("log_worker_dropped", 0),
-        ("log_worker_written", told),
-        ("log_watcher_skipped", skipped),
-        ("log_watcher_sent", sent),
-        ("log_watchers", watchers),
+        ("log_worker_written", counters.log_worker_written),
+        ("log_watcher_skipped", counters.log_watcher_skipped),
+        ("log_watcher_sent", counters.log_watcher_sent),
+        ("log_watchers", server.watchers()),
     ];
     for (name, value) in lines {
         visit(name, Value::Number(value));
