@@ -7,9 +7,9 @@ use super::output::Output;
 use super::reply::{self, Answer};
 use super::scan;
 use super::server::Server;
-use super::session::{LINE_LIMIT, REPLY_ROOM, State, Status, Step};
+use super::session::State;
+use super::step::{LINE_LIMIT, Next, REPLY_ROOM, Status, Step};
 use super::value::CRLF;
-use super::verb::Next;
 
 /// Bytes of the longest token.
 pub const MAX_TOKEN: usize = 128;

@@ -9,7 +9,7 @@ use super::meta;
 use super::output::Output;
 use super::reply::{self, Answer};
 use super::server::Server;
-use super::session::{REPLY_ROOM, Status};
+use super::step::{REPLY_ROOM, Status};
 use super::uri;
 use super::verb::CLASS;
 use crate::store::{Crawled, Cursor, MAX_KEY, Visited, Walk};

@@ -30,6 +30,7 @@ mod roster;
 mod scan;
 mod server;
 mod session;
+mod step;
 mod storing;
 mod sum;
 pub(crate) mod udp;
@@ -46,7 +47,8 @@ pub use output::Output;
 pub use report::Report;
 pub use roster::{Doing, Listener, Roster, Seen};
 pub use server::{Dataplane, Ending, Permissions, Server, Settings};
-pub use session::{Advance, LINE_LIMIT, REPLY_ROOM, Session, Status};
+pub use session::{Advance, Session};
+pub use step::{LINE_LIMIT, REPLY_ROOM, Status};
 pub use verb::cluster::Cluster;
 pub use verb::version::VERSION;
 

@@ -5,9 +5,10 @@ use super::line::Reply;
 use super::meta;
 use super::output::Output;
 use super::server::Server;
-use super::session::{REPLY_ROOM, State, Status, Step};
+use super::session::State;
+use super::step::{Next, REPLY_ROOM, Status, Step};
 use super::storing::{self, Framing};
-use super::verb::{Next, storage};
+use super::verb::storage;
 use crate::store::{Condition, Reservation};
 
 /// A storage command whose value is on its way.

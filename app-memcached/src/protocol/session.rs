@@ -12,18 +12,13 @@ use super::payload::Payload;
 use super::reply::{self, Answer};
 use super::scan;
 use super::server::{Dataplane, Server};
+use super::step::{After, Home, LINE_LIMIT, Next, REPLY_ROOM, Status, Step};
 use super::value::Transfer;
+use super::verb;
 use super::verb::get::{self, Keys};
 use super::verb::stats::Listing;
 use super::verb::storage;
-use super::verb::{self, Next};
 use super::watching::Watching;
-
-/// A command line that does not end within this many bytes closes the connection, unless it is a `get` or `gets`.
-pub const LINE_LIMIT: usize = 2048;
-
-/// Bytes of [`Output::room`] with which any command can answer, or begin to.
-pub const REPLY_ROOM: usize = 1024;
 
 const _: () = assert!(meta::MAX_LINE <= REPLY_ROOM);
 
@@ -76,13 +71,6 @@ pub(super) enum Then {
     Home(Home),
 }
 
-/// Where a request begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Home {
-    Line,
-    Frame,
-}
-
 impl Home {
     fn state(self) -> State {
         match self {
@@ -101,15 +89,6 @@ impl Then {
     }
 }
 
-/// What is due after the end of a discarded line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum After {
-    /// `END`.
-    End,
-    /// Nothing.
-    Nothing,
-}
-
 /// What [`Session::advance`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Advance {
@@ -118,25 +97,6 @@ pub struct Advance {
     pub consumed: usize,
     /// What is needed to go on.
     pub status: Status,
-}
-
-/// What a session waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// More input.
-    NeedInput,
-    /// More room in the output, [`REPLY_ROOM`] or any.
-    NeedRoom,
-    /// To be called again in the next turn, with the same input: there is much to do.
-    Pause,
-    /// To be called again in a while: something may have happened that it watches.
-    Watch,
-    /// To be closed, after what was written.
-    Quit,
-    /// To be closed, after what was written: what came is no request.
-    Malformed,
-    /// To be closed: a command line did not end.
-    LongLine,
 }
 
 impl Session {
@@ -361,24 +321,5 @@ impl Session {
         }
         self.state = State::Line;
         Step::go_on(end + 1)
-    }
-}
-
-/// One step of a session.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Step {
-    /// Bytes of the input that are done with.
-    pub(super) consumed: usize,
-    /// Whether there may be another step.
-    pub(super) next: Next,
-}
-
-impl Step {
-    pub(super) fn go_on(consumed: usize) -> Step {
-        Step { consumed, next: Next::GoOn }
-    }
-
-    pub(super) fn stop(status: Status) -> Step {
-        Step { consumed: 0, next: Next::Stop(status) }
     }
 }

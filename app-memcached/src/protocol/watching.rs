@@ -6,7 +6,7 @@ use heapless::String;
 
 use super::output::Output;
 use super::server::Server;
-use super::session::{REPLY_ROOM, Status};
+use super::step::{REPLY_ROOM, Status};
 use super::uri;
 use super::verb::CLASS;
 use crate::watch::{Event, KEY_BYTES, Record, Sight, Ticket};

@@ -2,7 +2,8 @@
 
 use super::super::output::Output;
 use super::super::server::Server;
-use super::super::session::{Home, State, Step, Then};
+use super::super::session::{State, Then};
+use super::super::step::{Home, Step};
 use super::super::value::{self, CRLF, Ending, Sent};
 use super::Frame;
 use super::header::{Body, EMPTY, HEADER, Status};

@@ -16,8 +16,8 @@ pub(super) mod storage;
 
 use super::output::Output;
 use super::server::Server;
-use super::session::{Home, REPLY_ROOM, State, Status, Step};
-use super::verb::Next;
+use super::session::State;
+use super::step::{Home, Next, REPLY_ROOM, Status, Step};
 use crate::store::MAX_KEY;
 use header::{HEADER, Status as Code};
 pub(super) use header::{Header, MAGIC};

@@ -3,7 +3,8 @@
 use super::super::output::Output;
 use super::super::payload::{Asked, Payload};
 use super::super::server::Server;
-use super::super::session::{State, Step};
+use super::super::session::State;
+use super::super::step::Step;
 use super::super::storing::{self, Framing, Refusal, Stored};
 use super::header::{self, Body, EMPTY, Header, Status};
 use super::opcode::Verbosity;

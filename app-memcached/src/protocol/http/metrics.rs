@@ -8,7 +8,7 @@ use heapless::String;
 use super::super::counters::{ConnectionCounters, Counters};
 use super::super::output::Output;
 use super::super::server::{Dataplane, Server};
-use super::super::session::REPLY_ROOM;
+use super::super::step::REPLY_ROOM;
 use super::super::verb::version::VERSION;
 use super::response::{Body, write_end, write_part};
 use crate::store::StoreCounters;

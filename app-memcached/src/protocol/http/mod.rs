@@ -17,8 +17,8 @@ use super::line::before_newline;
 use super::output::Output;
 use super::scan;
 use super::server::{Dataplane, Server};
-use super::session::{LINE_LIMIT, REPLY_ROOM, State, Status, Step};
-use super::verb::Next;
+use super::session::State;
+use super::step::{LINE_LIMIT, Next, REPLY_ROOM, Status, Step};
 use request::{Head, Resource};
 use response::{After, Body, Code, Sender};
 

@@ -6,7 +6,7 @@ use heapless::String;
 
 use super::super::output::Output;
 use super::super::server::Server;
-use super::super::session::REPLY_ROOM;
+use super::super::step::REPLY_ROOM;
 use super::date::Date;
 
 /// A status code.

@@ -3,7 +3,8 @@
 use super::super::output::Output;
 use super::super::reply::Answer;
 use super::super::server::Server;
-use super::super::session::{Home, State, Step, Then};
+use super::super::session::{State, Then};
+use super::super::step::{Home, Step};
 use super::super::value::{self, Ending, Sent};
 use super::line::Line;
 use super::refuse;

@@ -20,7 +20,8 @@ use super::line::next_word;
 use super::output::Output;
 use super::reply::Answer;
 use super::server::Server;
-use super::session::{State, Step};
+use super::session::State;
+use super::step::Step;
 use crate::store::Marks;
 
 pub(super) use line::MAX_LINE;

@@ -6,7 +6,7 @@ use super::super::number::Decimal;
 use super::super::output::Output;
 use super::super::reply::{END, ERROR};
 use super::super::server::Server;
-use super::super::session::REPLY_ROOM;
+use super::super::step::REPLY_ROOM;
 
 /// The key that clients ask for who do not know `config`.
 pub(super) const KEY: &[u8] = b"AmazonElastiCache:cluster";

@@ -11,8 +11,8 @@ use super::super::output::Output;
 use super::super::reply::{BAD_EXPTIME, BAD_FORMAT, END, ERROR};
 use super::super::scan;
 use super::super::server::Server;
-use super::super::session::{After, REPLY_ROOM, State, Status, Step, Then};
-use super::Next;
+use super::super::session::{State, Then};
+use super::super::step::{After, Next, REPLY_ROOM, Status, Step};
 use crate::store::MAX_KEY;
 use reply::Found;
 

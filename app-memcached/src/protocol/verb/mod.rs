@@ -20,7 +20,8 @@ use super::meta;
 use super::output::Output;
 use super::reply::{self, Answer};
 use super::server::Server;
-use super::session::{State, Status, Step};
+use super::session::State;
+use super::step::{Next, Status, Step};
 use super::sum::Direction;
 use crate::store::{Condition, MAX_KEY};
 
@@ -29,15 +30,6 @@ pub(super) const CLASS: u64 = 1;
 
 /// Slab classes of memcached: ids from here on are errors.
 const SLAB_CLASSES: u32 = 64;
-
-/// Whether a session goes on by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Next {
-    /// It does.
-    GoOn,
-    /// It waits, or ends.
-    Stop(Status),
-}
 
 /// Executes the command line `words`, which begins `input` and whose line feed is at `end`. Returns the state after it. The
 /// output has room for a line.

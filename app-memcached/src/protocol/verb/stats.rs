@@ -14,7 +14,7 @@ use super::super::number::{Decimal, parse_u32};
 use super::super::output::Output;
 use super::super::reply::{self, Answer};
 use super::super::server::{Dataplane, Server};
-use super::super::session::{Home, REPLY_ROOM, Status};
+use super::super::step::{Home, REPLY_ROOM, Status};
 use super::SLAB_CLASSES;
 
 /// A listing that is being written.

@@ -8,7 +8,7 @@ use heapless::String;
 use super::super::super::output::Output;
 use super::super::super::roster::{self, Doing, Listener, Seen};
 use super::super::super::server::Server;
-use super::super::super::session::{REPLY_ROOM, Status};
+use super::super::super::step::{REPLY_ROOM, Status};
 use super::{Style, Value, write_line};
 
 /// Places that are looked at in one step, used or not.
