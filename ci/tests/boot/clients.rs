@@ -13,6 +13,9 @@ mod rust_crate;
 /// Tests that `memccapable` has for text, and for frames.
 const TESTS: [(&str, usize); 2] = [("-a", 27), ("-b", 27)];
 
+/// The cluster that clients are told of.
+const CLUSTER: &str = "7:a.example|192.0.2.1|11211,b.example|192.0.2.2|11212";
+
 pub(crate) fn trials() -> Vec<Trial> {
     let kvm = host::missing_kvm();
     let memccapable = host::missing_program("memccapable", "memccapable (libmemcached-tools)");
@@ -22,6 +25,14 @@ pub(crate) fn trials() -> Vec<Trial> {
             "pymemcache, many keys",
             kvm.or(missing_module("pymemcache", "pymemcache in target/venv: run ci/test")),
             || with_appliance(|appliance| script_passes(appliance, "pymemcache_keys.py", &["2000"])),
+        ),
+        crate::trial(
+            "pymemcache, auto discovery",
+            kvm.or(missing_module("pymemcache", "pymemcache in target/venv: run ci/test")),
+            || {
+                let machine = Machine { append: format!("cluster-nodes={CLUSTER}"), ..Machine::default() };
+                with_machine(&machine, |appliance| script_passes(appliance, "pymemcache_cluster.py", &[CLUSTER]))
+            },
         ),
         library("pymemcache", "pymemcache", "pymemcache in target/venv: run ci/test"),
         library("python-binary-memcached", "bmemcached", "python-binary-memcached in target/venv: run ci/test"),
@@ -40,8 +51,12 @@ fn library(name: &str, module: &'static str, missing: &'static str) -> Trial {
 }
 
 fn with_appliance(talk: impl FnOnce(&Appliance<'_>) -> Result<()>) -> Result<()> {
+    with_machine(&Machine::default(), talk)
+}
+
+fn with_machine(machine: &Machine, talk: impl FnOnce(&Appliance<'_>) -> Result<()>) -> Result<()> {
     let memstorm = Memstorm::new()?;
-    let appliance = memstorm.start(&Machine::default())?;
+    let appliance = memstorm.start(machine)?;
     talk(&appliance)?;
     appliance.stop()?;
     memstorm.finish()
