@@ -6,7 +6,7 @@ use super::wire::Transport;
 /// What ends an answer.
 const ENDS: [&[u8]; 2] = [b"END\r\n", b"ERROR\r\n"];
 /// Lines that are a whole answer.
-const LINES: [&[u8]; 5] = [b"VERSION ", b"CLIENT_ERROR ", b"SERVER_ERROR ", b"RESET", b"-ERR "];
+const LINES: [&[u8]; 7] = [b"VERSION ", b"CLIENT_ERROR ", b"SERVER_ERROR ", b"RESET", b"STORED", b"OK", b"-ERR "];
 /// More than any statistics.
 const MOST: usize = 1 << 20;
 

@@ -1,6 +1,5 @@
 //! A peer that runs.
 
-use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
@@ -8,7 +7,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use nix::fcntl::{FallocateFlags, fallocate};
 use tempfile::TempDir;
 
 use super::appliance::Instance;
@@ -125,28 +123,10 @@ impl Server {
         cpu_time(self.pid()).map_err(|error| PeerError::system("cannot read its CPU time", error))
     }
 
-    /// Has Linux hand out all memory that a guest shares with us now (fallocate(2)), rather than page by page as it is touched first.
-    pub fn take_memory(&self) -> Result<(), PeerError> {
-        shared_memory(self.pid())
-            .and_then(|file| Ok(fallocate(&file, FallocateFlags::empty(), 0, file.metadata()?.len() as i64)?))
-            .map_err(|error| PeerError::system("cannot take all of the guest's memory", error))
-    }
-
     /// Memory that its process has in RAM.
     pub fn resident_bytes(&self) -> Result<u64, PeerError> {
         resident_bytes(self.pid()).map_err(|error| PeerError::system("cannot read its memory", error))
     }
-}
-
-/// The file that a VMM keeps its guest's memory in, if it shares it (`memory-backend-memfd` of QEMU).
-fn shared_memory(pid: u32) -> std::io::Result<File> {
-    for entry in std::fs::read_dir(format!("/proc/{pid}/fd"))? {
-        let path = entry?.path();
-        if std::fs::read_link(&path)?.to_string_lossy().starts_with("/memfd:memory-backend-memfd") {
-            return File::options().write(true).open(path);
-        }
-    }
-    Err(std::io::Error::new(std::io::ErrorKind::NotFound, "it is not shared"))
 }
 
 struct Spawned {

@@ -34,10 +34,10 @@ pub(crate) struct EvictOptions {
     #[arg(long, default_value_t = 5, value_parser = super::number(1, 1000))]
     rounds: usize,
     /// Seconds of each measurement
-    #[arg(short, long, default_value_t = 1.0, value_parser = super::load::seconds)]
+    #[arg(short, long, default_value_t = 0.5, value_parser = super::load::seconds)]
     time: f64,
     /// Seconds of the same load before each
-    #[arg(short = 'W', long, default_value_t = 0.25, value_parser = super::load::seconds)]
+    #[arg(short = 'W', long, default_value_t = 0.1, value_parser = super::load::seconds)]
     warmup: f64,
     /// Connections
     #[arg(short, long, default_value_t = 64, value_parser = super::number(1, 100_000))]
@@ -49,7 +49,7 @@ pub(crate) struct EvictOptions {
     #[arg(long, default_value = "128M")]
     scarce: Memory,
     /// Memory for items where all of them fit
-    #[arg(long, default_value = "4G")]
+    #[arg(long, default_value = "2G")]
     ample: Memory,
     /// The core that serves
     #[arg(long, default_value_t = 1)]
@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn what_is_asked_for_is_what_is_measured() {
         let of = options("").unwrap();
-        assert_eq!((of.rounds, of.scarce_mib, of.ample_mib, of.records), (5, 128, 4096, Preset::Etc));
+        assert_eq!((of.rounds, of.scarce_mib, of.ample_mib, of.records), (5, 128, 2048, Preset::Etc));
         assert_eq!(of.peer.to_string(), "memstorm/vhost-user/kvm");
         let of =
             options("-w usr --scarce 64M --ample 1G --rounds 3 -t 0.5 -c 8 -d 1 --accel tcg --server-core 3").unwrap();
