@@ -260,6 +260,8 @@ pub enum Progress {
     More,
     /// There is more to do, in the next turn, after what has come meanwhile: run again soon, even without events.
     Later,
-    /// Out of packet buffers, or waiting for what raises no event: run again in about a millisecond, even without events.
+    /// Out of packet buffers: run again when some may have come back, even without events.
     Starved,
+    /// Nothing is left, but something may happen on other cores that raises no event: run again in a few milliseconds.
+    Alert,
 }

@@ -473,7 +473,7 @@ impl App for Service {
                 if self.watchers.is_empty() {
                     Progress::Done
                 } else {
-                    Progress::Starved
+                    Progress::Alert
                 }
             }
             (true, true) => Progress::Later,

@@ -131,7 +131,7 @@ impl App for Talker {
             match end.pump(self.pool, now_ns, calls) {
                 Progress::Done => {}
                 Progress::More => return Progress::More,
-                Progress::Later | Progress::Starved => progress = Progress::Starved,
+                Progress::Later | Progress::Starved | Progress::Alert => progress = Progress::Starved,
             }
         }
         if events.is_empty() { progress } else { Progress::More }

@@ -29,6 +29,8 @@ use below::Below;
 /// tells of them.
 const BUFFER_WAIT: Duration = Duration::from_millis(1);
 const MIGRATION_WAIT: Duration = Duration::from_micros(50);
+/// How soon an app looks again that waits for what raises no event.
+const ALERT_WAIT: Duration = Duration::from_millis(4);
 
 /// Whether a turn found anything to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +86,8 @@ pub struct Shard<R, T, A: Movable> {
     calls: Calls,
     /// The app waits for packet buffers.
     starved: bool,
+    /// Whether the app waits for what raises no event.
+    alert: bool,
     /// The app has more to do.
     unfinished: bool,
     /// What the other cores were told, and those that have answered.
@@ -121,6 +125,7 @@ impl<R: RxQueue, T: TxQueue, A: Movable> Shard<R, T, A> {
             events: Events::new(),
             calls: Calls::new(),
             starved: false,
+            alert: false,
             unfinished: false,
             told: None,
             following: 0,
@@ -203,9 +208,10 @@ impl<R: RxQueue, T: TxQueue, A: Movable> Shard<R, T, A> {
     /// waits for them has to look.
     pub fn next_deadline(&self, now: Instant) -> Option<Instant> {
         let buffers = (self.starved || self.port.is_waiting()).then_some(now + BUFFER_WAIT);
+        let alert = self.alert.then_some(now + ALERT_WAIT);
         let migration = (self.migrations.is_busy() || self.waits_for_nic()).then_some(now + MIGRATION_WAIT);
         let control = self.control.as_ref().and_then(Control::next_deadline);
-        [self.stack.next_deadline(now), buffers, migration, control].into_iter().flatten().min()
+        [self.stack.next_deadline(now), buffers, alert, migration, control].into_iter().flatten().min()
     }
 
     fn waits_for_nic(&self) -> bool {
@@ -262,6 +268,7 @@ impl<R: RxQueue, T: TxQueue, A: Movable> Shard<R, T, A> {
             let progress = self.run_app(now, unix_seconds);
             if self.is_settled() && progress != Progress::More {
                 self.starved = progress == Progress::Starved;
+                self.alert = progress == Progress::Alert;
                 self.unfinished = progress == Progress::Later;
                 break;
             }
