@@ -26,7 +26,7 @@ use super::layout::Addr;
 use super::pins::Pins;
 use super::pool::Number;
 use super::segment::{Age, Segment, State};
-use super::{Handle, Miss, WhenFull};
+use super::{Handle, Miss, Shared, WhenFull};
 
 /// The live share above which compaction does not pay, in eighths.
 const COMPACT_BELOW: usize = 7;
@@ -43,6 +43,9 @@ const FRESH_SHARE: usize = 1;
 
 /// Bytes walked for each byte written, when inspecting.
 const INSPECT_PACE: usize = 16;
+
+/// Items whose buckets are asked for together: the misses of a write's share overlap.
+const GROUP: usize = 8;
 
 /// Victims in a row that may leave no more free segments than before: 7/8 live ones need 8.
 const MAX_FUTILE: usize = 8;
@@ -116,7 +119,11 @@ impl Handle {
     pub(super) fn clean_share(&mut self, bytes: usize) {
         let Some(mut victim) = self.cleaner.victim.take().or_else(|| self.choose_victim()) else { return };
         let budget = victim.at + bytes * victim.pace;
+        let mut expected = victim.at;
         while victim.at < budget {
+            if victim.at >= expected {
+                expected = self.expect_group(&victim);
+            }
             if !self.clean_next(&mut victim) {
                 return;
             }
@@ -278,6 +285,22 @@ impl Handle {
         more
     }
 
+    /// Asks for the buckets of the victim's next items. Where the items behind those begin.
+    fn expect_group(&self, victim: &Victim) -> usize {
+        let Shared { arena, index, segments, .. } = &*self.shared;
+        let (base, used) = (segments.base(victim.number), segments.get(victim.number).used() as usize);
+        let mut at = victim.at;
+        for _ in 0..GROUP {
+            if at >= used {
+                break;
+            }
+            let addr = Addr(base + at);
+            index.prefetch(arena, self.shared.hash_of(addr));
+            at += arena.item_footprint(addr);
+        }
+        at
+    }
+
     /// Gives up a claimed segment that holds items still; full as it is, it becomes the youngest.
     fn leave(&self, number: Number) {
         self.shared.segments.renew(number);
@@ -299,7 +322,7 @@ impl Handle {
         let bytes = shared.arena.item_footprint(addr);
         let hash = shared.hash_of(addr);
         while let Some(entry) = self.shared.index.find_addr(&self.shared.arena, hash, addr) {
-            match self.clean_item(victim, entry, bytes) {
+            match self.clean_item(victim, entry, bytes, hash) {
                 Some(Fate::Gone) => break,
                 Some(Fate::Stays) => {
                     victim.stay += 1;
@@ -313,7 +336,7 @@ impl Handle {
     }
 
     /// Moves, evicts or buries one item that the index holds. `None` if another core was faster.
-    fn clean_item(&mut self, victim: &mut Victim, entry: Entry, bytes: usize) -> Option<Fate> {
+    fn clean_item(&mut self, victim: &mut Victim, entry: Entry, bytes: usize, hash: u64) -> Option<Fate> {
         let addr = entry.addr();
         if let Some(why) = self.why_dead(addr) {
             self.unlink(entry).then_some(())?;
@@ -342,7 +365,7 @@ impl Handle {
         }
         self.unlink(entry).then_some(())?;
         if self.shared.segments.age(victim.number) == Age::Fresh {
-            self.shared.ghosts.add(&self.shared.arena, self.shared.hash_of(addr));
+            self.shared.ghosts.add(&self.shared.arena, hash);
         }
         self.report_eviction(addr);
         self.counts().events.evictions.add(1);
