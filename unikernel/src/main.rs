@@ -11,8 +11,8 @@ use core::ptr::NonNull;
 
 use abi::config::{CasUse, Config, Evictions, Permission, Protocol};
 use abi::exit::Exit;
-use app_memcached::protocol::{self, Cluster, Dialect, Permissions, Speech, Token};
-use app_memcached::service::{Error, ServiceConfig, Shared};
+use app_memcached::protocol::{self, Cluster, Dialect, Permissions, Settings, Speech, Token};
+use app_memcached::service::{Error, Shared};
 use app_memcached::store::{StoreMemory, WhenFull};
 use unikernel::platform::machine::Machine;
 use unikernel::platform::network::{self, FoundNic};
@@ -38,7 +38,7 @@ fn make_shared(resources: Resources) -> Result<Shared, Error> {
     };
     // SAFETY: the runtime took the range for the application: mapped RAM without another owner, for ever.
     let memory = unsafe { StoreMemory::from_raw(base, bytes) };
-    let config = ServiceConfig {
+    let settings = Settings {
         conn_limit: config.conn_limit,
         max_item_size: config.max_item_size,
         when_full: match config.evictions {
@@ -58,9 +58,8 @@ fn make_shared(resources: Resources) -> Result<Shared, Error> {
         cluster: config.cluster_nodes.and_then(|list| Cluster::new(list.version(), list.nodes())),
         dialect: dialect(&config),
         threads: cores as u32,
-        seed,
     };
-    Shared::new(config, memory)
+    Shared::new(settings, seed, memory)
 }
 
 fn dialect(config: &Config) -> Dialect {

@@ -2,13 +2,11 @@
 
 use alloc::sync::Arc;
 
-use super::auth::Token;
 use super::counters::{ConnectionBlock, ConnectionCounters, CounterBlock, Counters, Tallies, Tally};
-use super::dialect::Dialect;
 use super::report::Report;
 use super::roster::{Doing, Roster};
-use super::verb::cluster::Cluster;
-use crate::store::{FIRST_SECOND, Handle, Miss, WhenFull};
+use super::settings::Settings;
+use crate::store::{FIRST_SECOND, Handle, Miss};
 
 /// Seconds from which on an expiry time is a date: 30 days.
 const MAX_RELATIVE: i64 = 60 * 60 * 24 * 30;
@@ -22,33 +20,6 @@ const ITEM_OVERHEAD: usize = 48 + 8 + 1 + 2;
 /// Bytes that memcached adds for flags other than 0.
 const FLAGS_BYTES: usize = 4;
 
-/// What does not change after the start; reported by `stats settings`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// Bytes of the largest item, counted as memcached counts (`-I`).
-    pub max_item_size: usize,
-    /// What happens when memory is full (`-M`).
-    pub when_full: WhenFull,
-    /// Connections at a time (`-c`).
-    pub conn_limit: u32,
-    /// TCP port.
-    pub port: u16,
-    /// UDP port; 0: none.
-    pub udp_port: u16,
-    /// TCP port that answers HTTP; 0: none.
-    pub http_port: u16,
-    /// Commands that not all servers allow.
-    pub permissions: Permissions,
-    /// What connections speak.
-    pub dialect: Dialect,
-    /// Cores that serve.
-    pub threads: u32,
-    /// What clients have to show first, if anything (`-Y`).
-    pub auth: Option<Token>,
-    /// The servers that clients are told of by `config get cluster`, if any.
-    pub cluster: Option<Cluster>,
-}
-
 /// How a machine is powered off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
@@ -56,26 +27,6 @@ pub enum Ending {
     Now,
     /// When the answers that are on their way have left.
     Gracefully,
-}
-
-/// Which commands are allowed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Permissions {
-    /// `flush_all`, but for `-F`.
-    pub flush_all: bool,
-    /// Listings of keys, but for `-X`.
-    pub dumping: bool,
-    /// `watch`, but for `-W`.
-    pub watching: bool,
-    /// `shutdown`, with `-A`.
-    pub shutdown: bool,
-}
-
-impl Default for Permissions {
-    /// As memcached's without options.
-    fn default() -> Permissions {
-        Permissions { flush_all: true, dumping: true, watching: true, shutdown: false }
-    }
 }
 
 /// Counters of the layers below the protocol.
@@ -196,7 +147,7 @@ impl Server {
 
     /// Whether an item is within the limit, by memcached's count.
     pub(super) fn fits(&self, key_len: usize, flags: u32, value_len: usize) -> bool {
-        Server::item_size(key_len, flags, value_len) <= self.settings.max_item_size
+        Server::item_size(key_len, flags, value_len) <= self.settings.max_item_size as usize
     }
 
     /// Bytes of an item, by memcached's count.

@@ -39,10 +39,8 @@ use netdrv::pktbuf::{PktBuf, Pool};
 use netstack::app::{App, Call, Calls, Cookie, Event, Events, Flow, Progress, Statistics, Turn};
 use netstack::time::Instant;
 
-use crate::protocol::{
-    Cluster, Dataplane, Dialect, Doing, Ending, Listener, Permissions, Roster, Seen, Server, Session, Token,
-};
-use crate::store::{Adjusting, TooLittleMemory, WhenFull};
+use crate::protocol::{Dataplane, Doing, Ending, Listener, Roster, Seen, Server, Session};
+use crate::store::{Adjusting, TooLittleMemory};
 use crate::watch::Farewell;
 use connection::{Connection, Phase, Waiting};
 use datagrams::{Datagram, Datagrams};
@@ -66,35 +64,6 @@ const RESUMED_A_TURN: usize = 4;
 /// slowly.
 const GRACE: Duration = Duration::from_millis(300);
 const LONG_GRACE: Duration = Duration::from_secs(5);
-
-/// How a service is set up. Names follow memcached's options.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ServiceConfig {
-    /// Connections at a time (`-c`), on all cores together.
-    pub conn_limit: u32,
-    /// Bytes of the largest item (`-I`).
-    pub max_item_size: u32,
-    /// What happens when memory is full (`-M`).
-    pub when_full: WhenFull,
-    /// TCP port, for `stats settings`.
-    pub port: u16,
-    /// UDP port, likewise; 0: none.
-    pub udp_port: u16,
-    /// TCP port that answers HTTP; 0: none.
-    pub http_port: u16,
-    /// Commands that not all servers allow (`-F`, `-X`, `-W`, `-A`).
-    pub permissions: Permissions,
-    /// What connections speak, and for how long they may be silent (`-B`, `-C`, `-o idle_timeout`).
-    pub dialect: Dialect,
-    /// Cores that serve, for `stats`.
-    pub threads: u32,
-    /// What clients have to show first, if anything (`-Y`).
-    pub auth: Option<Token>,
-    /// The servers that clients are told of by `config get cluster`, if any.
-    pub cluster: Option<Cluster>,
-    /// Random secret of the item hash.
-    pub seed: u64,
-}
 
 /// Why a service does not start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

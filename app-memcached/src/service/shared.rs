@@ -6,13 +6,13 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use netdrv::pktbuf::Pool;
 
-use super::{Error, Service, ServiceConfig};
+use super::{Error, Service};
 use crate::protocol::{Server, Settings, Tallies};
 use crate::store::{self, StoreConfig, StoreMemory};
 
 /// The shared part of the services of all cores.
 pub struct Shared {
-    config: ServiceConfig,
+    settings: Settings,
     store: Arc<store::Shared>,
     tallies: Arc<Tallies>,
     places: Arc<Places>,
@@ -20,12 +20,12 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// An empty store in `memory`, for the services of `config.threads` cores.
-    pub fn new(config: ServiceConfig, memory: StoreMemory) -> Result<Shared, Error> {
-        let cores = config.threads as usize;
-        let store = store::Shared::new(memory, StoreConfig { cores, when_full: config.when_full, seed: config.seed })?;
-        let places = Arc::new(Places { taken: AtomicU32::new(0), limit: config.conn_limit });
-        Ok(Shared { config, store, tallies: Tallies::new(cores, config.conn_limit as usize), places, services: 0 })
+    /// An empty store in `memory`, for the services of `settings.threads` cores; `seed` is the item hash's secret.
+    pub fn new(settings: Settings, seed: u64, memory: StoreMemory) -> Result<Shared, Error> {
+        let cores = settings.threads as usize;
+        let store = store::Shared::new(memory, StoreConfig { cores, when_full: settings.when_full, seed })?;
+        let places = Arc::new(Places { taken: AtomicU32::new(0), limit: settings.conn_limit });
+        Ok(Shared { settings, store, tallies: Tallies::new(cores, settings.conn_limit as usize), places, services: 0 })
     }
 
     /// The service of the next core, with its replies in buffers of `pool`, the pool that the core's received buffers come from
@@ -33,25 +33,11 @@ impl Shared {
     /// [`bytes_per_connection`](Service::bytes_per_connection) for each of `conn_limit` connections, as one core may come to have
     /// them all, and 24 bytes for each buffer of the pool.
     pub fn service(&mut self, pool: &'static Pool) -> Result<Service, Error> {
-        let config = &self.config;
-        let settings = Settings {
-            max_item_size: config.max_item_size as usize,
-            when_full: config.when_full,
-            conn_limit: config.conn_limit,
-            port: config.port,
-            udp_port: config.udp_port,
-            http_port: config.http_port,
-            permissions: config.permissions,
-            dialect: config.dialect,
-            threads: config.threads,
-            auth: config.auth,
-            cluster: config.cluster,
-        };
         let core = self.services;
         let store = self.store.handle().ok_or(Error::NoMoreCores)?;
         self.services += 1;
-        let server = Server::new(store, settings, self.tallies.clone(), core);
-        Ok(Service::new(server, self.places.clone(), config.conn_limit as usize, pool))
+        let server = Server::new(store, self.settings, self.tallies.clone(), core);
+        Ok(Service::new(server, self.places.clone(), self.settings.conn_limit as usize, pool))
     }
 }
 

@@ -3,8 +3,8 @@
 use std::cell::Cell;
 
 use app_echo::Echo;
-use app_memcached::protocol::{Dialect, Permissions};
-use app_memcached::service::{Service, ServiceConfig, Shared};
+use app_memcached::protocol::{Dialect, Permissions, Settings};
+use app_memcached::service::{Service, Shared};
 use app_memcached::store::{StoreMemory, WhenFull};
 use netdrv::nic::{ClosedPair as _, Nic as _, RssConfig, RxQueue as _};
 use netdrv::pktbuf::Pool;
@@ -44,7 +44,7 @@ pub(super) fn echo(connections: usize, pool: &'static Pool) -> Result<Echo, Erro
 
 /// The appliance's.
 pub(super) fn memcached(connections: usize, pool: &'static Pool) -> Result<Service, Error> {
-    let config = ServiceConfig {
+    let settings = Settings {
         udp_port: 0,
         http_port: 0,
         permissions: Permissions::default(),
@@ -56,9 +56,8 @@ pub(super) fn memcached(connections: usize, pool: &'static Pool) -> Result<Servi
         port: PORT,
         dialect: Dialect::DEFAULT,
         threads: 1,
-        seed: 1,
     };
-    Shared::new(config, StoreMemory::leak(STORE_BYTES))
+    Shared::new(settings, 1, StoreMemory::leak(STORE_BYTES))
         .and_then(|mut shared| shared.service(pool))
         .map_err(Error::Service)
 }

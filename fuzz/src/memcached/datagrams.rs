@@ -3,8 +3,8 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
-use app_memcached::protocol::{Dialect, Permissions};
-use app_memcached::service::{Service, ServiceConfig, Shared};
+use app_memcached::protocol::{Dialect, Permissions, Settings};
+use app_memcached::service::{Service, Shared};
 use app_memcached::store::{StoreMemory, WhenFull};
 use netdrv::pktbuf::{Pool, PoolMemory};
 use netstack::app::{App, Call, Calls, Event, Events, Progress, Statistics, Turn};
@@ -88,7 +88,7 @@ pub(crate) fn run(input: &[u8]) {
 
 impl Play {
     fn new(bytes: StoreMemory) -> Play {
-        let config = ServiceConfig {
+        let settings = Settings {
             conn_limit: 8,
             max_item_size: LARGEST_ITEM as u32,
             when_full: WhenFull::Evict,
@@ -100,10 +100,9 @@ impl Play {
             threads: 1,
             auth: None,
             cluster: None,
-            seed: 7,
         };
         let pool = POOL.with(|pool| *pool);
-        let Ok(mut shared) = Shared::new(config, bytes) else { panic!("too little memory for a store") };
+        let Ok(mut shared) = Shared::new(settings, 7, bytes) else { panic!("too little memory for a store") };
         let Ok(service) = shared.service(pool) else { panic!("no first service") };
         let (events, calls, items) = (Events::new(), Calls::new(), Items::new(UNIX_SECONDS, LARGEST_ITEM));
         let mut play =

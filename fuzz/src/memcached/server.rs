@@ -78,7 +78,7 @@ impl Host {
     pub(super) fn new(memory: StoreMemory, when_full: WhenFull, max_item_size: usize) -> Host {
         let config = StoreConfig { cores: 1, when_full, seed: 7 };
         let settings = Settings {
-            max_item_size,
+            max_item_size: max_item_size as u32,
             when_full,
             conn_limit: 1024,
             port: 11211,

@@ -2,8 +2,9 @@
 
 use netdrv::pktbuf::{Pool, PoolMemory};
 
-use super::super::{ServiceConfig, Shared};
-use super::peer::{CONFIG, Credit, Stack};
+use super::super::Shared;
+use super::peer::{CONFIG, Credit, SEED, Stack};
+use crate::protocol::Settings;
 use crate::store::StoreMemory;
 
 const WIDE: Credit = Credit::Window(1 << 16);
@@ -204,8 +205,8 @@ fn many_connections_are_listed_over_many_turns() {
 
 #[test]
 fn cores_share_items_counts_and_places() {
-    let config = ServiceConfig { threads: 2, ..CONFIG };
-    let mut shared = Shared::new(config, StoreMemory::leak(8 << 20)).ok().unwrap();
+    let config = Settings { threads: 2, ..CONFIG };
+    let mut shared = Shared::new(config, SEED, StoreMemory::leak(8 << 20)).ok().unwrap();
     let [mut one, mut two] = [(); 2].map(|()| Stack::of(&mut shared, 64));
     assert!(shared.service(Pool::leak(PoolMemory::leak(4))).is_err(), "there are two");
     let (a, b) = (one.connect(WIDE), two.connect(WIDE));

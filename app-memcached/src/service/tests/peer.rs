@@ -8,7 +8,8 @@ use netstack::app::{MAX_DATAGRAM, MAX_SEND, MIN_ROOM, Reason};
 use netstack::reserves;
 
 use super::super::*;
-use crate::store::StoreMemory;
+use crate::protocol::{Dialect, Permissions, Settings};
+use crate::store::{StoreMemory, WhenFull};
 
 /// How much a peer lets the service send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +60,10 @@ impl Statistics for NoStatistics {
 /// Who sends datagrams.
 const CLIENT: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 9), 4000);
 
-pub(super) const CONFIG: ServiceConfig = ServiceConfig {
+/// Of the item hash.
+pub(super) const SEED: u64 = 3;
+
+pub(super) const CONFIG: Settings = Settings {
     conn_limit: 8,
     max_item_size: 1 << 20,
     when_full: WhenFull::Evict,
@@ -71,7 +75,6 @@ pub(super) const CONFIG: ServiceConfig = ServiceConfig {
     threads: 1,
     auth: None,
     cluster: None,
-    seed: 3,
 };
 
 impl Stack {
@@ -81,13 +84,13 @@ impl Stack {
 
     /// A stack whose service has its items in `memory`.
     pub(super) fn with_memory(buffers: usize, memory: StoreMemory) -> Stack {
-        Stack::of(&mut Shared::new(CONFIG, memory).ok().unwrap(), buffers)
+        Stack::of(&mut Shared::new(CONFIG, SEED, memory).ok().unwrap(), buffers)
     }
 
     /// A stack for more connections than usual.
     pub(super) fn with_places(buffers: usize, conn_limit: u32) -> Stack {
-        let config = ServiceConfig { conn_limit, ..CONFIG };
-        Stack::of(&mut Shared::new(config, StoreMemory::leak(8 << 20)).ok().unwrap(), buffers)
+        let config = Settings { conn_limit, ..CONFIG };
+        Stack::of(&mut Shared::new(config, SEED, StoreMemory::leak(8 << 20)).ok().unwrap(), buffers)
     }
 
     /// A stack with the next of the services that share something.

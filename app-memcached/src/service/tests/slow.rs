@@ -1,7 +1,8 @@
 //! Answers that take many turns, to peers that take their time.
 
-use super::super::{Permissions, ServiceConfig, Shared};
-use super::peer::{CONFIG, Credit, Stack};
+use super::super::Shared;
+use super::peer::{CONFIG, Credit, SEED, Stack};
+use crate::protocol::{Permissions, Settings};
 use crate::store::StoreMemory;
 
 const WIDE: Credit = Credit::Window(1 << 16);
@@ -145,8 +146,8 @@ fn memory_is_given_up_over_many_turns() {
 
 #[test]
 fn a_graceful_end_waits_for_answers() {
-    let config = ServiceConfig { permissions: Permissions { shutdown: true, ..CONFIG.permissions }, ..CONFIG };
-    let mut stack = Stack::of(&mut Shared::new(config, StoreMemory::leak(8 << 20)).ok().unwrap(), 256);
+    let config = Settings { permissions: Permissions { shutdown: true, ..CONFIG.permissions }, ..CONFIG };
+    let mut stack = Stack::of(&mut Shared::new(config, SEED, StoreMemory::leak(8 << 20)).ok().unwrap(), 256);
     let peer = stack.connect(WIDE);
     stack.send(peer, &[&b"set a 0 0 9000\r\n"[..], &[b'v'; 9000], b"\r\n"].concat(), 1460);
     let slow = stack.connect(Credit::Stalled);
@@ -164,8 +165,8 @@ fn a_graceful_end_waits_for_answers() {
 #[test]
 fn a_graceful_end_waits_for_answers_of_other_cores() {
     let permissions = Permissions { shutdown: true, ..CONFIG.permissions };
-    let config = ServiceConfig { permissions, threads: 2, ..CONFIG };
-    let mut shared = Shared::new(config, StoreMemory::leak(8 << 20)).ok().unwrap();
+    let config = Settings { permissions, threads: 2, ..CONFIG };
+    let mut shared = Shared::new(config, SEED, StoreMemory::leak(8 << 20)).ok().unwrap();
     let (mut here, mut there) = (Stack::of(&mut shared, 256), Stack::of(&mut shared, 256));
     let slow = there.connect(Credit::Stalled);
     there.send(slow, &b"stats\r\n".repeat(5), 1460);
@@ -185,8 +186,8 @@ fn a_graceful_end_waits_for_answers_of_other_cores() {
 
 #[test]
 fn whoever_never_reads_does_not_prevent_the_end() {
-    let config = ServiceConfig { permissions: Permissions { shutdown: true, ..CONFIG.permissions }, ..CONFIG };
-    let mut stack = Stack::of(&mut Shared::new(config, StoreMemory::leak(8 << 20)).ok().unwrap(), 256);
+    let config = Settings { permissions: Permissions { shutdown: true, ..CONFIG.permissions }, ..CONFIG };
+    let mut stack = Stack::of(&mut Shared::new(config, SEED, StoreMemory::leak(8 << 20)).ok().unwrap(), 256);
     let (peer, slow) = (stack.connect(WIDE), stack.connect(Credit::Stalled));
     stack.send(slow, &b"stats\r\n".repeat(5), 1460);
     stack.send(peer, b"shutdown graceful\r\n", 1460);

@@ -3,7 +3,8 @@
 use netstack::app::{Flow, Movable as _};
 
 use super::super::Shared;
-use super::peer::{CONFIG, Credit, Stack};
+use super::peer::{CONFIG, Credit, SEED, Stack};
+use crate::protocol::Settings;
 use crate::store::StoreMemory;
 
 const WIDE: Credit = Credit::Window(1 << 16);
@@ -111,8 +112,8 @@ fn who_does_not_read_holds_nothing() {
 
 #[test]
 fn a_watcher_that_changes_cores_goes_on() {
-    let config = super::super::ServiceConfig { threads: 2, ..CONFIG };
-    let mut shared = Shared::new(config, StoreMemory::leak(8 << 20)).ok().unwrap();
+    let config = Settings { threads: 2, ..CONFIG };
+    let mut shared = Shared::new(config, SEED, StoreMemory::leak(8 << 20)).ok().unwrap();
     let (mut here, mut there) = (Stack::of(&mut shared, 64), Stack::of(&mut shared, 64));
     let watcher = watcher(&mut here, "fetchers");
     let peer = here.connect(WIDE);
@@ -132,8 +133,8 @@ fn a_watcher_that_changes_cores_goes_on() {
 
 #[test]
 fn all_cores_are_watched() {
-    let config = super::super::ServiceConfig { threads: 2, ..CONFIG };
-    let mut shared = Shared::new(config, StoreMemory::leak(8 << 20)).ok().unwrap();
+    let config = Settings { threads: 2, ..CONFIG };
+    let mut shared = Shared::new(config, SEED, StoreMemory::leak(8 << 20)).ok().unwrap();
     let (mut here, mut there) = (Stack::of(&mut shared, 64), Stack::of(&mut shared, 64));
     let watcher = watcher(&mut here, "fetchers connevents");
     // The other core looks who watches when its next turn begins.

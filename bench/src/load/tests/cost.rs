@@ -12,8 +12,8 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
 use app_echo::Echo;
-use app_memcached::protocol::{Dialect, Permissions};
-use app_memcached::service::{ServiceConfig, Shared};
+use app_memcached::protocol::{Dialect, Permissions, Settings};
+use app_memcached::service::Shared;
 use app_memcached::store::{StoreMemory, WhenFull};
 use netdrv::nic::BATCH;
 use netdrv::pktbuf::{Pool, PoolMemory};
@@ -168,7 +168,7 @@ fn count<A: App>(
 }
 
 fn memcached(pool: &'static Pool) -> impl App {
-    let config = ServiceConfig {
+    let settings = Settings {
         conn_limit: 2000,
         max_item_size: 1 << 20,
         when_full: WhenFull::Evict,
@@ -180,9 +180,8 @@ fn memcached(pool: &'static Pool) -> impl App {
         cluster: None,
         dialect: Dialect::DEFAULT,
         threads: 1,
-        seed: 1,
     };
-    Shared::new(config, StoreMemory::leak(64 << 20)).and_then(|mut shared| shared.service(pool)).unwrap()
+    Shared::new(settings, 1, StoreMemory::leak(64 << 20)).and_then(|mut shared| shared.service(pool)).unwrap()
 }
 
 fn echo(pool: &'static Pool) -> Echo {

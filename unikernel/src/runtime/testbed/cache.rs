@@ -4,8 +4,8 @@
 use core::net::SocketAddrV4;
 use std::collections::VecDeque;
 
-use app_memcached::protocol::{Dialect, Permissions};
-use app_memcached::service::{Service, ServiceConfig, Shared};
+use app_memcached::protocol::{Dialect, Permissions, Settings};
+use app_memcached::service::{Service, Shared};
 use app_memcached::store::{StoreMemory, WhenFull};
 use netdrv::pktbuf::{PktBuf, Pool};
 use netstack::app::{App, Call, Calls, Cookie, Event, Events, Flow, Movable, Progress, Reason, Turn};
@@ -241,7 +241,7 @@ impl Movable for Asker {
 
 /// The service on `cores` cores of an appliance with little memory.
 pub(super) fn cache(cores: usize, connections: usize, seed: u64) -> Testbed<Service, Asker> {
-    let config = ServiceConfig {
+    let settings = Settings {
         udp_port: 0,
         http_port: 0,
         permissions: Permissions::default(),
@@ -253,9 +253,8 @@ pub(super) fn cache(cores: usize, connections: usize, seed: u64) -> Testbed<Serv
         port: PORT,
         dialect: Dialect::DEFAULT,
         threads: cores as u32,
-        seed,
     };
-    let mut shared = Shared::new(config, StoreMemory::leak(STORE_BYTES)).unwrap();
+    let mut shared = Shared::new(settings, seed, StoreMemory::leak(STORE_BYTES)).unwrap();
     let server = |pool| shared.service(pool).unwrap();
     Testbed::of(cores, LEAST_BUFFERS, seed, server, |pool| Asker::new(connections, seed, pool))
 }

@@ -38,7 +38,7 @@ pub(super) fn visit(server: &Server, visit: &mut Visit<'_>) {
     visit("binding_protocol", Value::Text(speech));
     visit("auth_enabled_sasl", Value::Text("no"));
     visit("auth_enabled_ascii", Value::Text(yes_or_no(settings.auth.is_some())));
-    visit("item_size_max", Value::Number(settings.max_item_size as u64));
+    visit("item_size_max", Value::Number(settings.max_item_size.into()));
     visit("maxconns_fast", Value::Text("yes"));
     visit("flush_enabled", Value::Text(yes_or_no(settings.permissions.flush_all)));
     visit("dump_enabled", Value::Text(yes_or_no(settings.permissions.dumping)));
