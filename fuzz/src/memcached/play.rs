@@ -342,8 +342,10 @@ impl Play {
     fn agree(&mut self, items: &mut Items, luck: Luck) -> Option<()> {
         let store = &mut self.host.server.store;
         let evictions = store.counters().evictions;
+        // Of what was stored or not without a word, the CAS values tell.
+        let agrees = items.last_cas == store.last_cas();
         items.last_cas = store.last_cas();
-        if evictions == self.evictions && luck == Luck::Usual {
+        if evictions == self.evictions && luck == Luck::Usual && agrees {
             return Some(());
         }
         let lost = missing(items, &mut self.host)?;
