@@ -10,7 +10,7 @@ use super::answer::{Extent, is_as_expected};
 use super::items::{Items, Luck};
 use super::memory;
 use super::server::{Host, Pieces, UNIX_SECONDS};
-use super::talk::{State, Talk};
+use super::talk::{State, Talk, Turn};
 use crate::input::Input;
 
 /// Makes a request of a few bytes of the input; the second argument is the CAS value given last.
@@ -284,18 +284,18 @@ impl Play {
         if advance.status == Status::NeedInput {
             assert!(shown - advance.consumed < LINE_LIMIT, "asked for input with too much of it left");
         }
-        self.compare(n, advance.consumed, shown, room, advance.status);
+        self.compare(n, Turn { shown, room, taken: advance.consumed }, advance.status);
         advance.status
     }
 
     /// Lets the model do the same.
-    fn compare(&mut self, n: usize, taken: usize, shown: usize, room: usize, status: Status) {
+    fn compare(&mut self, n: usize, turn: Turn, status: Status) {
         let lucks = if self.memory == Memory::Ample { &LUCKS[..1] } else { &LUCKS[..] };
-        let found = lucks.iter().find_map(|luck| self.follow(n, taken, room, *luck, status));
-        let Some((talk, items)) = found else { self.complain(n, taken, status) };
+        let found = lucks.iter().find_map(|luck| self.follow(n, turn, *luck, status));
+        let Some((talk, items)) = found else { self.complain(n, turn, status) };
         let client = &mut self.clients[n];
         (client.talk, self.items) = (talk, items);
-        let has_all = taken + client.pending.len() == shown;
+        let has_all = turn.taken + client.pending.len() == turn.shown;
         match status {
             Status::NeedRoom | Status::Pause | Status::Watch => {}
             Status::NeedInput => {
@@ -310,7 +310,7 @@ impl Play {
     }
 
     /// What the model makes of what was taken, with this luck; `None` if that is not what was seen.
-    fn follow(&mut self, n: usize, taken: usize, room: usize, luck: Luck, status: Status) -> Option<(Talk, Items)> {
+    fn follow(&mut self, n: usize, turn: Turn, luck: Luck, status: Status) -> Option<(Talk, Items)> {
         let client = &mut self.clients[n];
         let (mut talk, mut items) = match self.memory {
             // There is no second try.
@@ -319,7 +319,7 @@ impl Play {
         };
         items.luck = luck;
         let extent = if matches!(status, Status::NeedRoom | Status::Pause) { Extent::Beginning } else { Extent::All };
-        let has_followed = talk.follow(taken, room, &mut items);
+        let has_followed = talk.follow(turn, &mut items);
         let mut is_right = is_as_expected(&self.clients[n].told, &talk.parts, extent);
         if !is_right && status == Status::NeedRoom && talk.gives_up_line(&mut items) {
             is_right = is_as_expected(&self.clients[n].told, &talk.parts, extent);
@@ -362,10 +362,10 @@ impl Play {
         Some(())
     }
 
-    fn complain(&self, n: usize, taken: usize, status: Status) -> ! {
+    fn complain(&self, n: usize, turn: Turn, status: Status) -> ! {
         let client = &self.clients[n];
         panic!(
-            "client {n}: after {taken} bytes, {status:?}\n     told {}\n expected {:?}\n model at {:?}",
+            "client {n}: after {turn:?}, {status:?}\n     told {}\n expected {:?}\n model at {:?}",
             client.told.escape_ascii(),
             client.talk.parts,
             client.talk.state

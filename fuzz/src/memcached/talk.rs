@@ -85,13 +85,26 @@ pub(super) struct Talk {
     pub(super) state: State,
     /// What is to come.
     pub(super) parts: Vec<Part>,
+    /// How far the session sees.
+    seen: usize,
     /// Whether there is room to begin an answer: a value that has come is not stored before.
     has_room: bool,
 }
 
+/// How a session was called, and how much it took.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Turn {
+    /// Bytes that it was shown.
+    pub(super) shown: usize,
+    /// Room for answers.
+    pub(super) room: usize,
+    /// Bytes that it took.
+    pub(super) taken: usize,
+}
+
 impl Talk {
     pub(super) fn new() -> Talk {
-        Talk { stream: Vec::new(), at: 0, state: State::Start, parts: Vec::new(), has_room: true }
+        Talk { stream: Vec::new(), at: 0, state: State::Start, parts: Vec::new(), seen: 0, has_room: true }
     }
 
     /// Bytes come from the client.
@@ -99,13 +112,14 @@ impl Talk {
         self.stream.drain(..self.at);
         self.at = 0;
         self.stream.extend_from_slice(bytes);
+        self.seen = self.stream.len();
     }
 
-    /// Does what the next `taken` bytes ask for, with so much room for answers: so many were taken of what has come. Whether
-    /// they can have been.
-    pub(super) fn follow(&mut self, taken: usize, room: usize, items: &mut Items) -> bool {
-        let until = self.at + taken;
-        self.has_room = room >= REPLY_ROOM;
+    /// Does what the bytes ask for that were taken in a turn. Whether so many can have been.
+    pub(super) fn follow(&mut self, turn: Turn, items: &mut Items) -> bool {
+        let until = self.at + turn.taken;
+        self.seen = self.at + turn.shown;
+        self.has_room = turn.room >= REPLY_ROOM;
         self.store_whole(items);
         while self.at < until {
             if !self.step(until, items) {
@@ -193,7 +207,7 @@ impl Talk {
 
     /// Takes bytes up to `until` for the next thing to be done. Whether there was any.
     fn step(&mut self, until: usize, items: &mut Items) -> bool {
-        let left = &self.stream[self.at..];
+        let left = &self.stream[self.at..self.seen];
         if let (State::Start, Some(first)) = (&self.state, left.first()) {
             self.state = if *first == binary::MAGIC { State::Frame } else { State::Line };
         }
@@ -253,7 +267,7 @@ impl Talk {
     /// Lets `execute` take from the front of what is left. Whether it could do something.
     fn take(&mut self, execute: impl FnOnce(&mut Talk, &[u8]) -> Option<usize>) -> bool {
         let stream = std::mem::take(&mut self.stream);
-        let taken = execute(self, &stream[self.at..]);
+        let taken = execute(self, &stream[self.at..self.seen]);
         self.stream = stream;
         self.at += taken.unwrap_or(0);
         taken.is_some()
@@ -261,7 +275,7 @@ impl Talk {
 
     /// A line without end so far: the keys of a `get` may go on for ever.
     fn unfinished_line(&mut self) -> bool {
-        let left = &self.stream[self.at..];
+        let left = &self.stream[self.at..self.seen];
         if left.len() < LONGEST_LINE {
             return false;
         }
