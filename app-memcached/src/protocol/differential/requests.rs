@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-const KEYS: [&str; 6] = ["a", "b", "num", "k0123456789", "long-key-that-is-not-inline-anywhere-0123456789", "d"];
+pub(super) const KEYS: [&str; 6] =
+    ["a", "b", "num", "k0123456789", "long-key-that-is-not-inline-anywhere-0123456789", "d"];
 /// The same keys in base64, whose length is a multiple of three or is filled up.
 const ENCODED: [&str; 6] = [
     "YQ==",
@@ -46,12 +47,20 @@ impl Random {
         match self.below(12) {
             0 => Vec::new(),
             1 => vec![b'v'; 1 + self.below(9_000)],
-            // Far from 2^63, from where on 1.6.18 looks for a minus behind the value, in what other items have left there.
+            // Below 2^63: see `holds_huge_number`.
             2 => b"4611686018427387904".to_vec(),
             3 => b"12 ".to_vec(),
             4..=8 => self.below(2000).to_string().into_bytes(),
             _ => (0..self.below(60)).map(|i| b'a' + (i % 26) as u8).collect(),
         }
+    }
+}
+
+/// Whether a request adds to a number.
+pub(super) fn is_arithmetic(request: &[u8]) -> bool {
+    match request {
+        [0x80, opcode, ..] => matches!(opcode, 0x05 | 0x06 | 0x15 | 0x16),
+        _ => [&b"incr "[..], b"decr ", b"ma "].iter().any(|verb| request.starts_with(verb)),
     }
 }
 
